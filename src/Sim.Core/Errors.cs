@@ -1,0 +1,40 @@
+namespace Sim.Core;
+
+/// <summary>The user's input cannot be used. The message is one paragraph: what, where, expected, found, a hint. Never a stack trace to the user.</summary>
+public abstract class NestsimException : Exception
+{
+    /// <summary>An error with its one-paragraph message.</summary>
+    protected NestsimException(string message, Exception? inner = null)
+        : base(message, inner)
+    {
+    }
+
+    /// <summary>The process exit code of this kind of error (DESIGN.md section 8).</summary>
+    public abstract int ExitCode { get; }
+}
+
+/// <summary>Wrong usage or configuration: unknown name, value out of range, contradicting options. Exit code 2.</summary>
+public sealed class ConfigurationException : NestsimException
+{
+    /// <summary>An error with its one-paragraph message.</summary>
+    public ConfigurationException(string message, Exception? inner = null)
+        : base(message, inner)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override int ExitCode => 2;
+}
+
+/// <summary>A trace or result file is damaged or is not what it claims to be. Exit code 3.</summary>
+public sealed class TraceFormatException : NestsimException
+{
+    /// <summary>An error at a place: <paramref name="where"/> is "offset 123" or "line 7".</summary>
+    public TraceFormatException(string file, string where, string expected, string found, string hint, Exception? inner = null)
+        : base($"{file}: {where}: expected {expected}, found {found}. {hint}", inner)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override int ExitCode => 3;
+}

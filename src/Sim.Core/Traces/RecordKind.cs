@@ -1,0 +1,193 @@
+namespace Sim.Core.Traces;
+
+/// <summary>What one trace record says (DESIGN.md section 3). The numbers are stored in trace files: append, never renumber.</summary>
+public enum RecordKind : byte
+{
+    /// <summary>One memory reference, or a folded run of references to one page, by whoever runs now.</summary>
+    Access = 0,
+
+    /// <summary>Cycles that touch no memory.</summary>
+    Work = 1,
+
+    /// <summary>MOV to CR3 by whoever runs now.</summary>
+    SetCr3 = 2,
+
+    /// <summary>MOV to CR4 by whoever runs now.</summary>
+    SetCr4 = 3,
+
+    /// <summary>INVLPG by whoever runs now.</summary>
+    Invlpg = 4,
+
+    /// <summary>INVPCID by whoever runs now.</summary>
+    Invpcid = 5,
+
+    /// <summary>INVVPID: L1's is emulated by L0, L0's is recorded hardware truth.</summary>
+    Invvpid = 6,
+
+    /// <summary>INVEPT: L1's is emulated by L0, L0's is recorded hardware truth.</summary>
+    Invept = 7,
+
+    /// <summary>AMD INVLPGA: L1's is emulated by L0, L0's is recorded hardware truth.</summary>
+    Invlpga = 8,
+
+    /// <summary>A paging-structure entry was made, changed, removed, or had its permissions cut or widened.</summary>
+    MapChange = 9,
+
+    /// <summary>A VM-entry: real (L0 to L1, L0 to L2) or nested (L1 to L2 as L1 sees it).</summary>
+    VmEnter = 10,
+
+    /// <summary>A VM-exit: real (L1 to L0, L2 to L0) or nested (L2 to L1 as L1 sees it).</summary>
+    VmExit = 11,
+
+    /// <summary>An interrupt wants to be delivered.</summary>
+    Interrupt = 12,
+
+    /// <summary>End of interrupt, by whoever runs now.</summary>
+    Eoi = 13,
+
+    /// <summary>HLT by whoever runs now.</summary>
+    Halt = 14,
+
+    /// <summary>The running vCPU changes the mode of its local APIC.</summary>
+    ApicMode = 15,
+
+    /// <summary>An APICv/AVIC inhibit reason is set or cleared.</summary>
+    ApicvInhibit = 16,
+
+    /// <summary>A vCPU leaves this lane.</summary>
+    SchedOut = 17,
+
+    /// <summary>A vCPU comes to this lane.</summary>
+    SchedIn = 18,
+
+    /// <summary>A vCPU's thread moves to another lane.</summary>
+    Migrate = 19,
+
+    /// <summary>A named moment: warm-up ends, a phase begins.</summary>
+    Mark = 20,
+}
+
+/// <summary>How an access uses memory.</summary>
+public enum AccessType : byte
+{
+    /// <summary>Data read.</summary>
+    Read = 0,
+
+    /// <summary>Data write, or a read-modify-write.</summary>
+    Write = 1,
+
+    /// <summary>Instruction fetch.</summary>
+    Execute = 2,
+}
+
+/// <summary>Who enters or leaves whom. L1ToL2 and L2ToL1 are nested: what L1 sees, carried out by L0.</summary>
+public enum TransitionKind : byte
+{
+    /// <summary>Real VM-entry into L1.</summary>
+    L0ToL1 = 0,
+
+    /// <summary>Real VM-entry into L2.</summary>
+    L0ToL2 = 1,
+
+    /// <summary>Nested VM-entry: L1's VMLAUNCH, VMRESUME or VMRUN takes effect.</summary>
+    L1ToL2 = 2,
+
+    /// <summary>Real VM-exit from L1.</summary>
+    L1ToL0 = 3,
+
+    /// <summary>Real VM-exit from L2.</summary>
+    L2ToL0 = 4,
+
+    /// <summary>Nested VM-exit: L0 reflects an exit to L1.</summary>
+    L2ToL1 = 5,
+}
+
+/// <summary>Whose paging-structure entry a <see cref="RecordKind.MapChange"/> speaks of.</summary>
+public enum MapTable : byte
+{
+    /// <summary>Page tables of L0 itself.</summary>
+    L0 = 0,
+
+    /// <summary>Page tables of L1.</summary>
+    L1 = 1,
+
+    /// <summary>Page tables of L2.</summary>
+    L2 = 2,
+
+    /// <summary>L0's second-level table for L1: EPT01 or NPT01.</summary>
+    Tdp01 = 3,
+
+    /// <summary>L1's second-level table for L2: EPT12 or NPT12.</summary>
+    Tdp12 = 4,
+}
+
+/// <summary>What happened to a paging-structure entry.</summary>
+public enum MapChangeKind : byte
+{
+    /// <summary>Not present before, present now.</summary>
+    Made = 0,
+
+    /// <summary>Another frame, or another page size.</summary>
+    Changed = 1,
+
+    /// <summary>Not present any more.</summary>
+    Removed = 2,
+
+    /// <summary>Fewer rights than before.</summary>
+    Restricted = 3,
+
+    /// <summary>More rights than before.</summary>
+    Widened = 4,
+}
+
+/// <summary>VM-execution controls a <see cref="RecordKind.VmEnter"/> names, as bits.</summary>
+[Flags]
+public enum VmControls : ulong
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>Vmcs12 enables VPID (SDM vol. 3, secondary processor-based control bit 5).</summary>
+    EnableVpid = 1,
+
+    /// <summary>Vmcs12 enables EPT (secondary control bit 1), or vmcb12 nested paging.</summary>
+    EnableEpt = 2,
+
+    /// <summary>TPR shadow.</summary>
+    TprShadow = 4,
+
+    /// <summary>Virtual-interrupt delivery.</summary>
+    VirtualInterruptDelivery = 8,
+
+    /// <summary>Process posted interrupts.</summary>
+    PostedInterrupts = 16,
+
+    /// <summary>External-interrupt exiting.</summary>
+    ExternalInterruptExiting = 32,
+
+    /// <summary>Acknowledge interrupt on exit.</summary>
+    AckInterruptOnExit = 64,
+}
+
+/// <summary>CR4 bits that matter to translation caches, at their place in CR4.</summary>
+[Flags]
+public enum Cr4Bits : ulong
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>Physical-address extension.</summary>
+    Pae = 1UL << 5,
+
+    /// <summary>Global pages.</summary>
+    Pge = 1UL << 7,
+
+    /// <summary>Five-level paging.</summary>
+    La57 = 1UL << 12,
+
+    /// <summary>Process-context identifiers.</summary>
+    Pcide = 1UL << 17,
+
+    /// <summary>Supervisor-mode execution prevention.</summary>
+    Smep = 1UL << 20,
+}

@@ -1,0 +1,71 @@
+namespace Sim.Core.Traces;
+
+/// <summary>What a trace says about itself before its first record.</summary>
+/// <param name="Lanes">Number of physical CPUs.</param>
+/// <param name="Folded">True if runs on one page were folded into one access (hit counts stay exact through <see cref="TraceBlock.Repeat"/>).</param>
+/// <param name="CyclesPerRecordTick">How record times were made: 1 if they are recorded cycles, else the assumed cycles per instruction, as "num/den".</param>
+/// <param name="Properties">Free facts in ordinal order: source, command, generator, seed, L0, kernel.</param>
+public sealed record TraceHeader(int Lanes, bool Folded, string CyclesPerRecordTick, IReadOnlyDictionary<string, string> Properties)
+{
+    /// <summary>A header with one lane, not folded, recorded cycles and no properties.</summary>
+    public static TraceHeader Default { get; } = new(1, false, "1/1", new SortedDictionary<string, string>(StringComparer.Ordinal));
+}
+
+/// <summary>A trace being read, block by block, in one pass.</summary>
+public interface ITraceSource : IDisposable
+{
+    /// <summary>What the trace says about itself.</summary>
+    TraceHeader Header { get; }
+
+    /// <summary>Refills <paramref name="block"/> with the next block; false at the end.</summary>
+    /// <exception cref="TraceFormatException">The input is damaged or not what it claims to be.</exception>
+    bool Read(TraceBlock block);
+}
+
+/// <summary>Where a trace is written, block by block.</summary>
+public interface ITraceSink
+{
+    /// <summary>Writes one block. Blocks must come in order of their first record's time.</summary>
+    void Write(TraceBlock block);
+}
+
+/// <summary>A trace that lives in memory: tests, scenarios, small generated inputs.</summary>
+public sealed class MemoryTrace : ITraceSource, ITraceSink
+{
+    private readonly List<TraceBlock> _blocks = [];
+    private int _next;
+
+    /// <summary>An empty trace.</summary>
+    public MemoryTrace(TraceHeader? header = null) => Header = header ?? TraceHeader.Default;
+
+    /// <inheritdoc/>
+    public TraceHeader Header { get; }
+
+    /// <inheritdoc/>
+    public void Write(TraceBlock block)
+    {
+        TraceBlock copy = new();
+        copy.CopyFrom(block);
+        _blocks.Add(copy);
+    }
+
+    /// <inheritdoc/>
+    public bool Read(TraceBlock block)
+    {
+        if (_next == _blocks.Count)
+        {
+            return false;
+        }
+
+        block.CopyFrom(_blocks[_next++]);
+        return true;
+    }
+
+    /// <summary>Starts again at the first block.</summary>
+    public void Rewind() => _next = 0;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+    }
+}

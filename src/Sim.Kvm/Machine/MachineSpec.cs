@@ -1,0 +1,56 @@
+using Sim.Core.Profiles;
+
+namespace Sim.Kvm;
+
+/// <summary>What happens to the invalidations in a trace (DESIGN.md section 3).</summary>
+public enum ReplayKind
+{
+    /// <summary>L0's own flushes are dropped and decided anew by the policy under test; guests' stay.</summary>
+    ByPolicy,
+
+    /// <summary>Every recorded invalidation is applied as it was, none is added.</summary>
+    AsRecorded,
+}
+
+/// <summary>The simulated machine, whatever the policy.</summary>
+public sealed record MachineSpec
+{
+    /// <summary>Translation hardware of every lane.</summary>
+    public required CpuProfile Profile { get; init; }
+
+    /// <summary>L0 uses EPT (or NPT); false is shadow paging.</summary>
+    public bool L0Ept { get; init; } = true;
+
+    /// <summary>L0 uses VPID. Always true on AMD.</summary>
+    public bool L0Vpid { get; init; } = true;
+
+    /// <summary>Page size in L0's own tables.</summary>
+    public PageSize L0Pages { get; init; } = PageSize.Size2M;
+
+    /// <summary>Page size in L1's tables.</summary>
+    public PageSize L1Pages { get; init; } = PageSize.Size4K;
+
+    /// <summary>Page size in L2's tables.</summary>
+    public PageSize L2Pages { get; init; } = PageSize.Size4K;
+
+    /// <summary>Page size in EPT01 (or NPT01).</summary>
+    public PageSize Ept01Pages { get; init; } = PageSize.Size2M;
+
+    /// <summary>Page size in EPT12 (or NPT12). EPT02's is the smaller of this and <see cref="Ept01Pages"/>.</summary>
+    public PageSize Ept12Pages { get; init; } = PageSize.Size4K;
+
+    /// <summary>Levels of guest and host page tables: 4, or 5 with LA57.</summary>
+    public int PagingLevels { get; init; } = 4;
+
+    /// <summary>Addresses in the upper half are mapped by global entries when CR4.PGE=1, as Linux does without page-table isolation.</summary>
+    public bool GlobalKernelPages { get; init; } = true;
+
+    /// <summary>Real VPIDs a <c>vpid02-per-vpid12</c> policy may use for L2.</summary>
+    public int Vpid02Pool { get; init; } = 8;
+
+    /// <summary>Misses get causes (cold, capacity, conflict, flushed). Off: faster, and all such counters stay 0.</summary>
+    public bool Attribution { get; init; } = true;
+
+    /// <summary>Seed of everything random in the model (random replacement).</summary>
+    public ulong Seed { get; init; } = 1;
+}

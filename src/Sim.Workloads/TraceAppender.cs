@@ -1,0 +1,84 @@
+using System.Numerics;
+using Sim.Core.Traces;
+
+namespace Sim.Workloads;
+
+/// <summary>
+/// Writes a trace record by record: collects each lane's records into blocks and hands them to the sink in order of their first record's
+/// time. Used by importers, generators and transforms.
+/// </summary>
+public sealed class TraceAppender
+{
+    private readonly ITraceSink _sink;
+    private readonly TraceBlock[] _open;
+    private readonly ulong[] _lastTime;
+
+    /// <summary>An appender for a trace with that many lanes.</summary>
+    public TraceAppender(ITraceSink sink, int lanes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(lanes, 1);
+        _sink = sink;
+        _open = new TraceBlock[lanes];
+        _lastTime = new ulong[lanes];
+        for (int lane = 0; lane < lanes; lane++)
+        {
+            _open[lane] = new TraceBlock { Lane = lane };
+        }
+    }
+
+    /// <summary>Records appended so far.</summary>
+    public ulong Records { get; private set; }
+
+    /// <summary>Appends one access of <paramref name="size"/> bytes (a power of two up to 64). Times of a lane must not go back.</summary>
+    public void Access(int lane, ulong time, ulong address, AccessType type, int cpl = 0, int size = 8, uint repeat = 1) =>
+        Access(lane, time, address, AccessFlags.Pack(type, cpl, BitOperations.Log2((uint)size)), repeat);
+
+    /// <summary>Appends one access with flags packed by <see cref="AccessFlags"/>.</summary>
+    public void Access(int lane, ulong time, ulong address, byte flags, uint repeat)
+    {
+        Room(lane, time).AddAccess(time, address, flags, repeat);
+        Records++;
+    }
+
+    /// <summary>Appends one event. Times of a lane must not go back.</summary>
+    public void Event(int lane, in TraceEvent e)
+    {
+        Room(lane, e.Time).AddEvent(e);
+        Records++;
+    }
+
+    /// <summary>Hands the last blocks to the sink. Call once, at the end.</summary>
+    public void Complete()
+    {
+        while (Earliest() is { } block)
+        {
+            Emit(block);
+        }
+    }
+
+    private TraceBlock Room(int lane, ulong time)
+    {
+        if (time < _lastTime[lane])
+        {
+            throw new ArgumentOutOfRangeException(nameof(time), time, $"Time of lane {lane} goes back: {_lastTime[lane]} came before.");
+        }
+
+        _lastTime[lane] = time;
+        TraceBlock block = _open[lane];
+        while (block.IsFull)
+        {
+            Emit(Earliest()!);
+        }
+
+        return block;
+    }
+
+    private TraceBlock? Earliest() =>
+        _open.Where(block => block.RecordCount > 0).MinBy(block => (block.FirstTime, block.Lane));
+
+    private void Emit(TraceBlock block)
+    {
+        _sink.Write(block);
+        block.Clear();
+    }
+}
