@@ -1,4 +1,5 @@
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 
 namespace Sim.Kvm;
 
@@ -96,8 +97,12 @@ internal sealed class MmuRoots
             vcpu.Raise(_rules.Primitive == FlushPrimitive.ByRequest ? FlushRequest.Current : FlushRequest.All, reason);
         }
 
-        RootKey needed = Needed(vcpu);
-        vcpu.RootMmu.Free(root => root != needed && (root.Pgd & PcidMask) == pcid);
+        // Without PCIDE every MOV to CR3 flushes anyhow, so cached roots stay although their PCID is 0 too.
+        if ((vcpu.Active.Cr4 & Cr4Bits.Pcide) != 0)
+        {
+            RootKey needed = Needed(vcpu);
+            vcpu.RootMmu.Free(root => root != needed && (root.Pgd & PcidMask) == pcid);
+        }
     }
 
     /// <summary>Adds the counters.</summary>

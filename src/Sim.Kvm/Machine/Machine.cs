@@ -445,7 +445,7 @@ public sealed class Machine
         }
         else if (change == MapChangeKind.Removed)
         {
-            tree?.Remove(e.C);
+            tree?.Remove(e.C, SizeOf(e.D));
         }
 
         bool needsFlush = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;

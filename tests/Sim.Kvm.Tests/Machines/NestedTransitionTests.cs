@@ -55,16 +55,16 @@ public sealed class NestedTransitionTests
     [TestCase(true, true, 1u, 0ul, "")]
     [TestCase(true, true, Script.NoVpid, 0x70000ul, "invvpid_single x2")]
     [TestCase(true, true, Script.NoVpid, 0ul, "invvpid_single x2")]
-    [TestCase(true, false, 1u, 0x70000ul, "vm_transition x6")]
+    [TestCase(true, false, 1u, 0x70000ul, "vm_transition_without_vpid x4")]
     [TestCase(false, true, 1u, 0ul, "")]
     [TestCase(false, true, Script.NoVpid, 0ul, "invvpid_single x2")]
-    [TestCase(false, false, Script.NoVpid, 0ul, "vm_transition x6")]
+    [TestCase(false, false, Script.NoVpid, 0ul, "vm_transition_without_vpid x4")]
     public void Todays_kernel_flushes_in_each_configuration_what_its_table_says(bool ept, bool vpid, uint vpid12, ulong eptp12, string oneRoundTrip)
     {
         Script script = new Script("kvm-6.12", ept, vpid).L1().RoundTrips(3, 0x5000, vpid12, eptp12);
         script.Issued();
         script.RoundTrips(1, 0x5000, vpid12, eptp12);
-        Assert.That(script.Issued().Replace("vm_transition_without_vpid", "vm_transition"), Is.EqualTo(oneRoundTrip));
+        Assert.That(script.Issued(), Is.EqualTo(oneRoundTrip));
     }
 
     [TestCase("kvm-5.14", 1)]
