@@ -15,11 +15,14 @@ internal sealed class Lane
     private long _invalidationCycles;
     private long _transitionCycles;
 
-    public Lane(int index, MachineSpec spec, FlushCauses causes)
+    private readonly Action<IssuedInvalidation>? _observer;
+
+    public Lane(int index, MachineSpec spec, FlushCauses causes, Action<IssuedInvalidation>? observer)
     {
         Index = index;
         _spec = spec;
         _causes = causes;
+        _observer = observer;
         Mmu = Mmu.Create(spec.Profile, causes, new MmuOptions(spec.Attribution, spec.Seed), $"lane[{index}]");
     }
 
@@ -70,7 +73,8 @@ internal sealed class Lane
     public void Execute(Invalidation invalidation, Reason reason)
     {
         _invalidationCycles += CostOf(invalidation, _spec.Profile.Costs);
-        Mmu.Apply(invalidation, Cause(invalidation.Name, reason));
+        int dropped = Mmu.Apply(invalidation, Cause(invalidation.Name, reason));
+        _observer?.Invoke(new IssuedInvalidation(Time, Index, invalidation, reason.Transition, reason.Rule, dropped));
     }
 
     /// <summary>Hardware's part of a VM-entry to, or VM-exit from, a guest at <paramref name="level"/>. The context is switched by the caller.</summary>

@@ -39,9 +39,9 @@ public sealed class Machine
     private long _dropped;
     private long _skipped;
 
-    /// <summary>A machine at reset.</summary>
+    /// <summary>A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order.</summary>
     /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs or nested paging.</exception>
-    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes)
+    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null)
     {
         Vendor vendor = spec.Profile.Vendor;
         if (!policy.Supports(vendor))
@@ -67,7 +67,7 @@ public sealed class Machine
         _requests = new RequestService(rules, _flush, _roots);
         _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
         FlushCauses causes = new();
-        _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes)).ToArray();
+        _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, observer)).ToArray();
         foreach (Lane lane in _lanes)
         {
             Switch(lane, "reset");
