@@ -5,7 +5,7 @@
 #
 # Needs valgrind, python3, sqlite3, GNU sort and gzip (Debian packages). Input data are made here from a fixed seed, so a second capture
 # runs the same work; addresses follow the libraries installed. The window skips the loader and the program's start-up: SKIP accesses
-# are dropped, TAKE are kept, then the program is ended by SIGPIPE.
+# are dropped, TAKE are kept, then the program is ended.
 set -eu
 out=$1
 shift
@@ -19,9 +19,15 @@ record() { # name skip take command...
     name=$1 skip=$2 take=$3
     shift 3
     echo "$name: $*" >&2
-    # The log goes to descriptor 9, into the pipe; the program's own output is dropped.
-    { valgrind --tool=lackey --basic-counts=no --trace-mem=yes --log-fd=9 "$@" 9>&1 >/dev/null 2>&1 || true; } |
-        grep -a '^[I ]' | tail -n +"$((skip + 1))" | head -n "$take" | gzip -1 >"$out/$name.lackey.gz.part"
+    rm -f "$out/pipe"
+    mkfifo "$out/pipe"
+    valgrind --tool=lackey --basic-counts=no --trace-mem=yes --log-fd=9 "$@" 9>"$out/pipe" >/dev/null 2>&1 &
+    valgrind_pid=$!
+    grep -a '^[I ]' <"$out/pipe" | tail -n +"$((skip + 1))" | head -n "$take" | gzip -1 >"$out/$name.lackey.gz.part"
+    # Valgrind outlives its reader: it ignores the broken pipe, and SIGTERM meanwhile.
+    kill -KILL "$valgrind_pid" 2>/dev/null || true
+    wait "$valgrind_pid" || true
+    rm -f "$out/pipe"
     mv "$out/$name.lackey.gz.part" "$out/$name.lackey.gz"
 }
 
