@@ -10,10 +10,11 @@ namespace Sim.Workloads;
 public sealed class TraceAppender
 {
     private readonly ITraceSink _sink;
-    private readonly TraceBlock[] _open;
+    private readonly TraceBlock?[] _open;
     private readonly ulong[] _lastTime;
     private readonly OpenRuns[] _runs;
     private readonly bool _fold;
+    private ulong _emitted;
 
     /// <summary>An appender for a trace with that many lanes; <paramref name="fold"/> folds runs on one page (<see cref="Folding"/>).</summary>
     public TraceAppender(ITraceSink sink, int lanes, bool fold = false)
@@ -24,10 +25,6 @@ public sealed class TraceAppender
         _runs = new OpenRuns[lanes];
         _open = new TraceBlock[lanes];
         _lastTime = new ulong[lanes];
-        for (int lane = 0; lane < lanes; lane++)
-        {
-            _open[lane] = new TraceBlock { Lane = lane };
-        }
     }
 
     /// <summary>Records appended so far.</summary>
@@ -80,7 +77,7 @@ public sealed class TraceAppender
         }
 
         _lastTime[lane] = time;
-        TraceBlock block = _open[lane];
+        TraceBlock block = _open[lane] ??= new TraceBlock { Lane = lane };
         while (block.IsFull)
         {
             Emit(Earliest()!);
@@ -90,11 +87,13 @@ public sealed class TraceAppender
     }
 
     private TraceBlock? Earliest() =>
-        _open.Where(block => block.RecordCount > 0).MinBy(block => (block.FirstTime, block.Lane));
+        _open.OfType<TraceBlock>().Where(block => block.RecordCount > 0).MinBy(block => (block.FirstTime, block.Lane));
 
     private void Emit(TraceBlock block)
     {
+        block.FirstRecord = _emitted;
         _sink.Write(block);
+        _emitted += (ulong)block.RecordCount;
         block.Clear();
         _runs[block.Lane].End();
     }
