@@ -52,16 +52,16 @@ PY
 [ -f "$data/lines.txt" ] || make_data
 for name in "$@"; do
     case $name in
-    sort) record sort 100000000 6000000 sort -S 64M --parallel=1 "$data/lines.txt" ;;
-    gzip) record gzip 20000000 6000000 gzip -9 -c "$data/lines.txt" ;;
-    python) record python 150000000 6000000 /usr/bin/python3 -S -c "
+    sort) record sort 100000000 2500000 sort -S 64M --parallel=1 "$data/lines.txt" ;;
+    gzip) record gzip 20000000 1500000 gzip -9 -c "$data/lines.txt" ;;
+    python) record python 150000000 2500000 /usr/bin/python3 -S -c "
 d={}
 for i in range(200000):
     k=(i*2654435761)%1000003
     d[k]=d.get(k,0)+len(str(i))
 s=sorted(d.items(),key=lambda e:(e[1],-e[0]))
 print(len(s),s[1000])" ;;
-    sqlite) record sqlite 60000000 6000000 sqlite3 "$data/rows.db" ".read $data/rows.sql" ;;
+    sqlite) record sqlite 60000000 2000000 sqlite3 "$data/rows.db" ".read $data/rows.sql" ;;
     *) echo "capture.sh: unknown program '$name': sort, gzip, python or sqlite" >&2; exit 2 ;;
     esac
 done
