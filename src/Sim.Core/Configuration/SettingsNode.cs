@@ -104,6 +104,23 @@ public sealed class SettingsNode
         }
     }
 
+    /// <summary>Reads a file of strict JSON: see <see cref="Parse"/>.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="name">How origins and errors name it.</param>
+    /// <param name="errors">Receives what is wrong although the JSON can be read.</param>
+    /// <exception cref="ConfigurationException">The file cannot be read, is not JSON, or is not an object.</exception>
+    public static SettingsNode ParseFile(string path, string name, ICollection<string> errors)
+    {
+        try
+        {
+            return Parse(File.ReadAllBytes(path), name, errors);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigurationException($"The file '{path}' cannot be read: {e.Message}", e);
+        }
+    }
+
     /// <summary>Sets the value at a path, making members that do not exist; JSON if the text is JSON, else plain text.</summary>
     /// <exception cref="ConfigurationException">The path is malformed, or goes through a scalar or past the end of an array.</exception>
     public void Set(string path, string text, string origin) => Place(path, at => ParseFragment(text, at, origin));

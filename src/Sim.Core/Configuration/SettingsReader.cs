@@ -44,6 +44,13 @@ public sealed class SettingsReader
     /// <summary>A text, or null.</summary>
     public string? OptionalText(string name) => IsNull(name) ? null : Text(name);
 
+    /// <summary>A text, or a number as it was written.</summary>
+    public string TextOrNumber(string name)
+    {
+        _known.Add(name);
+        return _node[name] is { Kind: SettingsKind.Number } value ? value.Text : Text(name);
+    }
+
     /// <summary>A whole number in a range, both ends included.</summary>
     public long Integer(string name, long minimum, long maximum)
     {

@@ -26,7 +26,7 @@ public static class ProfileReader
     public static CpuProfile Read(string path, IReadOnlyCollection<string> replacements)
     {
         List<string> errors = [];
-        SettingsReader root = new(Parse(path, errors), errors);
+        SettingsReader root = new(Parse(path, path, errors), errors);
         CpuProfile profile = Bind(root, replacements);
         root.Close();
         SettingsReader.ThrowIfAny($"Profile {path}", errors);
@@ -34,10 +34,13 @@ public static class ProfileReader
     }
 
     /// <summary>Reads the file as a settings tree and checks that every number, flag and null has a source. No other checks: see <see cref="Bind"/>.</summary>
+    /// <param name="path">Path of the JSON file.</param>
+    /// <param name="name">How origins and errors name it.</param>
+    /// <param name="errors">Receives what is wrong although the JSON can be read.</param>
     /// <exception cref="ConfigurationException">The file cannot be read or is no JSON.</exception>
-    public static SettingsNode Parse(string path, ICollection<string> errors)
+    public static SettingsNode Parse(string path, string name, ICollection<string> errors)
     {
-        SettingsNode root = SettingsNode.Parse(ReadFile(path), path, errors);
+        SettingsNode root = SettingsNode.ParseFile(path, name, errors);
         foreach (SettingsNode leaf in root.Leaves())
         {
             if (leaf.Kind != SettingsKind.Text && string.IsNullOrWhiteSpace(leaf.Source))
@@ -79,18 +82,6 @@ public static class ProfileReader
         CheckHomes(root, profile);
         CheckLatencies(root, profile);
         return profile;
-    }
-
-    private static byte[] ReadFile(string path)
-    {
-        try
-        {
-            return File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ConfigurationException($"{path}: cannot be read: {e.Message}", e);
-        }
     }
 
     private static TlbStructure Structure(SettingsReader array, IReadOnlyCollection<string> replacements)
