@@ -20,14 +20,14 @@ public static class Figures
     /// <summary>Translation cycles per nested transition.</summary>
     public static double? TranslationPerTransition(StatSheet s) => Ratio(TranslationCycles(s), NestedTransitions(s));
 
-    /// <summary>Cycles of everything the model charges: translation, transitions, invalidations, hypervisor work.</summary>
+    /// <summary>Cycles of everything: the trace's own, translation, transitions, invalidations, hypervisor work.</summary>
     public static double? TotalCycles(StatSheet s) => s.PathsUnder("cycles.").Sum(path => s.Total(path));
 
     /// <summary>Total cycles per nested transition.</summary>
     public static double? TotalPerTransition(StatSheet s) => Ratio(TotalCycles(s), NestedTransitions(s));
 
     /// <summary>Walks: accesses that missed in every level.</summary>
-    public static double? Walks(StatSheet s) => Cold(s) + Capacity(s) + Conflict(s) + Flushed(s);
+    public static double? Walks(StatSheet s) => s.Total("lane[*].stlb.misses");
 
     /// <summary>Misses on pages never translated before.</summary>
     public static double? Cold(StatSheet s) => s.Total("lane[*].walks.cold");
@@ -63,13 +63,13 @@ public static class Figures
     public static double? WalkPercent(StatSheet s) => 100 * Ratio(Walks(s), Accesses(s));
 
     /// <summary>Entries that invalidations dropped, over all structures.</summary>
-    public static double? EntriesDropped(StatSheet s) => s.Total("lane[*].invalidated");
+    public static double? EntriesDropped(StatSheet s) => s.Stats.Where(stat => stat.Path.EndsWith(".invalidated", StringComparison.Ordinal)).Sum(stat => stat.Value);
 
     /// <summary>Executed invalidations by name.</summary>
     public static SortedDictionary<string, long> Invalidations(StatSheet s) => s.TotalsBy("lane[*].invalidations", "invalidation");
 
     /// <summary>Flushes that the hypervisor requested, by kind.</summary>
-    public static SortedDictionary<string, long> FlushRequests(StatSheet s) => s.TotalsBy("flush.requests", "kind");
+    public static SortedDictionary<string, long> FlushRequests(StatSheet s) => s.TotalsBy("flush.requests", "request");
 
     /// <summary>Flush-caused misses by what flushed, at which transition, decided by which rule.</summary>
     public static SortedDictionary<string, long> FlushedByCause(StatSheet s)
