@@ -97,6 +97,14 @@ public sealed class TraceFile : ISeekableTraceSource
         }
     }
 
+    /// <summary>
+    /// Begins to write a trace: to standard output if <paramref name="path"/> is "-", else to a name beside <paramref name="path"/> that becomes it when the
+    /// trace is complete. <paramref name="format"/> is a writable format of <see cref="Formats"/>; without it the extension decides (.nst, .txt), and a pipe
+    /// gets the native format. A further extension .gz compresses.
+    /// </summary>
+    /// <exception cref="ConfigurationException">The format is unknown or cannot be written, or the place cannot.</exception>
+    public static TraceFileWriter Create(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format);
+
     /// <inheritdoc/>
     public bool Read(TraceBlock block)
     {
