@@ -52,7 +52,7 @@ PY
 [ -f "$data/lines.txt" ] || make_data
 for name in "$@"; do
     case $name in
-    sort) record sort 250000000 6000000 sort -S 64M --parallel=1 "$data/lines.txt" ;;
+    sort) record sort 100000000 6000000 sort -S 64M --parallel=1 "$data/lines.txt" ;;
     gzip) record gzip 20000000 6000000 gzip -9 -c "$data/lines.txt" ;;
     python) record python 150000000 6000000 /usr/bin/python3 -S -c "
 d={}
