@@ -1,5 +1,7 @@
 using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Kvm;
+using Sim.Tlb;
 
 namespace Sim.Experiments;
 
@@ -10,8 +12,14 @@ public static class Components
     public static Catalogue<IFlushPolicy> Policies { get; } = new(typeof(IFlushPolicy).Assembly);
 
     /// <summary>Replacement rules of TLB arrays.</summary>
-    public static IReadOnlyCollection<string> Replacements { get; } = ["bit-plru", "fifo", "lru", "plru4-mru3", "random", "srrip", "tree-plru"];
+    public static IReadOnlyCollection<string> Replacements => ReplacementRules.Names;
+
+    /// <summary>Invalidations of the hardware model, by name.</summary>
+    public static IReadOnlyList<string> Invalidations { get; } =
+        [.. typeof(Invalidation).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Invalidation)) && !type.IsAbstract).Select(type => type.Name).Order(StringComparer.Ordinal)];
 
     /// <summary>Policies compared if none are named.</summary>
-    public static IReadOnlyList<string> DefaultPolicies { get; } = ["kvm-5.14", "kvm-5.16", "kvm-6.12", "always-guest", "always-current", "never"];
+    public static IReadOnlyList<string> DefaultPolicies(Vendor vendor) => vendor == Vendor.Amd
+        ? ["nsvm-5.8", "always-guest", "always-current", "never"]
+        : ["kvm-5.14", "kvm-5.16", "kvm-6.12", "always-guest", "always-current", "never"];
 }

@@ -85,6 +85,8 @@ public sealed class RunConfiguration
         string profile = assignments.LastOrDefault(assignment => assignment.Path == "profile")?.Value ?? (fromFile?["profile"] is { Kind: SettingsKind.Text } named ? named.Text : DefaultProfile);
         (string path, string displayName) = ProfileLibrary.Find(profile);
         root.Merge(ProfileReader.Parse(path, displayName, errors));
+        Vendor vendor = root["vendor"]?.Text == "amd" ? Vendor.Amd : Vendor.Intel;
+        root.Set("policies", JsonSerializer.Serialize(Components.DefaultPolicies(vendor)), "default");
         if (fromFile is not null)
         {
             root.Merge(fromFile);
@@ -139,7 +141,6 @@ public sealed class RunConfiguration
         SettingsNode root = SettingsNode.Empty();
         Set("profile", DefaultProfile);
         Set("replay", "by-policy");
-        Set("policies", Components.DefaultPolicies);
         Set("reference", (string?)null);
         Set("windows.skip", "0");
         Set("windows.warm_up", "0");
