@@ -93,7 +93,7 @@ public sealed class SettingsNode
                 throw new ConfigurationException($"{file}: expected a JSON object, found {reader.TokenType}. Begin the file with a brace.");
             }
 
-            SettingsNode root = ParseValue(ref reader, utf8, file, "", errors);
+            SettingsNode root = ParseValue(ref reader, utf8, file, true, "", errors);
             reader.Read();
             return root;
         }
@@ -190,9 +190,9 @@ public sealed class SettingsNode
         }
     }
 
-    private static SettingsNode ParseValue(ref Utf8JsonReader reader, ReadOnlySpan<byte> utf8, string file, string path, ICollection<string> errors)
+    private static SettingsNode ParseValue(ref Utf8JsonReader reader, ReadOnlySpan<byte> utf8, string file, bool isFile, string path, ICollection<string> errors)
     {
-        string origin = file.StartsWith("--", StringComparison.Ordinal) ? file : $"{file}:{Line(utf8, reader.TokenStartIndex)}";
+        string origin = isFile ? $"{file}:{Line(utf8, reader.TokenStartIndex)}" : file;
         switch (reader.TokenType)
         {
             case JsonTokenType.StartObject:
@@ -202,7 +202,7 @@ public sealed class SettingsNode
                     string name = reader.GetString()!;
                     long start = reader.TokenStartIndex;
                     reader.Read();
-                    SettingsNode value = ParseValue(ref reader, utf8, file, Join(path, name), errors);
+                    SettingsNode value = ParseValue(ref reader, utf8, file, isFile, Join(path, name), errors);
                     if (made[name] is { } first)
                     {
                         errors.Add($"{file}:{Line(utf8, start)}: {value.Path}: given twice (first at {first.Origin}). Remove one.");
@@ -218,7 +218,7 @@ public sealed class SettingsNode
                 SettingsNode array = new(path, SettingsKind.Array, "", origin);
                 while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
                 {
-                    array._items.Add(ParseValue(ref reader, utf8, file, $"{path}[{array._items.Count}]", errors));
+                    array._items.Add(ParseValue(ref reader, utf8, file, isFile, $"{path}[{array._items.Count}]", errors));
                 }
 
                 return array;
@@ -262,7 +262,7 @@ public sealed class SettingsNode
             Utf8JsonReader reader = new(utf8);
             List<string> errors = [];
             reader.Read();
-            SettingsNode value = ParseValue(ref reader, utf8, origin, path, errors);
+            SettingsNode value = ParseValue(ref reader, utf8, origin, false, path, errors);
             if (!reader.Read() && errors.Count == 0)
             {
                 return value;
