@@ -5,6 +5,7 @@ using Sim.Core.Stats;
 using Sim.Experiments;
 using Sim.Kvm;
 using Sim.Workloads.Formats;
+using Sim.Workloads.Generators;
 
 namespace Sim.Cli.Verbs;
 
@@ -16,6 +17,7 @@ internal static class ListVerb
         ("policies", "Flush policies", () => Entries(Components.Policies)),
         ("profiles", "CPU profiles", Profiles),
         ("formats", "Trace formats", () => Entries(TraceFile.Formats)),
+        ("generators", "Generators of synthetic traces", () => Entries(GeneratorCatalogue.All)),
         ("replacements", "Replacement rules", () => Components.Replacements.Select(name => (name, ""))),
         ("invalidations", "Invalidations of the hardware model", () => Components.Invalidations.Select(name => (name, ""))),
         ("stats", "Statistics (lane[0] stands for every lane; labels left out)", Statistics),

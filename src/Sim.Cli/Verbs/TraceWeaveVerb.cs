@@ -12,8 +12,8 @@ internal static class TraceWeaveVerb
     public static Command Create(Invocation invocation)
     {
         Argument<string> l2 = new("l2-trace") { Description = "The program that runs as L2: a bare access stream" };
-        Argument<string> target = new("output") { Description = "Trace to write (.nst native, .txt text)" };
-        Argument<string[]> words = new("key=value") { Description = "Options of the weave; the keys are above", Arity = ArgumentArity.ZeroOrMore };
+        Argument<string> target = TraceVerb.Output();
+        Argument<string[]> words = new("key=value") { Description = "Options of the weave, listed above", Arity = ArgumentArity.ZeroOrMore };
         Option<string?> handlers = new("--handlers") { Description = "Trace that L0's and L1's exit handling is taken from [default: synthetic footprints]", HelpName = "file" };
         VerbCommand command = new(
             "weave",
