@@ -37,7 +37,11 @@ public static class ResultFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            File.Delete(partial);
+            if (File.Exists(partial))
+            {
+                File.Delete(partial);
+            }
+
             throw new ConfigurationException($"The file '{path}' cannot be written: {e.Message} Name a file in a folder that exists and may be written to.", e);
         }
     }

@@ -223,6 +223,7 @@ public static class RunSetJson
     private static void WriteLine(Utf8JsonWriter writer, Action<Utf8JsonWriter> members)
     {
         ArrayBufferWriter<byte> buffer = new();
+        buffer.Write(Encoding.UTF8.GetBytes("\n" + new string(' ', writer.CurrentDepth * Indented.IndentSize)));
         using (Utf8JsonWriter line = new(buffer, OneLine))
         {
             line.WriteStartObject();
