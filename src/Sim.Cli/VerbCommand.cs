@@ -13,9 +13,12 @@ internal sealed class VerbCommand : Command
 
     /// <summary>Command lines without <c>nestsim</c>.</summary>
     public IReadOnlyList<string> Examples { get; }
+
+    /// <summary>What the help says between options and examples; null for nothing.</summary>
+    public Func<string>? Notes { get; init; }
 }
 
-/// <summary>The usual help, then the command's examples.</summary>
+/// <summary>The usual help, then the command's notes and examples.</summary>
 internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLineAction
 {
     public override bool ClearsParseErrors => true;
@@ -23,9 +26,14 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
     public override int Invoke(ParseResult parseResult)
     {
         int code = help.Invoke(parseResult);
-        if (parseResult.CommandResult.Command is VerbCommand { Examples.Count: > 0 } verb)
+        if (parseResult.CommandResult.Command is VerbCommand verb)
         {
             TextWriter output = parseResult.InvocationConfiguration.Output;
+            if (verb.Notes is { } notes)
+            {
+                output.Write(notes() + "\n\n");
+            }
+
             output.Write("Examples:\n");
             foreach (string example in verb.Examples)
             {

@@ -14,13 +14,17 @@ internal static class TraceGenerateVerb
     {
         Argument<string> generator = new("generator") { Description = "A name from 'nestsim list generators'" };
         Argument<string> output = TraceVerb.Output();
-        Argument<string[]> words = new("key=value") { Description = "Options of the generator, listed above", Arity = ArgumentArity.ZeroOrMore };
+        Argument<string[]> words = new("key=value") { Description = "Options of the generator, listed below", Arity = ArgumentArity.ZeroOrMore };
         Option<string?> format = TraceVerb.Format();
         VerbCommand command = new(
             "generate",
-            "Write a synthetic trace; the same options give the same bytes\n\n" + Options(),
+            "Write a synthetic trace; the same options give the same bytes",
             "trace generate nested-ping-pong nested.nst accesses=1M seed=7",
-            "trace generate zipf-pages - accesses=10M | nestsim run - --policy never") { generator, output, words, format };
+            "trace generate zipf-pages - accesses=10M | nestsim run - --policy never") { Notes = Options };
+        command.Arguments.Add(generator);
+        command.Arguments.Add(output);
+        command.Arguments.Add(words);
+        command.Options.Add(format);
         command.SetAction(parse =>
         {
             GeneratorSpec spec = GeneratorCatalogue.Parse(parse.GetValue(generator)!, parse.GetValue(words) ?? []);

@@ -13,13 +13,17 @@ internal static class TraceWeaveVerb
     {
         Argument<string> l2 = new("l2-trace") { Description = "The program that runs as L2: a bare access stream" };
         Argument<string> target = TraceVerb.Output();
-        Argument<string[]> words = new("key=value") { Description = "Options of the weave, listed above", Arity = ArgumentArity.ZeroOrMore };
+        Argument<string[]> words = new("key=value") { Description = "Options of the weave, listed below", Arity = ArgumentArity.ZeroOrMore };
         Option<string?> handlers = new("--handlers") { Description = "Trace that L0's and L1's exit handling is taken from [default: synthetic footprints]", HelpName = "file" };
         VerbCommand command = new(
             "weave",
-            "Compose a nested trace: the program as L2, exits by a schedule, L1's and L0's handling around each\n\nKeys:\n" + Keys(),
+            "Compose a nested trace: the program as L2, exits by a schedule, L1's and L0's handling around each",
             "trace weave sort.nst nested-sort.nst every=5000 vpid12=same",
-            "trace weave gzip.lackey.gz nested.nst schedule=poisson every=20k vpid12=alternate:4 --handlers kernel.nst") { l2, target, words, handlers };
+            "trace weave gzip.lackey.gz nested.nst schedule=poisson every=20k vpid12=alternate:4 --handlers kernel.nst") { Notes = Keys };
+        command.Arguments.Add(l2);
+        command.Arguments.Add(target);
+        command.Arguments.Add(words);
+        command.Options.Add(handlers);
         command.SetAction(parse =>
         {
             WeaveSpec spec = WeaveSpec.Parse(WithLength(parse.GetValue(words) ?? [], parse.GetValue(l2)!));
@@ -52,6 +56,6 @@ internal static class TraceWeaveVerb
     private static string Keys()
     {
         int width = WeaveOptions.All.Max(option => option.Key.Length);
-        return string.Join('\n', WeaveOptions.All.Select(option => $"  {option.Key.PadRight(width)}  {option.Help} [{option.Default}]"));
+        return "Keys:\n" + string.Join('\n', WeaveOptions.All.Select(option => $"  {option.Key.PadRight(width)}  {option.Help} [{option.Default}]"));
     }
 }
