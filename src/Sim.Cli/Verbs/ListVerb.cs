@@ -3,7 +3,6 @@ using Sim.Core;
 using Sim.Core.Configuration;
 using Sim.Core.Stats;
 using Sim.Experiments;
-using Sim.Kvm;
 using Sim.Workloads.Formats;
 using Sim.Workloads.Generators;
 
@@ -66,10 +65,6 @@ internal static class ListVerb
     private static IEnumerable<(string, string)> Profiles() =>
         ProfileLibrary.Names.Select(name => (name, SettingsNode.ParseFile(ProfileLibrary.Find(name).Path, name, [])["summary"]?.Text ?? ""));
 
-    private static IEnumerable<(string, string)> Statistics()
-    {
-        RunConfiguration configuration = RunConfiguration.Load(null, []);
-        Machine machine = new(configuration.Machine, Components.Policies.Create(configuration.Policies[0]), configuration.Replay, lanes: 1);
-        return machine.Snapshot().Stats.DistinctBy(stat => stat.Path).Select(stat => (stat.Path, $"{stat.Help} [{stat.Unit}, {(stat.Kind == StatKind.Counter ? "counter" : "gauge")}]"));
-    }
+    private static IEnumerable<(string, string)> Statistics() =>
+        Components.Statistics().Select(stat => (stat.Path, $"{stat.Help} [{stat.Unit}, {(stat.Kind == StatKind.Counter ? "counter" : "gauge")}]"));
 }

@@ -18,10 +18,15 @@ public static class SanityChecks
         List<string> hints = [];
         if (set.Partial)
         {
-            hints.Add("The run was interrupted: results cover only the part of the measured window that was reached.");
+            hints.Add($"The run was interrupted: results cover only the {set.Provenance.Windows.Measured} records of the measured window that were reached.");
         }
 
         WindowCounts windows = set.Provenance.Windows;
+        if (windows.Measured == 0)
+        {
+            return hints;
+        }
+
         if (windows.WarmedUp > 0 && windows.WarmedUp < (ulong)reachEntries)
         {
             hints.Add($"The warm-up of {windows.WarmedUp} records is shorter than the reach of the TLB ({reachEntries} entries): cold misses are still being counted. Use a longer --warm-up.");

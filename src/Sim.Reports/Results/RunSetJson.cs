@@ -112,7 +112,11 @@ public static class RunSetJson
         writer.WriteString("reference", provenance.Reference);
         writer.WriteString("configuration_hash", provenance.ConfigurationHash);
         writer.WritePropertyName("configuration");
-        writer.WriteRawValue(provenance.Configuration);
+        using (JsonDocument configuration = JsonDocument.Parse(provenance.Configuration))
+        {
+            configuration.WriteTo(writer);
+        }
+
         WriteMap(writer, "configuration_origins", provenance.Origins);
         writer.WriteStartObject("trace");
         writer.WriteString("name", provenance.Trace.Name);

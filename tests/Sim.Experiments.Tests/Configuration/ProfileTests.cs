@@ -87,7 +87,8 @@ public sealed class ProfileTests
             .Replace("\"flush_by_asid\": {", "\"flush_by_asld\": {", StringComparison.Ordinal)
             .Replace("\"memory_cycles\": { \"value\": 200, \"source\"", "\"memory_cycles\": { \"value\": 3, \"source\"", StringComparison.Ordinal);
 
-        Assert.That(() => ReadText(text), Throws.TypeOf<ConfigurationException>().With.Message.Contains(": 4 errors.")
+        Assert.That(() => ReadText(text), Throws.TypeOf<ConfigurationException>().With.Message.Contains(": 5 errors.")
+            .And.Message.Contains("found 7 without a source")
             .And.Message.Contains("vendor: expected one of intel, amd, found number 7")
             .And.Message.Contains("'flush_by_asid' is missing: expected true or false")
             .And.Message.Contains("Unknown member 'flush_by_asld'. Did you mean flush_by_asid")

@@ -33,6 +33,15 @@ public sealed class SanityChecksTests
     }
 
     [Test]
+    public void A_run_that_was_stopped_before_its_window_says_only_that()
+    {
+        RunSet set = Set(("a", new StatSheet()), ("b", new StatSheet()));
+        set = set with { Partial = true, Provenance = set.Provenance with { Windows = new WindowCounts(0, 10, 0) } };
+
+        Assert.That(SanityChecks.Hints(set, Reach), Is.EqualTo(new[] { "The run was interrupted: results cover only the 0 records of the measured window that were reached." }));
+    }
+
+    [Test]
     public void A_flushing_policy_that_never_flushed_is_said()
     {
         StatSheet quiet = new();

@@ -48,7 +48,12 @@ public sealed class RunSetFilesTests
                 "profile": "skylake-sp",
                 "reference": "a",
                 "configuration_hash": "00ff",
-                "configuration": {"machine":{"seed":1},"profile":"skylake-sp"},
+                "configuration": {
+                  "machine": {
+                    "seed": 1
+                  },
+                  "profile": "skylake-sp"
+                },
                 "configuration_origins": {
                   "machine.seed": "--seed"
                 },
