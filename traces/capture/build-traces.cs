@@ -24,7 +24,7 @@ List<SortedDictionary<string, object>> manifest = [];
 Take(Handlers, "56 real handlings of L2's exits by L0 and L1, both Linux 6.12 KVM, with every page they touch; L2 is a tiny guest that runs CPUID, I/O and first touches of memory.",
     "Bochs corei7_skylake_x nested-KVM captures, memory windows 1 and 3, cut by traces/capture/handlers.cs", "hypervisor footprints: 100+ code and 90 data pages of L0 in each round trip");
 
-User("sort", "GNU sort 9.1 of 60 000 lines: the last merge and its output, memcmp of lines at random places", "data reads over some hundred pages, two hot pages of code");
+User("sort", "GNU sort 9.1 of 60 000 lines: the last merge and its output, memcmp of lines at random places", "900 data pages at random places, hardly any code: more than a first-level TLB, less than an STLB");
 User("gzip", "gzip 1.12 -9 of the same text: hash chains over a 32 KB window", "few pages, used again and again: every flush costs its refill and nothing else");
 User("python", "CPython 3.11 fills a dictionary of 200 000 integers, counting digits", "200+ data and 30+ code pages, pointer chasing");
 User("sqlite", "SQLite 3.40 inserts 30 000 rows into a table", "code: more than 50 pages of instructions, small data");
@@ -36,6 +36,8 @@ Woven("nested-python-no-vpid", "python", false, "schedule=poisson every=4000 vpi
 Woven("nested-sqlite-vpid-new", "sqlite", false, "schedule=poisson every=3200 vpid12=new invept-every=32 reuse=3", "L1 takes a new vpid12 for every nested entry instead of INVVPID, and executes INVEPT now and then", "seed 1's worst case, and the root cache on INVEPT");
 Woven("nested-python-shadow", "python", false, "every=5000 vpid12=same ept12=off l2-cr3-every=20000 l2-processes=3 reuse=3 invvpid-every=16", "L1 shadows L2's page tables (no EPT12); L2 switches between three processes with PCIDs", "shared guest-physical space of L1 and L2: tags differ by VPID and root role only");
 Woven("nested-gzip-svm", "gzip", false, "arch=svm schedule=poisson every=2500 vpid12=alternate:2 l2-vms=2 reuse=3 l2-accesses=1250000", "AMD: L1 runs two L2 VMs with their ASIDs", "ASID policies of nested SVM");
+Woven("nested-python-timer", "python", false, $"schedule=recorded exits-file={Path.Combine(traces, "exits-timer.csv")} vpid12=same l2-accesses=1500000 reuse=1",
+    "L2's exits are those of a real L2 under timer interrupts (capture bochs-vmx-1cpu, window 6, after its first touches of memory), at their real distances", "a recorded schedule: bursts of exits");
 
 JsonSerializerOptions options = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 File.WriteAllText(Path.Combine(traces, "MANIFEST.json"), JsonSerializer.Serialize(manifest, options) + "\n");
@@ -128,6 +130,7 @@ void Describe(string name, string what, string captured, string? weave, string s
         }
     }
 
+    weave = weave?.Replace(traces, "traces", StringComparison.Ordinal);
     SortedDictionary<string, object> entry = new(StringComparer.Ordinal)
     {
         ["name"] = name,

@@ -4,16 +4,17 @@
 # usage: capture.sh OUT [name...]      names: sort gzip python sqlite (default: all)
 #
 # Needs valgrind, python3, sqlite3, GNU sort and gzip (Debian packages). Input data are made here from a fixed seed, so a second capture
-# runs the same work; addresses follow the libraries installed. The window skips the loader and the program's start-up: SKIP accesses
-# are dropped, TAKE are kept, then the program is ended.
+# on the same Debian release touches the same addresses; its window may begin some accesses earlier or later. The window skips the loader
+# and the program's start-up: SKIP accesses are dropped, TAKE are kept, then the program is ended.
 set -eu
 out=$1
 shift
 [ $# -gt 0 ] || set -- sort gzip python sqlite
 mkdir -p "$out"
+out=$(cd "$out" && pwd)
 data=$out/data
 mkdir -p "$data"
-export LC_ALL=C PYTHONHASHSEED=1
+export LC_ALL=C
 
 record() { # name skip take command...
     name=$1 skip=$2 take=$3
@@ -21,7 +22,9 @@ record() { # name skip take command...
     echo "$name: $*" >&2
     rm -f "$out/pipe"
     mkfifo "$out/pipe"
-    valgrind --tool=lackey --basic-counts=no --trace-mem=yes --log-fd=9 "$@" 9>"$out/pipe" >/dev/null 2>&1 &
+    # Arguments and environment lie on the stack: with the same ones, addresses are the same again.
+    (cd "$data" && exec env -i PATH=/usr/bin:/bin HOME=/ LC_ALL=C PYTHONHASHSEED=1 \
+        valgrind --tool=lackey --basic-counts=no --trace-mem=yes --log-fd=9 "$@") 9>"$out/pipe" >/dev/null 2>&1 &
     valgrind_pid=$!
     grep -a '^[I ]' <"$out/pipe" | tail -n +"$((skip + 1))" | head -n "$take" | gzip -1 >"$out/$name.lackey.gz.part"
     # Valgrind outlives its reader: it ignores the broken pipe, and SIGTERM meanwhile.
@@ -52,8 +55,8 @@ PY
 [ -f "$data/lines.txt" ] || make_data
 for name in "$@"; do
     case $name in
-    sort) record sort 100000000 2500000 sort -S 64M --parallel=1 "$data/lines.txt" ;;
-    gzip) record gzip 20000000 1500000 gzip -9 -c "$data/lines.txt" ;;
+    sort) record sort 100000000 2500000 sort -S 64M --parallel=1 lines.txt ;;
+    gzip) record gzip 20000000 1500000 gzip -9 -c lines.txt ;;
     python) record python 150000000 2500000 /usr/bin/python3 -S -c "
 d={}
 for i in range(200000):
@@ -61,7 +64,7 @@ for i in range(200000):
     d[k]=d.get(k,0)+len(str(i))
 s=sorted(d.items(),key=lambda e:(e[1],-e[0]))
 print(len(s),s[1000])" ;;
-    sqlite) record sqlite 60000000 2000000 sqlite3 "$data/rows.db" ".read $data/rows.sql" ;;
+    sqlite) rm -f "$data/rows.db"; record sqlite 60000000 2000000 sqlite3 rows.db ".read rows.sql" ;;
     *) echo "capture.sh: unknown program '$name': sort, gzip, python or sqlite" >&2; exit 2 ;;
     esac
 done

@@ -30,7 +30,7 @@ internal sealed class NestedLane(TraceAppender trace)
         trace.Event(0, e);
     }
 
-    /// <summary>A real VM-entry, or the end of a nested VM-exit's <see cref="Exit"/>.</summary>
+    /// <summary>A real VM-entry.</summary>
     public void Enter(TransitionKind kind) => Event(TraceEvent.VmEnter(Time, kind, Vcpu));
 
     /// <summary>A real or nested VM-exit.</summary>

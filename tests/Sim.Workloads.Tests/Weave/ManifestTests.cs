@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Sim.Core.Traces;
 using Sim.Workloads.Formats;
+using Sim.Workloads.Operations;
 
 namespace Sim.Workloads.Tests.Weave;
 
@@ -52,6 +53,15 @@ public sealed class ManifestTests
         Assert.That(nestedEntries > 0, Is.EqualTo(trace.Header.Properties["source"] != "lackey"));
 
         ulong Number(string name) => entry.GetProperty(name).GetUInt64();
+    }
+
+    [TestCaseSource(nameof(Entries))]
+    public void A_committed_trace_has_no_finding_of_trace_verify(JsonElement entry)
+    {
+        using TraceFile trace = TraceFile.Open(Path.Combine(Folder, entry.GetProperty("name").GetString()!));
+        TraceVerification verification = TraceVerifier.Run(trace);
+        Assert.That(verification.Findings, Is.Empty);
+        Assert.That(verification.Records, Is.EqualTo(entry.GetProperty("records").GetUInt64()));
     }
 
     [Test]
