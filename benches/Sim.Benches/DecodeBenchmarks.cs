@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using Sim.Core.Traces;
 using Sim.Workloads;
+using Sim.Workloads.Formats;
 
 namespace Sim.Benches;
 

@@ -3,9 +3,9 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
-using Sim.Experiments;
 using Sim.Kvm;
-using Sim.Workloads;
+using Sim.Workloads.Formats;
+using Sim.Workloads.Operations;
 
 namespace Sim.Benches;
 
@@ -24,7 +24,7 @@ public static class Throughput
         string root = RepositoryRoot();
         if (traces.Count == 0)
         {
-            traces = Directory.GetFiles(Path.Combine(root, "traces"), "*.nst").Where(file => !Path.GetFileName(file).StartsWith("nested", StringComparison.Ordinal))
+            traces = Directory.GetFiles(Path.Combine(root, "traces"), "*.nst.gz").Where(file => !Path.GetFileName(file).StartsWith("nested", StringComparison.Ordinal))
                 .Order(StringComparer.Ordinal).ToArray();
         }
 
@@ -33,13 +33,16 @@ public static class Throughput
         Console.WriteLine($"{"trace",-20} {"accesses",12} {"records",10} {"L1 miss %",9} {"Nestsim",9} {"C every",9} {"C folded",9} {"of C every",10} {"of C folded",11}");
         foreach (string trace in traces)
         {
-            Line(trace, loop);
+            string native = Path.Combine(Path.GetTempPath(), "nestsim-throughput.nst");
+            Unpack(trace, native);
+            Line(Path.GetFileName(trace), native, loop);
+            File.Delete(native);
         }
 
         return 0;
     }
 
-    private static void Line(string trace, string loop)
+    private static void Line(string name, string trace, string loop)
     {
         string every = Path.GetTempFileName();
         string folded = Path.GetTempFileName();
@@ -52,7 +55,7 @@ public static class Throughput
             double million(double seconds) => accesses / seconds / 1e6;
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Path.GetFileNameWithoutExtension(trace),-20} {accesses,12:N0} {records,10:N0} {100.0 * misses / accesses,9:F2} {million(nestsim),9:F1} {million(cEvery),9:F1} {million(cFolded),9:F1} {cEvery / nestsim,10:P0} {cFolded / nestsim,11:P0}"));
+                $"{name,-20} {accesses,12:N0} {records,10:N0} {100.0 * misses / accesses,9:F2} {million(nestsim),9:F1} {million(cEvery),9:F1} {million(cFolded),9:F1} {cEvery / nestsim,10:P0} {cFolded / nestsim,11:P0}"));
         }
         finally
         {
@@ -61,9 +64,18 @@ public static class Throughput
         }
     }
 
+    /// <summary>Writes the trace uncompressed: the benchmark is not about gzip.</summary>
+    private static void Unpack(string trace, string native)
+    {
+        using TraceFile source = TraceFile.Open(trace);
+        using TraceFileWriter writer = TraceFile.Create(native, source.Header);
+        TraceConverter.Convert(source, writer);
+        writer.Complete();
+    }
+
     private static double TimeNestsim(string trace)
     {
-        CpuProfile profile = ProfileLibrary.Load("reference-64-1536");
+        CpuProfile profile = Reference.Profile;
         TraceBlock block = new();
         double best = double.MaxValue;
         for (int pass = 0; pass < Passes; pass++)

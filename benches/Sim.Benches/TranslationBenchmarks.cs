@@ -2,7 +2,6 @@ using BenchmarkDotNet.Attributes;
 using Sim.Core;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
-using Sim.Experiments;
 using Sim.Tlb;
 
 namespace Sim.Benches;
@@ -25,8 +24,7 @@ public class TranslationBenchmarks
     [GlobalSetup]
     public void Setup()
     {
-        CpuProfile profile = ProfileLibrary.Load("reference-64-1536");
-        _mmu = Mmu.Create(profile, _causes, new MmuOptions(), "lane[0]");
+        _mmu = Mmu.Create(Reference.Profile, _causes, new MmuOptions(), "lane[0]");
         FrameAllocator frames = new();
         _cause = _causes.Intern(new FlushCause("bench", "bench", "bench"));
         _mmu.SwitchTo(new TranslationContext(1, 0, true, new PageTable(0x1000, 4, PageSize.Size4K, frames), new PageTable(0x2000, 4, PageSize.Size2M, new FrameAllocator()), 2), _cause);

@@ -24,7 +24,7 @@ List<SortedDictionary<string, object>> manifest = [];
 Take(Handlers, "56 real handlings of L2's exits by L0 and L1, both Linux 6.12 KVM, with every page they touch; L2 is a tiny guest that runs CPUID, I/O and first touches of memory.",
     "Bochs corei7_skylake_x nested-KVM captures, memory windows 1 and 3, cut by traces/capture/handlers.cs", "hypervisor footprints: 100+ code and 90 data pages of L0 in each round trip");
 
-User("sort", "GNU sort 9.1 of 60 000 lines: the last merge and its output, memcmp of lines at random places", "data reads over some hundred pages, two hot pages of code");
+User("sort", "GNU sort 9.1 of 60 000 lines: the last merge and its output, memcmp of lines at random places", "900 data pages at random places, hardly any code: more than a first-level TLB, less than an STLB");
 User("gzip", "gzip 1.12 -9 of the same text: hash chains over a 32 KB window", "few pages, used again and again: every flush costs its refill and nothing else");
 User("python", "CPython 3.11 fills a dictionary of 200 000 integers, counting digits", "200+ data and 30+ code pages, pointer chasing");
 User("sqlite", "SQLite 3.40 inserts 30 000 rows into a table", "code: more than 50 pages of instructions, small data");

@@ -31,7 +31,6 @@ public sealed class Machine
     private readonly NestedVmx _nested;
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<ushort, VCpu> _vcpus = [];
-    private readonly Dictionary<TranslationContext, TranslationContext> _contexts = [];
     private readonly SortedDictionary<(int Level, ulong Reason), long> _exits = [];
     private ushort _nextTag = 1;
     private long _entries;
@@ -479,29 +478,17 @@ public sealed class Machine
     private TranslationContext ContextOf(Lane lane)
     {
         ControlRegisters registers = lane.Registers;
-        TranslationContext context;
         if (lane.Level == 0)
         {
-            context = new TranslationContext(0, registers.EffectivePcid, registers.GlobalPages, _spaces.L0(registers.Root), null, 0);
-        }
-        else
-        {
-            VCpu vcpu = lane.Vcpu!;
-            PageTable guest = lane.Level == 1 ? _spaces.L1(registers.Root) : _spaces.L2(vcpu.Vmcs12, registers.Root);
-            (ushort vpid, PageTable? nested) = _kind == ReplayKind.AsRecorded
-                ? (lane.Recorded.Vpid, lane.Recorded.Ep4ta == 0 ? null : _spaces.Recorded(lane.Recorded.Ep4ta))
-                : (_flush.HardwareTag(vcpu), _spaces.Tdp(_roots.Needed(vcpu)));
-            context = new TranslationContext(vpid, registers.EffectivePcid, registers.GlobalPages, guest, nested, lane.Level);
+            return new TranslationContext(0, registers.EffectivePcid, registers.GlobalPages, _spaces.L0(registers.Root), null, 0);
         }
 
-        // One object for each distinct context, for the whole run: equal contexts are the same to the translation hardware.
-        if (!_contexts.TryGetValue(context, out TranslationContext? known))
-        {
-            _contexts.Add(context, context);
-            known = context;
-        }
-
-        return known;
+        VCpu vcpu = lane.Vcpu!;
+        PageTable guest = lane.Level == 1 ? _spaces.L1(registers.Root) : _spaces.L2(vcpu.Vmcs12, registers.Root);
+        (ushort vpid, PageTable? nested) = _kind == ReplayKind.AsRecorded
+            ? (lane.Recorded.Vpid, lane.Recorded.Ep4ta == 0 ? null : _spaces.Recorded(lane.Recorded.Ep4ta))
+            : (_flush.HardwareTag(vcpu), _spaces.Tdp(_roots.Needed(vcpu)));
+        return new TranslationContext(vpid, registers.EffectivePcid, registers.GlobalPages, guest, nested, lane.Level);
     }
 
     private VCpu VcpuOf(ushort id)

@@ -61,6 +61,13 @@ public sealed class TraceFileTests
         Assert.Throws<TraceFormatException>(() => TraceSummary.Of(TraceFile.Open(packed)));
     }
 
+    [Test]
+    public void A_missing_decompressor_is_an_error_of_usage_that_says_what_to_install()
+    {
+        ConfigurationException error = Assert.Throws<ConfigurationException>(() => _ = new ExternalDecompressor("no-such-xz", "xz-utils", Stream.Null, "t.nst.xz"))!;
+        Assert.That(error.Message, Does.Contain("t.nst.xz is compressed with no-such-xz").And.Contain("apt install xz-utils"));
+    }
+
     [TestCase("", "the input is empty")]
     [TestCase("BZh9", "bzip2")]
     [TestCase("\u007fELF", "ELF program")]
