@@ -25,7 +25,7 @@ internal static class UnknownWords
                 : $"'{word}' is one argument too many for '{CommandLine(parse.CommandResult)}'. {help}";
         }
 
-        return parse.Errors.Count > 0 ? $"{parse.Errors[0].Message} {help}" : null;
+        return parse.Errors.Count > 0 ? $"{string.Join(' ', parse.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} {help}" : null;
     }
 
     /// <summary>The parser takes an unknown option for an argument if one has room; a path that really begins with a dash can follow <c>--</c>.</summary>

@@ -46,6 +46,8 @@ public sealed partial class CliTests
     [TestCase("run --quite t.nst", "Unknown option '--quite'. Did you mean --quiet, ")]
     [TestCase("run t.nst u.nst", "'u.nst' is one argument too many for 'nestsim run'")]
     [TestCase("run", "Required argument missing for command: 'run'.")]
+    [TestCase("run t.nst --progress sometimes", "'sometimes' not recognized. Must be one of: 'auto' 'never' See 'nestsim run --help'.")]
+    [TestCase("trace", "Required command was not provided. See 'nestsim trace --help'.")]
     [TestCase("run t.nst --jobs 0", "--jobs: expected a number from 1 to 1024, found '0'")]
     [TestCase("run t.nst --policy nevre", "Unknown policy 'nevre'. Did you mean never, ")]
     [TestCase("run t.nst --profile zen-5", "Unknown profile 'zen-5'. Did you mean zen-2, zen-3, zen-4?")]

@@ -1,7 +1,9 @@
 using Sim.Core;
 using Sim.Core.Traces;
 using Sim.Reports.Results;
+using Sim.Reports.Views;
 using Sim.Workloads;
+using Sim.Workloads.Generators;
 
 namespace Sim.Experiments.Tests.Replay;
 
@@ -116,6 +118,20 @@ public sealed class ExperimentTests
 
         Assert.That(texts[1..], Is.All.EqualTo(texts[0]));
         Assert.That(RunSetJson.Read(texts[0], "x").Runs.Select(run => run.Failure), Is.All.Null);
+    }
+
+    [Test]
+    public void Every_shipped_profile_replays_a_nested_trace_under_its_default_policies_and_keeps_the_conservation_laws(
+        [ValueSource(typeof(ProfileLibrary), nameof(ProfileLibrary.Names))] string profile)
+    {
+        MemoryTrace trace = new();
+        GeneratorCatalogue.Generate(GeneratorCatalogue.Parse("nested-ping-pong", ["accesses=30k", "seed=3"]), trace);
+
+        RunSet set = new Experiment(RunConfiguration.Load(null, [new Assignment("profile", profile, "test")])).Run(trace, "ping-pong");
+
+        Assert.That(set.Runs.Select(run => run.Failure), Is.All.Null);
+        Assert.That(set.Runs.Select(run => Figures.Accesses(run.Statistics)), Is.All.EqualTo(Figures.Accesses(set.Runs[0].Statistics)).And.All.GreaterThan(30_000 - 1));
+        Assert.That(Figures.Walks(set.Runs.Single(run => run.Policy == "never").Statistics), Is.LessThan(Figures.Walks(set.Runs.Single(run => run.Policy == "always-guest").Statistics)!.Value));
     }
 
     private static RunSet Run(RunConfiguration configuration, MemoryTrace trace, Func<string, IReplay> machine, ulong? total = null, int jobs = 1) =>
