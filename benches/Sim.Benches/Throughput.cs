@@ -82,7 +82,7 @@ public static class Throughput
         {
             long start = Stopwatch.GetTimestamp();
             using TraceFile file = TraceFile.Open(trace);
-            Machine machine = new(new MachineSpec { Profile = profile }, new Kvm612(), ReplayKind.ByPolicy, file.Header.Lanes);
+            Machine machine = new(new MachineSpec { Profile = profile, L0Pages = PageSize.Size4K }, new Kvm612(), ReplayKind.ByPolicy, file.Header.Lanes);
             while (file.Read(block))
             {
                 machine.Replay(block, 0, block.RecordCount);
