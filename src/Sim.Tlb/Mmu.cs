@@ -89,6 +89,11 @@ public abstract class Mmu
     public static Mmu Create(CpuProfile profile, FlushCauses causes, MmuOptions options, string name)
     {
         ArgumentNullException.ThrowIfNull(profile);
+        if (profile.FirstLevel.FirstOrDefault(structure => !BitOperations.IsPow2(structure.Sets)) is { } odd)
+        {
+            throw new ConfigurationException($"CPU profile {profile.Name}: first-level structure {odd.Name} has {odd.Sets} sets; a first level needs a power of two (a second level does not).");
+        }
+
         string[] rules = profile.FirstLevel.Select(structure => structure.Replacement).Distinct(StringComparer.Ordinal).ToArray();
         Type rule = rules.Length == 1 ? ReplacementRules.TypeOf(rules[0]) : typeof(MixedReplacement);
         return (Mmu)Activator.CreateInstance(typeof(Mmu<>).MakeGenericType(rule), BindingFlags.DoNotWrapExceptions, null, [profile, causes, options, name], null)!;

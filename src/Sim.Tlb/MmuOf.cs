@@ -74,7 +74,8 @@ internal sealed class Mmu<TReplacement> : Mmu
             ref FirstProbe probe = ref Unsafe.Add(ref probes, (nint)((address >> 63 << 2) | (uint)side));
             ulong page = (address & EntryKey.AddressMask) >> probe.PageShift;
             ulong set = (page ^ (page >> probe.SetShift)) & probe.SetMask;
-            if (Unsafe.Add(ref latest, (nint)(probe.LatestStart + set)) != (probe.Key | page) && !Hit(address, side, ref probe))
+            ulong key = probe.Key | page;
+            if (Unsafe.Add(ref latest, (nint)(probe.LatestStart + set)) != key && !probe.Array.HitIn((int)set, key) && !HitElsewhere(address, side, ref probe))
             {
                 misses++;
                 stall += Miss(address, side);
@@ -106,21 +107,14 @@ internal sealed class Mmu<TReplacement> : Mmu
         return new TlbArray<TReplacement>(structure, typeof(TReplacement) == typeof(MixedReplacement) ? (TReplacement)(object)new MixedReplacement(rule) : (TReplacement)rule);
     }
 
-    /// <summary>Looks for every class of entries that the context may have, the one that the probe is aimed at first; a hit aims the probe at its class.</summary>
+    /// <summary>Looks for the classes of entries that the probe is not aimed at; a hit aims it at its class.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool Hit(ulong address, int side, ref FirstProbe probe)
+    private bool HitElsewhere(ulong address, int side, ref FirstProbe probe)
     {
-        int classes = FirstClasses[side];
-        int aimed = classes & (1 << probe.Class);
-        if (aimed != 0 && HitClass(address, side, probe.Class))
-        {
-            return true;
-        }
-
-        for (classes &= ~aimed; classes != 0; classes &= classes - 1)
+        for (int classes = FirstClasses[side] & ~(1 << probe.Class); classes != 0; classes &= classes - 1)
         {
             int found = BitOperations.TrailingZeroCount(classes);
-            if (HitClass(address, side, found))
+            if (_serving[(Sizes * side) + (found >> 1)]!.Hit(EntryKey.Pack((found & 1) != 0 ? _global : _tagged, (PageSize)(found >> 1), address)))
             {
                 Aim(ref probe, side, found);
                 return true;
@@ -130,35 +124,28 @@ internal sealed class Mmu<TReplacement> : Mmu
         return false;
     }
 
-    private bool HitClass(ulong address, int side, int found) =>
-        _serving[(Sizes * side) + (found >> 1)]!.Hit(EntryKey.Pack((found & 1) != 0 ? _global : _tagged, (PageSize)(found >> 1), address));
-
     /// <summary>Makes the hot loop look for one class of entries first.</summary>
     private void Aim(ref FirstProbe probe, int side, int wanted)
     {
         PageSize size = (PageSize)(wanted >> 1);
-        if (side < Sides && _serving[(Sizes * side) + (int)size] is { } array && (array.SetMask != 0 || array.Structure.Sets == 1))
+        TlbArray<TReplacement> array = _serving[(Sizes * Math.Min(side, Sides - 1)) + (int)size]!;
+        probe = new FirstProbe
         {
-            probe = new FirstProbe
-            {
-                Key = EntryKey.Pack((wanted & 1) != 0 ? _global : _tagged, size, 0),
-                SetMask = array.SetMask,
-                LatestStart = (ulong)array.LatestStart,
-                PageShift = EntryKey.Shift(size),
-                SetShift = array.SetShift,
-                Class = wanted,
-            };
-        }
-        else
-        {
-            // Never matches: no set was touched last by context 0.
-            probe = new FirstProbe { PageShift = 12, SetShift = 63, Class = wanted };
-        }
+            Array = array,
+            Key = EntryKey.Pack((wanted & 1) != 0 ? _global : _tagged, size, 0),
+            SetMask = array.SetMask,
+            LatestStart = (ulong)array.LatestStart,
+            PageShift = EntryKey.Shift(size),
+            SetShift = array.SetShift,
+            Class = wanted,
+        };
     }
 
     /// <summary>Where the hot loop looks first.</summary>
     private struct FirstProbe
     {
+        public TlbArray<TReplacement> Array;
+
         /// <summary>Context and size bits of the key.</summary>
         public ulong Key;
 

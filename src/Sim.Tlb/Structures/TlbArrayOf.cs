@@ -17,9 +17,11 @@ internal sealed class TlbArray<TReplacement> : TlbArray
         : base(structure) => _replacement = replacement;
 
     /// <summary>Looks up an entry without reading its payload; a hit touches it.</summary>
-    public bool Hit(ulong key)
+    public bool Hit(ulong key) => HitIn(SetOf(key), key);
+
+    /// <summary>The same for a caller who knows the set already.</summary>
+    public bool HitIn(int set, ulong key)
     {
-        int set = SetOf(key);
         int way = Find(set, key);
         if (way < 0)
         {
