@@ -1,0 +1,11 @@
+namespace Sim.Tlb;
+
+/// <summary>INVEPT type 2: all guest-physical and combined mappings. Linear ones stay.</summary>
+public sealed record InveptGlobal : Invalidation
+{
+    /// <inheritdoc/>
+    public override string Name => "invept_global";
+
+    /// <inheritdoc/>
+    public override bool ReachesTranslations(in Tag tag, in CurrentTag current) => tag.Kind != MappingKind.Linear;
+}

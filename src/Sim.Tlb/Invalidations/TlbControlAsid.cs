@@ -1,0 +1,15 @@
+namespace Sim.Tlb;
+
+/// <summary>AMD VMRUN with TLB_CONTROL 3: everything of the ASID, nested translations included.</summary>
+/// <param name="Asid">ASID of the VMCB.</param>
+public sealed record TlbControlAsid(ushort Asid) : Invalidation
+{
+    /// <inheritdoc/>
+    public override string Name => "tlb_control_asid";
+
+    /// <inheritdoc/>
+    public override Invalidation Coarsened => new TlbControlAll();
+
+    /// <inheritdoc/>
+    public override bool ReachesTranslations(in Tag tag, in CurrentTag current) => tag.Vpid == Asid;
+}

@@ -1,0 +1,11 @@
+namespace Sim.Tlb;
+
+/// <summary>VM-entry or VM-exit with "enable VPID" = 0: all linear and combined mappings of VPID 0, global ones included.</summary>
+public sealed record VmTransitionWithoutVpid : Invalidation
+{
+    /// <inheritdoc/>
+    public override string Name => "vm_transition_without_vpid";
+
+    /// <inheritdoc/>
+    public override bool ReachesTranslations(in Tag tag, in CurrentTag current) => IsOf(tag, 0);
+}

@@ -1,0 +1,7 @@
+namespace Sim.Tlb;
+
+/// <summary>How a lane's translation hardware is simulated, beyond its CPU profile.</summary>
+/// <param name="Attribution">Misses get causes; off is faster and leaves those counters 0.</param>
+/// <param name="Seed">Seed of random replacement.</param>
+/// <param name="PagingStructureCaches">False switches off paging-structure caches, guest-physical caches and PTE-line caches: every walk makes all its references, to memory.</param>
+public sealed record MmuOptions(bool Attribution = true, ulong Seed = 1, bool PagingStructureCaches = true);

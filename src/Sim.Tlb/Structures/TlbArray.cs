@@ -1,0 +1,245 @@
+using System.Numerics;
+
+using Sim.Core;
+using Sim.Core.Profiles;
+
+namespace Sim.Tlb;
+
+/// <summary>One set-associative array of a TLB level, entries as columns. The base class is what miss paths, invalidations and statistics need.</summary>
+internal abstract class TlbArray
+{
+    /// <summary>Entries of a row, padded to whole vectors; padding stays empty.</summary>
+    protected const int VectorEntries = 4;
+
+    private readonly int _xorShift;
+    private readonly ulong _setMask;
+    private readonly ulong _sets;
+    private int[] _liveByContext = new int[16];
+    private byte[] _sizesByContext = new byte[16];
+    private int _splintered;
+
+    /// <summary>An empty array.</summary>
+    /// <exception cref="ConfigurationException">The geometry makes no sense.</exception>
+    protected TlbArray(TlbStructure structure)
+    {
+        if (structure.Sets < 1 || structure.Ways < 1)
+        {
+            throw new ConfigurationException($"TLB structure {structure.Name} has {structure.Sets} sets of {structure.Ways} ways; both must be at least 1.");
+        }
+
+        bool powerOfTwo = BitOperations.IsPow2(structure.Sets);
+        if (structure.Index == IndexHash.Xor && !powerOfTwo)
+        {
+            throw new ConfigurationException($"TLB structure {structure.Name} has {structure.Sets} sets; index hash xor needs a power of two. Use linear.");
+        }
+
+        Structure = structure;
+        Stride = (structure.Ways + VectorEntries - 1) / VectorEntries * VectorEntries;
+        Keys = new ulong[structure.Sets * Stride];
+        Payloads = new ulong[structure.Sets * Stride];
+        _sets = (ulong)structure.Sets;
+        _setMask = powerOfTwo ? _sets - 1 : 0;
+        _xorShift = structure.Index == IndexHash.Xor && structure.Sets > 1 ? BitOperations.Log2(_sets) : 63;
+    }
+
+    public TlbStructure Structure { get; }
+
+    public int Live { get; private set; }
+
+    public long Fills { get; private set; }
+
+    public long Evictions { get; private set; }
+
+    public CauseCounts Invalidated { get; } = new();
+
+    protected int Stride { get; }
+
+    protected ulong[] Keys { get; }
+
+    protected ulong[] Payloads { get; }
+
+    /// <summary>Makes an array whose rule is the type argument of <see cref="TlbArray{TReplacement}"/>.</summary>
+    public static TlbArray Create(TlbStructure structure, Rng rng) =>
+        (TlbArray)Activator.CreateInstance(typeof(TlbArray<>).MakeGenericType(ReplacementRules.TypeOf(structure.Replacement)), structure, CreateRule(structure, rng))!;
+
+    public static IReplacement CreateRule(TlbStructure structure, Rng rng) => ReplacementRules.Create(structure.Replacement, structure.Sets, structure.Ways, rng);
+
+    /// <summary>Looks up an entry; a hit touches it.</summary>
+    public abstract bool Lookup(ulong key, out ulong payload);
+
+    /// <summary>Bit s is set if an entry of page size s was ever filled for the context.</summary>
+    public int SizesFilled(int context) => context < _sizesByContext.Length ? _sizesByContext[context] : 0;
+
+    /// <summary>Puts an entry that is not there yet into its set: into the lowest empty way, else in the victim's place.</summary>
+    /// <returns>The key of the entry that was evicted; 0 if none was.</returns>
+    public ulong Fill(ulong key, ulong payload, out ulong evictedPayload)
+    {
+        int set = SetOf(key);
+        int row = set * Stride;
+        int way = Keys.AsSpan(row, Structure.Ways).IndexOf(0UL);
+        ulong evicted = 0;
+        evictedPayload = 0;
+        if (way < 0)
+        {
+            way = Victim(set);
+            evicted = Keys[row + way];
+            evictedPayload = Payloads[row + way];
+            Evictions++;
+            Leave(row + way);
+        }
+
+        Keys[row + way] = key;
+        Payloads[row + way] = payload;
+        Filled(set, way);
+        Fills++;
+        Enter(key, payload);
+        return evicted;
+    }
+
+    /// <summary>Drops the entries of the contexts marked in <paramref name="kills"/>, of the pages in <paramref name="range"/> (all if null), and tells <paramref name="attribution"/>.</summary>
+    /// <returns>Entries dropped.</returns>
+    public int Invalidate(ReadOnlySpan<bool> kills, AddressRange? range, int cause, MissAttribution? attribution)
+    {
+        if (!HoldsAny(kills))
+        {
+            return 0;
+        }
+
+        int before = Live;
+        if (range is { } page && page.First >> 12 == page.Last >> 12 && _splintered == 0)
+        {
+            InvalidatePage(kills, page.First, cause, attribution);
+        }
+        else
+        {
+            for (int slot = 0; slot < Keys.Length; slot++)
+            {
+                ulong key = Keys[slot];
+                if (key != 0 && kills[EntryKey.Context(key)] && (range is null || Covers(key, Payloads[slot], range.Value)))
+                {
+                    Drop(slot, cause, attribution);
+                }
+            }
+        }
+
+        int dropped = before - Live;
+        Invalidated.Add(cause, dropped);
+        return dropped;
+    }
+
+    /// <summary>Drops, as evicted, the entries of one context on the page of another entry: what an inclusive outer level does to an inner one.</summary>
+    public void EvictCovered(ulong outerKey)
+    {
+        int context = EntryKey.Context(outerKey);
+        if (context >= _liveByContext.Length || _liveByContext[context] == 0)
+        {
+            return;
+        }
+
+        ulong first = EntryKey.Address(outerKey);
+        AddressRange page = new(first, first + (1UL << EntryKey.Shift(EntryKey.Size(outerKey))) - 1);
+        for (int slot = 0; slot < Keys.Length; slot++)
+        {
+            ulong key = Keys[slot];
+            if (key != 0 && EntryKey.Context(key) == context && page.Overlaps(EntryKey.Address(key), EntryKey.Address(key) + (1UL << EntryKey.Shift(EntryKey.Size(key))) - 1))
+            {
+                Evictions++;
+                Leave(slot);
+            }
+        }
+    }
+
+    /// <summary>Entries found by looking at every slot.</summary>
+    public int CountLive() => Keys.Length - Keys.AsSpan().Count(0UL);
+
+    protected abstract int Victim(int set);
+
+    protected abstract void Filled(int set, int way);
+
+    protected int SetOf(ulong key)
+    {
+        ulong page = key & EntryKey.PageMask;
+        return (int)(_setMask != 0 || _sets == 1 ? (page ^ (page >> _xorShift)) & _setMask : page % _sets);
+    }
+
+    private static bool Covers(ulong key, ulong payload, AddressRange range)
+    {
+        PageSize size = EntryPayload.LinearSize(payload);
+        if (size < EntryKey.Size(key))
+        {
+            size = EntryKey.Size(key);
+        }
+
+        int shift = EntryKey.Shift(size);
+        ulong first = EntryKey.Address(key) >> shift << shift;
+        return range.Overlaps(first, first + (1UL << shift) - 1);
+    }
+
+    private bool HoldsAny(ReadOnlySpan<bool> kills)
+    {
+        int contexts = Math.Min(kills.Length, _liveByContext.Length);
+        for (int context = 1; context < contexts; context++)
+        {
+            if (kills[context] && _liveByContext[context] != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void InvalidatePage(ReadOnlySpan<bool> kills, ulong address, int cause, MissAttribution? attribution)
+    {
+        int contexts = Math.Min(kills.Length, _liveByContext.Length);
+        for (int context = 1; context < contexts; context++)
+        {
+            if (!kills[context] || _liveByContext[context] == 0)
+            {
+                continue;
+            }
+
+            for (int sizes = _sizesByContext[context]; sizes != 0; sizes &= sizes - 1)
+            {
+                ulong key = EntryKey.Pack(context, (PageSize)BitOperations.TrailingZeroCount(sizes), address);
+                int row = SetOf(key) * Stride;
+                int way = Keys.AsSpan(row, Stride).IndexOf(key);
+                if (way >= 0)
+                {
+                    Drop(row + way, cause, attribution);
+                }
+            }
+        }
+    }
+
+    private void Drop(int slot, int cause, MissAttribution? attribution)
+    {
+        attribution?.Dropped(this, Keys[slot], Payloads[slot], cause);
+        Leave(slot);
+    }
+
+    private void Enter(ulong key, ulong payload)
+    {
+        int context = EntryKey.Context(key);
+        if (context >= _liveByContext.Length)
+        {
+            int length = Math.Max(2 * _liveByContext.Length, context + 1);
+            Array.Resize(ref _liveByContext, length);
+            Array.Resize(ref _sizesByContext, length);
+        }
+
+        _liveByContext[context]++;
+        _sizesByContext[context] |= (byte)(1 << (int)EntryKey.Size(key));
+        _splintered += EntryPayload.LinearSize(payload) > EntryKey.Size(key) ? 1 : 0;
+        Live++;
+    }
+
+    private void Leave(int slot)
+    {
+        ulong key = Keys[slot];
+        _liveByContext[EntryKey.Context(key)]--;
+        _splintered -= EntryPayload.LinearSize(Payloads[slot]) > EntryKey.Size(key) ? 1 : 0;
+        Live--;
+        Keys[slot] = 0;
+    }
+}
