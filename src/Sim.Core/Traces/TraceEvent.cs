@@ -87,8 +87,9 @@ public struct TraceEvent : IEquatable<TraceEvent>
     public static TraceEvent MapChange(ulong time, byte level, MapTable table, ulong root, ulong address, ulong size, MapChangeKind change) =>
         new() { Time = time, Kind = RecordKind.MapChange, Level = level, A = (ulong)table, B = root, C = address, D = size, E = (ulong)change };
 
-    /// <summary>A real VM-entry (L0 to L1 or L0 to L2).</summary>
-    public static TraceEvent VmEnter(ulong time, TransitionKind kind, ushort vcpu) => new() { Time = time, Kind = RecordKind.VmEnter, Level = 0, A = (ulong)kind, B = vcpu };
+    /// <summary>A real VM-entry (L0 to L1 or L0 to L2); VPID and EPTP are what hardware used, as far as it was recorded: as-recorded replay needs them.</summary>
+    public static TraceEvent VmEnter(ulong time, TransitionKind kind, ushort vcpu, ushort vpid = 0, ulong eptp = 0) =>
+        new() { Time = time, Kind = RecordKind.VmEnter, Level = 0, A = (ulong)kind, B = vcpu, D = vpid, E = eptp };
 
     /// <summary>A nested VM-entry, with what vmcs12 (or vmcb12) says.</summary>
     public static TraceEvent NestedEnter(ulong time, ushort vcpu, ulong vmcs12, VmControls controls, uint vpid12, ulong eptp12) =>

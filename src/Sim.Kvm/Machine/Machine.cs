@@ -1,26 +1,10 @@
+using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
+using Sim.Tlb;
 
 namespace Sim.Kvm;
-
-/// <summary>Lanes, vCPUs and one flush policy, replaying one trace.</summary>
-public sealed class Machine
-{
-    /// <summary>A machine at reset.</summary>
-    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes) => throw new NotImplementedException();
-
-    /// <summary>Replays <paramref name="count"/> records of the block from record <paramref name="first"/> on (accesses and events in their common order).</summary>
-    public void Replay(TraceBlock block, int first, int count) => throw new NotImplementedException();
-
-    /// <summary>All statistics now. Changes nothing.</summary>
-    public StatSheet Snapshot() => throw new NotImplementedException();
-
-    /// <summary>Checks the conservation laws; throws <see cref="InvalidOperationException"/> (our bug, exit code 4) with both sides of the one that fails.</summary>
-    public void CheckConservation() => throw new NotImplementedException();
-
-    /// <summary>VM-entries that failed their consistency checks, in order.</summary>
-    public IReadOnlyList<FailedVmEntry> FailedVmEntries => throw new NotImplementedException();
-}
 
 /// <summary>A VM-entry that hardware (or L0 on its behalf) refused.</summary>
 /// <param name="Time">Trace time.</param>
@@ -30,5 +14,495 @@ public sealed class Machine
 /// <param name="Check">Which check failed, with the values.</param>
 public sealed record FailedVmEntry(ulong Time, int Lane, ushort Vcpu, ulong Vmcs12, string Check);
 
-/// <summary>A hypervisor's TLB-flush policy. One file each, found by <see cref="Core.ComponentAttribute"/>.</summary>
-public interface IFlushPolicy;
+/// <summary>Lanes, vCPUs and one flush policy, replaying one trace.</summary>
+/// <remarks>
+/// L0 of the trace stays as it was recorded (its accesses, its own CR3 loads and INVLPGs); only its INVVPID, INVEPT and INVLPGA are dropped
+/// and decided anew.
+/// </remarks>
+public sealed class Machine
+{
+    private readonly MachineSpec _spec;
+    private readonly IFlushPolicy _policy;
+    private readonly ReplayKind _kind;
+    private readonly AddressSpaces _spaces;
+    private readonly FlushFunctions _flush;
+    private readonly MmuRoots _roots;
+    private readonly RequestService _requests;
+    private readonly NestedVmx _nested;
+    private readonly Lane[] _lanes;
+    private readonly SortedDictionary<ushort, VCpu> _vcpus = [];
+    private readonly SortedDictionary<(int Level, ulong Reason), long> _exits = [];
+    private ushort _nextTag = 1;
+    private long _entries;
+    private long _impliedExits;
+    private long _dropped;
+    private long _skipped;
+
+    /// <summary>A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order.</summary>
+    /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs or nested paging.</exception>
+    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null)
+    {
+        Vendor vendor = spec.Profile.Vendor;
+        if (!policy.Supports(vendor))
+        {
+            throw new ConfigurationException(
+                $"Policy {policy.GetType().Name} does not run on {vendor} hardware, and profile '{spec.Profile.Name}' is {vendor}. "
+                + (vendor == Vendor.Amd ? "Try nsvm-5.8, or a yardstick such as always-guest." : "Try kvm-6.12, or a yardstick such as always-guest."));
+        }
+
+        if (vendor == Vendor.Amd && !(spec.L0Ept && spec.L0Vpid))
+        {
+            throw new ConfigurationException(
+                $"Profile '{spec.Profile.Name}' is AMD, where guests always have an ASID and this model always uses nested paging. Leave l0_vpid and l0_ept on.");
+        }
+
+        _spec = spec;
+        _policy = policy;
+        _kind = kind;
+        KernelRules rules = policy.Rules(vendor);
+        _spaces = new AddressSpaces(spec);
+        _flush = new FlushFunctions(spec, rules, _spaces);
+        _roots = new MmuRoots(spec, rules, _flush);
+        _requests = new RequestService(rules, _flush, _roots);
+        _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
+        FlushCauses causes = new();
+        _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, observer)).ToArray();
+        foreach (Lane lane in _lanes)
+        {
+            Switch(lane, "reset");
+        }
+    }
+
+    /// <summary>VM-entries that failed their consistency checks, in order.</summary>
+    public IReadOnlyList<FailedVmEntry> FailedVmEntries => _nested.Failed;
+
+    /// <summary>Replays <paramref name="count"/> records of the block from record <paramref name="first"/> on (accesses and events in their common order).</summary>
+    public void Replay(TraceBlock block, int first, int count)
+    {
+        Lane lane = _lanes[block.Lane];
+        int end = first + count;
+        int e = 0;
+        while (e < block.EventCount && block.EventPosition[e] + e < first)
+        {
+            e++;
+        }
+
+        int access = first - e;
+        while (access + e < end)
+        {
+            int next = e < block.EventCount ? block.EventPosition[e] : block.AccessCount;
+            if (access < next)
+            {
+                int to = Math.Min(next, end - e);
+                Run(lane, block, access, to);
+                access = to;
+            }
+            else
+            {
+                Handle(lane, block.Events[e]);
+                e++;
+            }
+        }
+    }
+
+    /// <summary>All statistics now. Changes nothing.</summary>
+    public StatSheet Snapshot()
+    {
+        StatSheet sheet = new();
+        foreach (Lane lane in _lanes)
+        {
+            lane.Collect(sheet);
+        }
+
+        _nested.Collect(sheet);
+        _roots.Collect(sheet);
+        _flush.Collect(sheet);
+        sheet.Counter("vm.entries", "transitions", "Real VM-entries.", _entries);
+        sheet.Counter("vm.implied_exits", "transitions", "Exits for instructions that this machine intercepts and the recorded one did not.", _impliedExits);
+        sheet.Counter("trace.skipped", "records", "Records of an L2 whose VM-entry failed.", _skipped);
+        sheet.Counter("trace.l0_flushes_dropped", "records", "L0's own recorded invalidations that by-policy replay drops.", _dropped);
+        foreach (((int level, ulong reason), long count) in _exits)
+        {
+            sheet.Counter("vm.exits", "transitions", "Real VM-exits.", count, $"level={level},reason={reason}");
+        }
+
+        return sheet;
+    }
+
+    /// <summary>Checks the conservation laws; throws <see cref="InvalidOperationException"/> (our bug, exit code 4) with both sides of the one that fails.</summary>
+    public void CheckConservation()
+    {
+        foreach (Lane lane in _lanes)
+        {
+            lane.Mmu.CheckConservation();
+        }
+    }
+
+    private void Run(Lane lane, TraceBlock block, int from, int to)
+    {
+        lane.Count(RecordKind.Access, to - from, block.Time[to - 1]);
+        if (lane.Refused)
+        {
+            _skipped += to - from;
+        }
+        else
+        {
+            lane.Translate(block, from, to);
+        }
+    }
+
+    private void Handle(Lane lane, in TraceEvent e)
+    {
+        lane.Count(e.Kind, 1, e.Time);
+        if (lane.Refused)
+        {
+            // The nested VM-exit that ends what never began.
+            lane.Refused = !(e.Kind == RecordKind.VmExit && e.Transition == TransitionKind.L2ToL1);
+            _skipped++;
+            return;
+        }
+
+        switch (e.Kind)
+        {
+            case RecordKind.VmEnter when e.Transition == TransitionKind.L1ToL2:
+                NestedEnter(lane, e);
+                break;
+            case RecordKind.VmEnter:
+                Enter(lane, e);
+                break;
+            case RecordKind.VmExit when e.Transition == TransitionKind.L2ToL1:
+                NestedExit(lane, e);
+                break;
+            case RecordKind.VmExit:
+                Exit(lane, e);
+                break;
+            case RecordKind.SetCr3:
+                SetCr3(lane, e);
+                break;
+            case RecordKind.SetCr4:
+                SetCr4(lane, (Cr4Bits)e.A);
+                break;
+            case RecordKind.Invlpg:
+                InvalidateAddress(lane, new Invlpg(e.A), e.A, "invlpg");
+                break;
+            case RecordKind.Invpcid:
+                Invpcid(lane, e);
+                break;
+            case RecordKind.Invvpid when e.Level == 0:
+                Recorded(lane, (e.A, (ushort)e.B) switch
+                {
+                    (0, var vpid) => new InvvpidAddress(vpid, e.C),
+                    (1, var vpid) => new InvvpidSingle(vpid),
+                    (2, _) => new InvvpidAll(),
+                    (_, var vpid) => new InvvpidSingleRetainGlobals(vpid),
+                });
+                break;
+            case RecordKind.Invvpid when _kind == ReplayKind.ByPolicy:
+                _nested.Invvpid(lane, RunningVcpu(lane), e);
+                break;
+            case RecordKind.Invept when e.Level == 0:
+                Recorded(lane, e.A == 1 ? new InveptSingle(e.B & NestedVmx.Ep4taMask) : new InveptGlobal());
+                break;
+            case RecordKind.Invept when _kind == ReplayKind.ByPolicy:
+                _nested.Invept(RunningVcpu(lane), e);
+                break;
+            case RecordKind.Invlpga when e.Level == 0:
+                Recorded(lane, new Invlpga((ushort)e.A, e.B));
+                break;
+            case RecordKind.Invlpga when _kind == ReplayKind.ByPolicy:
+                _nested.Invlpga(lane, RunningVcpu(lane), e);
+                break;
+            case RecordKind.MapChange:
+                MapChange(lane, e);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void Enter(Lane lane, in TraceEvent e)
+    {
+        VCpu vcpu = VcpuOf(e.Vcpu);
+        bool guestMode = e.Transition == TransitionKind.L0ToL2;
+        lane.Vcpu = vcpu;
+        _entries++;
+        if (_kind == ReplayKind.AsRecorded)
+        {
+            vcpu.GuestMode = guestMode;
+            lane.Recorded = ((ushort)e.D, e.E & NestedVmx.Ep4taMask);
+        }
+        else
+        {
+            if (guestMode != vcpu.GuestMode)
+            {
+                // The trace begins in the middle: the level is what the entry says, and no policy was asked.
+                vcpu.GuestMode = guestMode;
+                _roots.Select(lane, vcpu, new Reason("vm_entry", "trace_start"));
+            }
+
+            _requests.BeforeEntry(lane, vcpu);
+        }
+
+        EnterGuest(lane, vcpu);
+    }
+
+    private void Exit(Lane lane, in TraceEvent e)
+    {
+        (int, ulong) key = (lane.Level, e.C);
+        _exits[key] = _exits.GetValueOrDefault(key) + 1;
+        LeaveGuest(lane);
+    }
+
+    private void NestedEnter(Lane lane, in TraceEvent e)
+    {
+        VCpu vcpu = VcpuOf(e.Vcpu);
+        if (!_nested.Accept(lane, vcpu, e, out Vmcs12 vmcs12))
+        {
+            lane.Refused = true;
+        }
+        else if (_kind == ReplayKind.AsRecorded)
+        {
+            vcpu.Vmcs12 = vmcs12;
+        }
+        else
+        {
+            _nested.Enter(lane, vcpu, vmcs12);
+        }
+    }
+
+    private void NestedExit(Lane lane, in TraceEvent e)
+    {
+        _nested.CountExit(lane);
+        if (_kind == ReplayKind.ByPolicy)
+        {
+            _nested.Exit(lane, VcpuOf(e.Vcpu));
+        }
+    }
+
+    private void EnterGuest(Lane lane, VCpu vcpu)
+    {
+        lane.Cross(entry: true, vcpu.GuestMode ? 2 : 1);
+        Switch(lane, "vm_entry");
+    }
+
+    private void LeaveGuest(Lane lane)
+    {
+        lane.HypervisorCycles += _spec.Profile.Costs.KvmExitHandling;
+        lane.Cross(entry: false, 0);
+        Switch(lane, "vm_exit");
+    }
+
+    /// <summary>An exit that this machine takes and the recorded one did not: work in L0, requests, entry.</summary>
+    private void InL0(Lane lane, Action<VCpu> work)
+    {
+        VCpu vcpu = lane.Vcpu!;
+        _impliedExits++;
+        LeaveGuest(lane);
+        work(vcpu);
+        _requests.BeforeEntry(lane, vcpu);
+        EnterGuest(lane, vcpu);
+    }
+
+    /// <summary>True if L0 intercepts the paging instructions of who runs: a guest under shadow paging.</summary>
+    private bool Intercepts(Lane lane) => lane.Level > 0 && !_spec.L0Ept && _kind == ReplayKind.ByPolicy;
+
+    /// <summary>An invalidation that whoever runs executes on the hardware directly.</summary>
+    private static void Direct(Lane lane, Invalidation invalidation, string rule) =>
+        lane.Execute(invalidation, new Reason(lane.Level == 0 ? "host" : "guest", rule));
+
+    /// <summary>An INVVPID, INVEPT or INVLPGA that L0 itself executed when the trace was made.</summary>
+    private void Recorded(Lane lane, Invalidation invalidation)
+    {
+        if (_kind == ReplayKind.AsRecorded)
+        {
+            lane.Execute(invalidation, new Reason("recorded", "as_recorded"));
+        }
+        else
+        {
+            _dropped++;
+        }
+    }
+
+    private void SetCr3(Lane lane, in TraceEvent e)
+    {
+        ControlRegisters registers = lane.Registers;
+        bool pcide = (registers.Cr4 & Cr4Bits.Pcide) != 0;
+        bool noFlush = e.C != 0 && pcide;
+        registers.Root = e.A;
+        registers.Pcid = (ushort)e.B;
+        if (Intercepts(lane))
+        {
+            Reason reason = new("guest", "mov_to_cr3");
+            InL0(lane, vcpu =>
+            {
+                _roots.Select(lane, vcpu, reason);
+                if (!noFlush)
+                {
+                    _roots.InvalidatePcid(vcpu, registers.EffectivePcid, reason);
+                }
+            });
+        }
+        else
+        {
+            Switch(lane, lane.Level == 0 ? "host" : "guest");
+            Direct(lane, new MovToCr3(registers.EffectivePcid, noFlush), "mov_to_cr3");
+        }
+    }
+
+    private void SetCr4(Lane lane, Cr4Bits value)
+    {
+        ControlRegisters registers = lane.Registers;
+        Cr4Bits changed = registers.Cr4 ^ value;
+        bool everything = (changed & Cr4Bits.Pge) != 0 || (changed & registers.Cr4 & Cr4Bits.Pcide) != 0;
+        bool context = (changed & Cr4Bits.Pae) != 0 || (changed & value & Cr4Bits.Smep) != 0;
+        registers.Cr4 = value;
+        if (Intercepts(lane))
+        {
+            Reason reason = new("guest", "mov_to_cr4");
+            InL0(lane, vcpu =>
+            {
+                _roots.Select(lane, vcpu, reason);
+                if (everything)
+                {
+                    vcpu.Raise(FlushRequest.Guest, reason);
+                }
+                else if (context)
+                {
+                    _roots.InvalidatePcid(vcpu, registers.EffectivePcid, reason);
+                }
+            });
+            return;
+        }
+
+        Switch(lane, lane.Level == 0 ? "host" : "guest");
+        if (everything)
+        {
+            Direct(lane, new MovToCr4Pge(), "mov_to_cr4");
+        }
+        else if (context)
+        {
+            Direct(lane, new MovToCr4Context(), "mov_to_cr4");
+        }
+    }
+
+    private void Invpcid(Lane lane, in TraceEvent e)
+    {
+        ushort pcid = (ushort)e.B;
+        Reason reason = new("guest", "invpcid");
+        switch (e.A)
+        {
+            case 0:
+                InvalidateAddress(lane, new InvpcidAddress(pcid, e.C), e.C, "invpcid");
+                break;
+            case 1 when Intercepts(lane):
+                InL0(lane, vcpu => _roots.InvalidatePcid(vcpu, pcid, reason));
+                break;
+            case 1:
+                Direct(lane, new InvpcidContext(pcid), "invpcid");
+                break;
+            case var _ when Intercepts(lane):
+                // KVM does not track globals under shadow paging: type 3 is treated as type 2.
+                InL0(lane, vcpu => vcpu.Raise(FlushRequest.Guest, reason));
+                break;
+            case 2:
+                Direct(lane, new InvpcidAll(), "invpcid");
+                break;
+            default:
+                Direct(lane, new InvpcidAllNonGlobal(), "invpcid");
+                break;
+        }
+    }
+
+    /// <summary>INVLPG or INVPCID type 0: executed by hardware, or emulated as kvm_mmu_invlpg with flush_gva under shadow paging.</summary>
+    private void InvalidateAddress(Lane lane, Invalidation direct, ulong address, string rule)
+    {
+        if (Intercepts(lane))
+        {
+            InL0(lane, vcpu => _flush.Address(lane, vcpu, address, new Reason("guest", rule)));
+        }
+        else
+        {
+            Direct(lane, direct, rule);
+        }
+    }
+
+    private void MapChange(Lane lane, in TraceEvent e)
+    {
+        MapTable table = (MapTable)e.A;
+        MapChangeKind change = (MapChangeKind)e.E;
+        PageTable? tree = table switch
+        {
+            MapTable.L0 => _spaces.L0(e.B),
+            MapTable.L1 => _spaces.L1(e.B),
+            MapTable.L2 => _spaces.L2(RunningVcpu(lane).Vmcs12, e.B),
+            MapTable.Tdp01 => _spaces.Tdp(new RootKey(0, 0, false, false)),
+            _ => _spaces.Tdp(new RootKey(0, e.B & NestedVmx.Ep4taMask, true, true)),
+        };
+        if (change is MapChangeKind.Made or MapChangeKind.Changed)
+        {
+            tree?.Set(e.C, SizeOf(e.D));
+        }
+        else if (change == MapChangeKind.Removed)
+        {
+            tree?.Remove(e.C, SizeOf(e.D));
+        }
+
+        bool needsFlush = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;
+        if (table == MapTable.Tdp01 && needsFlush && _kind == ReplayKind.ByPolicy)
+        {
+            FlushRemote(lane);
+        }
+    }
+
+    /// <summary>kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode on other lanes.</summary>
+    private void FlushRemote(Lane lane)
+    {
+        foreach (VCpu vcpu in _vcpus.Values)
+        {
+            vcpu.Raise(FlushRequest.All, new Reason("host", "remote_flush"));
+        }
+
+        foreach (Lane other in _lanes)
+        {
+            if (other != lane && other.Level > 0)
+            {
+                InL0(other, _ => { });
+            }
+        }
+    }
+
+    private static PageSize SizeOf(ulong bytes) => bytes >= 1 << 30 ? PageSize.Size1G : bytes >= 1 << 21 ? PageSize.Size2M : PageSize.Size4K;
+
+    private void Switch(Lane lane, string transition) => lane.Switch(ContextOf(lane), transition);
+
+    private TranslationContext ContextOf(Lane lane)
+    {
+        ControlRegisters registers = lane.Registers;
+        if (lane.Level == 0)
+        {
+            return new TranslationContext(0, registers.EffectivePcid, registers.GlobalPages, _spaces.L0(registers.Root), null, 0);
+        }
+
+        VCpu vcpu = lane.Vcpu!;
+        PageTable guest = lane.Level == 1 ? _spaces.L1(registers.Root) : _spaces.L2(vcpu.Vmcs12, registers.Root);
+        (ushort vpid, PageTable? nested) = _kind == ReplayKind.AsRecorded
+            ? (lane.Recorded.Vpid, lane.Recorded.Ep4ta == 0 ? null : _spaces.Recorded(lane.Recorded.Ep4ta))
+            : (_flush.HardwareTag(vcpu), _spaces.Tdp(_roots.Needed(vcpu)));
+        return new TranslationContext(vpid, registers.EffectivePcid, registers.GlobalPages, guest, nested, lane.Level);
+    }
+
+    private VCpu VcpuOf(ushort id)
+    {
+        if (!_vcpus.TryGetValue(id, out VCpu? vcpu))
+        {
+            ushort vpid01 = _spec.L0Vpid ? _nextTag++ : (ushort)0;
+            int tags = _spec.L0Vpid && _policy.Rules(_spec.Profile.Vendor).OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
+            vcpu = new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, tags).Select(_ => _nextTag++).ToArray()));
+            _vcpus.Add(id, vcpu);
+        }
+
+        return vcpu;
+    }
+
+    private VCpu RunningVcpu(Lane lane) => lane.Vcpu ?? VcpuOf(0);
+}

@@ -17,7 +17,6 @@ internal sealed class TlbArray<TReplacement> : TlbArray
         : base(structure) => _replacement = replacement;
 
     /// <summary>Looks up an entry without reading its payload; a hit touches it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Hit(ulong key)
     {
         int set = SetOf(key);
@@ -27,6 +26,7 @@ internal sealed class TlbArray<TReplacement> : TlbArray
             return false;
         }
 
+        Latest[LatestStart + set] = key;
         _replacement.Touch(set, way);
         return true;
     }
@@ -42,6 +42,7 @@ internal sealed class TlbArray<TReplacement> : TlbArray
         }
 
         payload = Payloads[(set * Stride) + way];
+        Latest[LatestStart + set] = key;
         _replacement.Touch(set, way);
         return true;
     }

@@ -1,0 +1,98 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Sim.Core;
+using Sim.Experiments;
+
+namespace Sim.Cli.Verbs;
+
+/// <summary>Options that say what is simulated: the same for every command that resolves a configuration.</summary>
+internal sealed class ConfigurationOptions
+{
+    private readonly Option<string?> _config = new("--config", "-c") { Description = "JSON file with configuration values (see 'nestsim config show')", HelpName = "file" };
+    private readonly Option<string[]> _set = new("--set") { Description = "Set one value, for instance costs.invvpid_single=600 (repeatable)", HelpName = "path=value" };
+    private readonly Option<string?> _profile = new("--profile") { Description = $"CPU profile: a name from 'nestsim list profiles', or a file [default: {RunConfiguration.DefaultProfile}]", HelpName = "name|file" };
+    private readonly Option<string?> _replay = new("--replay") { Description = "by-policy decides L0's flushes anew; as-recorded applies the trace's", HelpName = "kind" };
+    private readonly Option<string?> _skip = new("--skip") { Description = $"Records that only set the machine's state: {WindowLength.Grammar}", HelpName = "window" };
+    private readonly Option<string?> _warmUp = new("--warm-up") { Description = "Records simulated but not counted, likewise", HelpName = "window" };
+    private readonly Option<string?> _measure = new("--measure") { Description = "Records counted, likewise [default: all that are left]", HelpName = "window" };
+    private readonly Option<string?> _seed = new("--seed") { Description = "Seed of random replacement", HelpName = "number" };
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _seed })
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    /// <summary>Resolves the configuration that the options and <paramref name="others"/> describe; options win over the file.</summary>
+    /// <exception cref="ConfigurationException">Anything is wrong.</exception>
+    public RunConfiguration Load(ParseResult parse, params IReadOnlyList<Assignment> others)
+    {
+        List<Assignment> assignments = [];
+        foreach (string set in parse.GetValue(_set) ?? [])
+        {
+            int equals = set.IndexOf('=', StringComparison.Ordinal);
+            assignments.Add(equals > 0 ? new Assignment(set[..equals], set[(equals + 1)..], "--set")
+                : throw new ConfigurationException($"--set '{set}': expected path=value, as in --set second_level[0].ways=8."));
+        }
+
+        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_seed, "machine.seed") })
+        {
+            if (parse.GetValue(option) is { } value)
+            {
+                assignments.Add(new Assignment(path, value, option.Name));
+            }
+        }
+
+        assignments.AddRange(others);
+        return RunConfiguration.Load(parse.GetValue(_config), assignments);
+    }
+
+    /// <summary>A comma-separated list, given once or several times, as the assignment of an array; nothing if it was not given.</summary>
+    public static IReadOnlyList<Assignment> List(ParseResult parse, Option<string[]> option, string path)
+    {
+        string[] words = [.. (parse.GetValue(option) ?? []).SelectMany(list => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+        return words.Length == 0 ? [] : [new Assignment(path, JsonSerializer.Serialize(words), option.Name)];
+    }
+}
+
+/// <summary>Options that say how an experiment is run and where its results go.</summary>
+internal sealed class ExperimentOptions
+{
+    private readonly Option<string?> _jobs = new("--jobs", "-j") { Description = "Threads over policies; results do not depend on it [default: all processors]", HelpName = "number" };
+
+    /// <summary>The trace.</summary>
+    public Argument<string> Trace { get; } = new("trace") { Description = "Trace file in any format of 'nestsim list formats', or - for standard input" };
+
+    /// <summary>What is simulated.</summary>
+    public ConfigurationOptions Configuration { get; } = new();
+
+    /// <summary>Result file.</summary>
+    public Option<string?> Json { get; } = new("--json") { Description = "Write results and provenance as JSON", HelpName = "file" };
+
+    /// <summary>Result file.</summary>
+    public Option<string?> Csv { get; } = new("--csv") { Description = "Write all statistics as long-form CSV", HelpName = "file" };
+
+    /// <summary>Result folder.</summary>
+    public Option<string?> Out { get; } = new("--out", "-o") { Description = "Write results.json, results.csv and config.json into a folder", HelpName = "folder" };
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Arguments.Add(Trace);
+        Configuration.AddTo(command);
+        foreach (Option option in new Option[] { _jobs, Json, Csv, Out })
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    /// <summary>Number of threads.</summary>
+    /// <exception cref="ConfigurationException">It is not from 1 to 1024.</exception>
+    public int Jobs(ParseResult parse) => parse.GetValue(_jobs) is not { } text ? Environment.ProcessorCount
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int jobs) && jobs is >= 1 and <= 1024 ? jobs
+        : throw new ConfigurationException($"--jobs: expected a number from 1 to 1024, found '{text}'.");
+}

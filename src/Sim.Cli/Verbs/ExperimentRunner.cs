@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Globalization;
+using Sim.Core.Profiles;
+using Sim.Experiments;
+using Sim.Reports.Analysers;
+using Sim.Reports.Results;
+using Sim.Reports.Views;
+
+namespace Sim.Cli.Verbs;
+
+/// <summary>Runs an experiment for a command: results to standard output and files, hints and failures to standard error.</summary>
+internal static class ExperimentRunner
+{
+    /// <summary>Runs it.</summary>
+    /// <param name="invocation">The call.</param>
+    /// <param name="parse">The parsed command line.</param>
+    /// <param name="options">The experiment's options.</param>
+    /// <param name="configuration">What is simulated.</param>
+    /// <param name="view">The tables to print.</param>
+    /// <returns>The exit code: that of the worst failed run, 130 if interrupted.</returns>
+    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view)
+    {
+        Terminal terminal = invocation.Terminal;
+        bool quiet = parse.GetValue(invocation.Quiet);
+        RunSet set;
+        using (ProgressBar progress = new(terminal, !quiet && parse.GetValue(invocation.Progress) == "auto"))
+        {
+            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.Policies.Count), Progress = progress.Report, CommandLine = invocation.CommandLine };
+            set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interrupted);
+        }
+
+        WriteFiles(parse, options, set);
+        terminal.Output.Write(Title(set) + "\n\n");
+        TableWriter.Write(terminal.Output, view(set), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+        if (!quiet)
+        {
+            WriteHints(terminal, set, configuration.Machine.Profile);
+        }
+
+        foreach (RunResult run in set.Runs.Where(run => run.Failure is not null))
+        {
+            RunFailure failure = run.Failure!;
+            terminal.Error.Write(failure.ExitCode == CliApplication.OwnBug ? CliApplication.BugReport($"policy {run.Policy}: {failure.Message}", invocation.CommandLine) : $"{run.Run}: {failure.Message}\n");
+        }
+
+        return set.Partial ? CliApplication.InterruptedByUser : set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
+    }
+
+    private static string Title(RunSet set)
+    {
+        Provenance provenance = set.Provenance;
+        WindowCounts windows = provenance.Windows;
+        string before = windows switch
+        {
+            { Skipped: 0, WarmedUp: 0 } => "",
+            { Skipped: 0 } => $" after {Numbers.Whole(windows.WarmedUp)} of warm-up",
+            _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
+        };
+        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; profile {provenance.Profile}; reference {set.Reference.Policy}{(set.Partial ? "; PARTIAL" : "")}";
+    }
+
+    private static void WriteFiles(ParseResult parse, ExperimentOptions options, RunSet set)
+    {
+        if (parse.GetValue(options.Out) is { } folder)
+        {
+            ResultFiles.WriteAll(set, folder);
+        }
+
+        if (parse.GetValue(options.Json) is { } json)
+        {
+            ResultFiles.Write(json, RunSetJson.ToText(set));
+        }
+
+        if (parse.GetValue(options.Csv) is { } csv)
+        {
+            ResultFiles.Write(csv, RunSetCsv.ToText(set));
+        }
+    }
+
+    private static void WriteHints(Terminal terminal, RunSet set, CpuProfile profile)
+    {
+        int reach = Math.Max(profile.FirstLevel.Sum(array => array.Entries), profile.SecondLevel.Sum(array => array.Entries));
+        foreach (string hint in SanityChecks.Hints(set, reach))
+        {
+            terminal.Error.Write($"hint: {hint}\n");
+        }
+
+        Session session = set.Session;
+        terminal.Error.Write(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{set.Runs.Count} {(set.Runs.Count == 1 ? "policy" : "policies")} in {session.ElapsedSeconds:0.00} s, {session.RecordsPerSecond / 1e6:0.0} M records/s, {session.Jobs} {(session.Jobs == 1 ? "job" : "jobs")}\n"));
+    }
+}

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Sim.Core;
+using Sim.Core.Configuration;
+using Sim.Core.Stats;
+using Sim.Experiments;
+using Sim.Workloads.Formats;
+using Sim.Workloads.Generators;
+
+namespace Sim.Cli.Verbs;
+
+/// <summary><c>nestsim list</c>: everything that can be named.</summary>
+internal static class ListVerb
+{
+    private static readonly (string Name, string Title, Func<IEnumerable<(string Name, string Summary)>> Entries)[] Kinds =
+    [
+        ("policies", "Flush policies", () => Entries(Components.Policies)),
+        ("profiles", "CPU profiles", Profiles),
+        ("formats", "Trace formats", () => Entries(TraceFile.Formats)),
+        ("generators", "Generators of synthetic traces", () => Entries(GeneratorCatalogue.All)),
+        ("replacements", "Replacement rules", () => Components.Replacements.Select(name => (name, ""))),
+        ("invalidations", "Invalidations of the hardware model", () => Components.Invalidations.Select(name => (name, ""))),
+        ("stats", "Statistics (lane[0] stands for every lane; labels left out)", Statistics),
+    ];
+
+    /// <summary>The command.</summary>
+    public static Command Create(Invocation invocation)
+    {
+        Argument<string?> kind = new("kind") { Description = string.Join(", ", Kinds.Select(k => k.Name)), Arity = ArgumentArity.ZeroOrOne };
+        VerbCommand command = new("list", "List policies, profiles, formats, ... with one sentence each", "list policies", "list stats") { kind };
+        command.SetAction(parse =>
+        {
+            TextWriter output = invocation.Terminal.Output;
+            string? name = parse.GetValue(kind);
+            if (name is null)
+            {
+                foreach ((string known, string title, _) in Kinds)
+                {
+                    output.Write($"{known,-14} {title}\n");
+                }
+
+                return CliApplication.Success;
+            }
+
+            int at = Array.FindIndex(Kinds, k => k.Name == name);
+            if (at < 0)
+            {
+                throw new ConfigurationException(NearestNames.Unknown("kind of thing to list", name, Kinds.Select(k => k.Name)));
+            }
+
+            (string Name, string Summary)[] entries = [.. Kinds[at].Entries()];
+            int width = entries.Max(entry => entry.Name.Length);
+            foreach ((string entry, string summary) in entries)
+            {
+                output.Write($"{entry.PadRight(width)}  {summary}".TrimEnd() + "\n");
+            }
+
+            return CliApplication.Success;
+        });
+        return command;
+    }
+
+    private static IEnumerable<(string, string)> Entries<T>(Catalogue<T> catalogue)
+        where T : class => catalogue.Entries.Select(entry => (entry.Name, entry.Summary));
+
+    private static IEnumerable<(string, string)> Profiles() =>
+        ProfileLibrary.Names.Select(name => (name, SettingsNode.ParseFile(ProfileLibrary.Find(name).Path, name, [])["summary"]?.Text ?? ""));
+
+    private static IEnumerable<(string, string)> Statistics() =>
+        Components.Statistics().Select(stat => (stat.Path, $"{stat.Help} [{stat.Unit}, {(stat.Kind == StatKind.Counter ? "counter" : "gauge")}]"));
+}

@@ -1,0 +1,34 @@
+using Sim.Core;
+using Sim.Core.Profiles;
+using Sim.Core.Stats;
+using Sim.Kvm;
+using Sim.Tlb;
+
+namespace Sim.Experiments;
+
+/// <summary>Everything that is found by itself and can be named by a user.</summary>
+public static class Components
+{
+    /// <summary>Flush policies.</summary>
+    public static Catalogue<IFlushPolicy> Policies { get; } = new(typeof(IFlushPolicy).Assembly);
+
+    /// <summary>Replacement rules of TLB arrays.</summary>
+    public static IReadOnlyCollection<string> Replacements => ReplacementRules.Names;
+
+    /// <summary>Invalidations of the hardware model, by name.</summary>
+    public static IReadOnlyList<string> Invalidations { get; } =
+        [.. typeof(Invalidation).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Invalidation)) && !type.IsAbstract).Select(type => type.Name).Order(StringComparer.Ordinal)];
+
+    /// <summary>One statistic for each path that a machine with one lane has from the start, ordinal order.</summary>
+    public static IReadOnlyList<Stat> Statistics()
+    {
+        RunConfiguration configuration = RunConfiguration.Load(null, []);
+        Machine machine = new(configuration.Machine, Policies.Create(configuration.Policies[0]), configuration.Replay, lanes: 1);
+        return [.. machine.Snapshot().Stats.DistinctBy(stat => stat.Path)];
+    }
+
+    /// <summary>Policies compared if none are named.</summary>
+    public static IReadOnlyList<string> DefaultPolicies(Vendor vendor) => vendor == Vendor.Amd
+        ? ["nsvm-5.8", "always-guest", "always-current", "never"]
+        : ["kvm-5.14", "kvm-5.16", "kvm-6.12", "always-guest", "always-current", "never"];
+}

@@ -1,0 +1,220 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Sim.Core;
+using Sim.Core.Configuration;
+using Sim.Core.Profiles;
+using Sim.Kvm;
+
+namespace Sim.Experiments;
+
+/// <summary>One value that the user gives outside a file.</summary>
+/// <param name="Path">Path in the configuration, for instance second_level[0].ways.</param>
+/// <param name="Value">JSON, or plain text.</param>
+/// <param name="Origin">The option, for instance --set.</param>
+public sealed record Assignment(string Path, string Value, string Origin);
+
+/// <summary>
+/// Everything that decides the result of an experiment besides the trace: CPU profile, machine, policies, windows. Resolved from
+/// defaults, then the profile's file, then a configuration file, then options; later ones win, and each value knows its origin.
+/// </summary>
+public sealed class RunConfiguration
+{
+    /// <summary>Profile used if none is named.</summary>
+    public const string DefaultProfile = "skylake-sp";
+
+    private static readonly (string, ReplayKind)[] ReplayKinds = [("by-policy", ReplayKind.ByPolicy), ("as-recorded", ReplayKind.AsRecorded)];
+
+    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, IReadOnlyList<string> policies, string reference, Windows windows)
+    {
+        Resolved = resolved;
+        ProfileFile = profileFile;
+        Machine = machine;
+        Replay = replay;
+        Policies = policies;
+        Reference = reference;
+        Windows = windows;
+        Json = resolved.ToCanonicalJson();
+        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Json)));
+    }
+
+    /// <summary>Every value with its origin and source.</summary>
+    public SettingsNode Resolved { get; }
+
+    /// <summary>How origins name the profile's file.</summary>
+    public string ProfileFile { get; }
+
+    /// <summary>The machine with its profile.</summary>
+    public MachineSpec Machine { get; }
+
+    /// <summary>What happens to recorded invalidations.</summary>
+    public ReplayKind Replay { get; }
+
+    /// <summary>Policies in the order of the results.</summary>
+    public IReadOnlyList<string> Policies { get; }
+
+    /// <summary>The policy that the others are compared with.</summary>
+    public string Reference { get; }
+
+    /// <summary>What is skipped, warmed up with and measured.</summary>
+    public Windows Windows { get; }
+
+    /// <summary>The resolved values as canonical JSON; may be used as a configuration file.</summary>
+    public string Json { get; }
+
+    /// <summary>SHA-256 of <see cref="Json"/>, lower-case hexadecimal.</summary>
+    public string Hash { get; }
+
+    /// <summary>Who set each value that is neither a default nor the profile's, by path.</summary>
+    public IReadOnlyDictionary<string, string> Origins => new SortedDictionary<string, string>(
+        Resolved.Leaves().Where(leaf => leaf.Origin != "default" && !leaf.Origin.StartsWith(ProfileFile + ":", StringComparison.Ordinal)).ToDictionary(leaf => leaf.Path, leaf => leaf.Origin),
+        StringComparer.Ordinal);
+
+    /// <summary>Resolves a configuration.</summary>
+    /// <param name="file">Path of a configuration file, or null.</param>
+    /// <param name="assignments">Values from options, in order.</param>
+    /// <exception cref="ConfigurationException">Anything is wrong; the message has all errors with their places.</exception>
+    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments) => Load(file, assignments, Components.Policies.Entries.Select(entry => entry.Name).ToArray());
+
+    /// <summary>Resolves a configuration with other policies than the shipped ones.</summary>
+    internal static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies)
+    {
+        List<string> errors = [];
+        SettingsNode? fromFile = file is null ? null : SettingsNode.ParseFile(file, file, errors);
+        SettingsNode root = Defaults();
+        string profile = assignments.LastOrDefault(assignment => assignment.Path == "profile")?.Value ?? (fromFile?["profile"] is { Kind: SettingsKind.Text } named ? named.Text : DefaultProfile);
+        (string path, string displayName) = ProfileLibrary.Find(profile);
+        root.Merge(ProfileReader.Parse(path, displayName, errors));
+        Vendor vendor = root["vendor"]?.Text == "amd" ? Vendor.Amd : Vendor.Intel;
+        root.Set("policies", JsonSerializer.Serialize(Components.DefaultPolicies(vendor)), "default");
+        if (fromFile is not null)
+        {
+            root.Merge(fromFile);
+        }
+
+        foreach (Assignment assignment in assignments)
+        {
+            root.Set(assignment.Path, assignment.Value, assignment.Origin);
+        }
+
+        // A path to a profile is not part of what was computed; its content is.
+        if (root["name"] is { } name && root["profile"] is { Kind: SettingsKind.Text } given)
+        {
+            root.Set("profile", JsonSerializer.Serialize(name.Text), given.Origin);
+        }
+
+        return Bind(root, displayName, knownPolicies, errors);
+    }
+
+    private static RunConfiguration Bind(SettingsNode root, string profileFile, IReadOnlyCollection<string> knownPolicies, List<string> errors)
+    {
+        SettingsReader reader = new(root, errors);
+        reader.Text("profile");
+        MachineSpec machine = BindMachine(reader.Object("machine"), ProfileReader.Bind(reader, Components.Replacements));
+        ReplayKind replay = reader.Choice("replay", ReplayKinds);
+        IReadOnlyList<string> policies = reader.Texts("policies");
+        string reference = reader.OptionalText("reference") ?? policies.FirstOrDefault("");
+        Windows windows = BindWindows(reader.Object("windows"));
+        reader.Close();
+        foreach (string policy in policies.Where(policy => !knownPolicies.Contains(policy)))
+        {
+            reader.Report("policies", NearestNames.Unknown("policy", policy, knownPolicies));
+        }
+
+        foreach (string twice in policies.GroupBy(policy => policy, StringComparer.Ordinal).Where(group => group.Count() > 1).Select(group => group.Key))
+        {
+            reader.Report("policies", $"names '{twice}' twice");
+        }
+
+        if (policies.Count > 0 && !policies.Contains(reference))
+        {
+            reader.Report("reference", $"'{reference}' is not among the policies {string.Join(", ", policies)}");
+        }
+
+        SettingsReader.ThrowIfAny("Configuration", errors);
+        return new RunConfiguration(root, profileFile, machine, replay, policies, reference, windows);
+    }
+
+    private static SettingsNode Defaults()
+    {
+        MachineSpec machine = new() { Profile = null! };
+        SettingsNode root = SettingsNode.Empty();
+        Set("profile", DefaultProfile);
+        Set("replay", "by-policy");
+        Set("reference", (string?)null);
+        Set("windows.skip", "0");
+        Set("windows.warm_up", "0");
+        Set("windows.measure", "all");
+        Set("machine.l0_ept", machine.L0Ept);
+        Set("machine.l0_vpid", machine.L0Vpid);
+        Set("machine.l0_pages", Word(machine.L0Pages));
+        Set("machine.l1_pages", Word(machine.L1Pages));
+        Set("machine.l2_pages", Word(machine.L2Pages));
+        Set("machine.ept01_pages", Word(machine.Ept01Pages));
+        Set("machine.ept12_pages", Word(machine.Ept12Pages));
+        Set("machine.paging_levels", machine.PagingLevels);
+        Set("machine.global_kernel_pages", machine.GlobalKernelPages);
+        Set("machine.vpid02_pool", machine.Vpid02Pool);
+        Set("machine.attribution", machine.Attribution);
+        Set("machine.seed", machine.Seed);
+        return root;
+
+        void Set<T>(string path, T value) => root.Set(path, JsonSerializer.Serialize(value), "default");
+    }
+
+    private static MachineSpec BindMachine(SettingsReader reader, CpuProfile profile)
+    {
+        MachineSpec machine = new()
+        {
+            Profile = profile,
+            L0Ept = reader.Flag("l0_ept"),
+            L0Vpid = reader.Flag("l0_vpid"),
+            L0Pages = reader.Choice("l0_pages", ProfileReader.PageSizes),
+            L1Pages = reader.Choice("l1_pages", ProfileReader.PageSizes),
+            L2Pages = reader.Choice("l2_pages", ProfileReader.PageSizes),
+            Ept01Pages = reader.Choice("ept01_pages", ProfileReader.PageSizes),
+            Ept12Pages = reader.Choice("ept12_pages", ProfileReader.PageSizes),
+            PagingLevels = (int)reader.Integer("paging_levels", 4, 5),
+            GlobalKernelPages = reader.Flag("global_kernel_pages"),
+            Vpid02Pool = (int)reader.Integer("vpid02_pool", 1, 4096),
+            Attribution = reader.Flag("attribution"),
+            Seed = (ulong)reader.Integer("seed", 0, long.MaxValue),
+        };
+        reader.Close();
+        if (profile.Vendor == Vendor.Amd && !(machine.L0Vpid && machine.L0Ept))
+        {
+            reader.Report(machine.L0Vpid ? "l0_ept" : "l0_vpid", $"must be true with '{profile.Name}': AMD guests always have an ASID, and this model always gives them nested paging");
+        }
+
+        return machine;
+    }
+
+    private static Windows BindWindows(SettingsReader reader)
+    {
+        Windows windows = new(Length("skip"), Length("warm_up"), Length("measure"));
+        reader.Close();
+        foreach (string name in new[] { "skip", "warm_up" })
+        {
+            if ((name == "skip" ? windows.Skip : windows.WarmUp) is WindowLength.Rest)
+            {
+                reader.Report(name, $"expected {WindowLength.Grammar}, found 'all': nothing would be left to measure");
+            }
+        }
+
+        return windows;
+
+        WindowLength Length(string name)
+        {
+            string text = reader.TextOrNumber(name);
+            if (text.Length > 0 && WindowLength.TryParse(text) is { } length)
+            {
+                return length;
+            }
+
+            reader.Report(name, $"expected {WindowLength.Grammar}, found '{text}'");
+            return new WindowLength.OfRecords(0);
+        }
+    }
+
+    private static string Word(PageSize size) => ProfileReader.PageSizes.Single(page => page.Size == size).Word;
+}

@@ -1,0 +1,218 @@
+using System.Diagnostics;
+using System.Globalization;
+using Sim.Core;
+using Sim.Core.Traces;
+using Sim.Kvm;
+using Sim.Reports.Results;
+using Sim.Workloads.Formats;
+
+namespace Sim.Experiments;
+
+/// <summary>
+/// Runs every policy of a configuration over one trace. Each block is decoded once and replayed by all; results are the same, byte for
+/// byte, for any number of jobs.
+/// </summary>
+public sealed class Experiment
+{
+    private const int BatchBlocks = 4;
+
+    private readonly RunConfiguration _configuration;
+    private readonly Func<int, Func<string, IReplay>> _machines;
+
+    /// <summary>An experiment with the real machine.</summary>
+    public Experiment(RunConfiguration configuration)
+        : this(configuration, lanes => policy => new MachineReplay(new Machine(configuration.Machine, Components.Policies.Create(policy), configuration.Replay, lanes)))
+    {
+    }
+
+    /// <summary>An experiment with other machines: lanes, then policy, to machine.</summary>
+    internal Experiment(RunConfiguration configuration, Func<int, Func<string, IReplay>> machines)
+    {
+        _configuration = configuration;
+        _machines = machines;
+    }
+
+    /// <summary>Threads over policies. With more than one, the next blocks are decoded meanwhile.</summary>
+    public int Jobs { get; init; } = 1;
+
+    /// <summary>Told the number of records read so far, after every few blocks.</summary>
+    public Action<ulong>? Progress { get; init; }
+
+    /// <summary>The command as typed, for provenance.</summary>
+    public string CommandLine { get; init; } = "";
+
+    /// <summary>Replays a trace file, or standard input if the path is "-".</summary>
+    /// <param name="path">Path of the trace.</param>
+    /// <param name="cancellation">Stops the run; the result is then partial.</param>
+    /// <exception cref="ConfigurationException">The windows do not fit the trace, or a policy does not fit the machine.</exception>
+    /// <exception cref="TraceFormatException">The trace is damaged.</exception>
+    public RunSet Run(string path, CancellationToken cancellation = default)
+    {
+        ulong? total = null;
+        if (_configuration.Windows.NeedTotal)
+        {
+            if (path == "-")
+            {
+                throw new ConfigurationException("A window given in percent needs the number of records, which a pipe does not tell beforehand. Use a count or until:MARK, or read the trace from a file.");
+            }
+
+            total = CountRecords(path);
+        }
+
+        using TraceFile trace = TraceFile.Open(path);
+        return Run(trace, Path.GetFileName(trace.Name), trace.Format, () => trace.Sha256, total, cancellation);
+    }
+
+    /// <summary>Replays a trace from any source.</summary>
+    /// <param name="source">The trace at its first block.</param>
+    /// <param name="name">Its name in the results.</param>
+    /// <param name="totalRecords">Records in it, if known; needed for windows in percent.</param>
+    /// <param name="cancellation">Stops the run; the result is then partial.</param>
+    public RunSet Run(ITraceSource source, string name, ulong? totalRecords = null, CancellationToken cancellation = default) =>
+        Run(source, name, "memory", () => null, totalRecords, cancellation);
+
+    private RunSet Run(ITraceSource source, string name, string format, Func<string?> sha256, ulong? total, CancellationToken cancellation)
+    {
+        Windows windows = _configuration.Windows;
+        if (windows.NeedTotal)
+        {
+            windows = windows.Resolve(total ?? throw new ConfigurationException("A window given in percent needs the number of records. Use a count or until:MARK."));
+        }
+
+        DateTime started = DateTime.UtcNow;
+        long clock = Stopwatch.GetTimestamp();
+        WindowCursor cursor = new(windows);
+        Func<string, IReplay> machine = _machines(source.Header.Lanes);
+        PolicyRun[] runs = [.. _configuration.Policies.Select(policy => new PolicyRun(policy, machine))];
+        ulong[] replayed = new ulong[3];
+        bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
+        if (!interrupted && cursor.Shortage() is { } shortage)
+        {
+            throw new ConfigurationException($"{name}: {shortage}.");
+        }
+
+        RunResult[] results = [.. runs.Select(run => run.Finish())];
+        double seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
+        Provenance provenance = new(
+            ToolInfo.Version,
+            _configuration.Machine.Profile.Name,
+            _configuration.Reference,
+            _configuration.Hash,
+            _configuration.Json,
+            _configuration.Origins,
+            new TraceIdentity(name, format, sha256(), source.Header.Lanes, source.Header.Folded, source.Header.Properties),
+            new WindowCounts(replayed[(int)WindowPhase.Skip], replayed[(int)WindowPhase.WarmUp], replayed[(int)WindowPhase.Measure]));
+        Session session = new(
+            CommandLine,
+            started.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
+            ToolInfo.Runtime,
+            ToolInfo.OperatingSystem,
+            ToolInfo.Cpu,
+            Jobs,
+            Math.Round(seconds, 6),
+            Math.Round(replayed.Aggregate(0UL, (sum, count) => sum + count) * (ulong)runs.Length / Math.Max(seconds, 1e-9)),
+            PeakMemory());
+        return new RunSet(interrupted, provenance, results, session);
+    }
+
+    /// <summary>Replays the trace through all runs and counts the replayed records by window; true if it was stopped before its end.</summary>
+    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, ulong[] replayed, CancellationToken cancellation)
+    {
+        DecodedBlock[] now = Batch();
+        DecodedBlock[] next = Jobs > 1 ? Batch() : now;
+        ParallelOptions options = new() { MaxDegreeOfParallelism = Math.Max(1, Jobs) };
+        ulong records = 0;
+        int filled = Fill(now, source, cursor);
+        while (filled > 0)
+        {
+            if (cancellation.IsCancellationRequested)
+            {
+                return true;
+            }
+
+            int ready = filled;
+            DecodedBlock[] blocks = now;
+            if (Jobs > 1)
+            {
+                DecodedBlock[] ahead = next;
+                Task<int> decode = Task.Run(() => Fill(ahead, source, cursor), CancellationToken.None);
+                Parallel.ForEach(runs, options, run => ReplayAll(run, blocks, ready));
+                (now, next) = (next, now);
+                filled = decode.GetAwaiter().GetResult();
+            }
+            else
+            {
+                foreach (PolicyRun run in runs)
+                {
+                    ReplayAll(run, blocks, ready);
+                }
+
+                filled = -1;
+            }
+
+            records += Count(blocks, ready, replayed);
+            Progress?.Invoke(records);
+            if (filled < 0)
+            {
+                filled = Fill(now, source, cursor);
+            }
+        }
+
+        return false;
+    }
+
+    private static DecodedBlock[] Batch() => [.. Enumerable.Range(0, BatchBlocks).Select(_ => new DecodedBlock())];
+
+    private static int Fill(DecodedBlock[] batch, ITraceSource source, WindowCursor cursor)
+    {
+        int filled = 0;
+        while (filled < batch.Length && batch[filled].Fill(source, cursor))
+        {
+            filled++;
+        }
+
+        return filled;
+    }
+
+    private static void ReplayAll(PolicyRun run, DecodedBlock[] blocks, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            run.Replay(blocks[i]);
+        }
+    }
+
+    private static ulong Count(DecodedBlock[] blocks, int count, ulong[] replayed)
+    {
+        ulong records = 0;
+        for (int i = 0; i < count; i++)
+        {
+            records += (ulong)blocks[i].Block.RecordCount;
+            foreach (Segment segment in blocks[i].Segments)
+            {
+                replayed[(int)segment.Phase] += (ulong)segment.Count;
+            }
+        }
+
+        return records;
+    }
+
+    private static ulong CountRecords(string path)
+    {
+        using TraceFile trace = TraceFile.Open(path);
+        TraceBlock block = new();
+        ulong records = 0;
+        while (trace.Read(block))
+        {
+            records += (ulong)block.RecordCount;
+        }
+
+        return records;
+    }
+
+    private static long PeakMemory()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
+}

@@ -1,0 +1,121 @@
+using Sim.Core;
+using Sim.Core.Stats;
+using Sim.Core.Traces;
+using Sim.Kvm;
+using Sim.Reports.Results;
+
+namespace Sim.Experiments;
+
+/// <summary>What an experiment needs of a machine; tests put simpler things in its place.</summary>
+internal interface IReplay
+{
+    /// <summary>See <see cref="Machine.Replay"/>.</summary>
+    void Replay(TraceBlock block, int first, int count);
+
+    /// <summary>See <see cref="Machine.Snapshot"/>.</summary>
+    StatSheet Snapshot();
+
+    /// <summary>See <see cref="Machine.CheckConservation"/>.</summary>
+    void CheckConservation();
+
+    /// <summary>See <see cref="Machine.FailedVmEntries"/>.</summary>
+    IReadOnlyList<FailedVmEntry> FailedVmEntries { get; }
+}
+
+/// <summary>The real machine.</summary>
+internal sealed class MachineReplay(Machine machine) : IReplay
+{
+    public IReadOnlyList<FailedVmEntry> FailedVmEntries => machine.FailedVmEntries;
+
+    public void Replay(TraceBlock block, int first, int count) => machine.Replay(block, first, count);
+
+    public StatSheet Snapshot() => machine.Snapshot();
+
+    public void CheckConservation() => machine.CheckConservation();
+}
+
+/// <summary>One policy on its way through the trace. An exception ends this run alone.</summary>
+internal sealed class PolicyRun
+{
+    private readonly string _policy;
+    private readonly IReplay? _machine;
+    private RunFailure? _failure;
+    private StatSheet? _before;
+    private int _failedEntriesBefore;
+
+    /// <summary>A run at the start of the trace.</summary>
+    /// <exception cref="ConfigurationException">The policy cannot run on this machine: a mistake of the user's, before any work is done.</exception>
+    public PolicyRun(string policy, Func<string, IReplay> machine)
+    {
+        _policy = policy;
+        try
+        {
+            _machine = machine(policy);
+        }
+        catch (Exception e) when (e is not NestsimException)
+        {
+            _failure = Failure(e);
+        }
+    }
+
+    /// <summary>Replays one block.</summary>
+    public void Replay(DecodedBlock decoded)
+    {
+        if (_failure is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            foreach (Segment segment in decoded.Segments)
+            {
+                if (segment.Phase == WindowPhase.Skip)
+                {
+                    _machine!.Replay(decoded.SkippedEvents!, 0, decoded.SkippedEvents!.RecordCount);
+                    continue;
+                }
+
+                if (segment.Phase == WindowPhase.Measure && _before is null)
+                {
+                    _before = _machine!.Snapshot();
+                    _failedEntriesBefore = _machine.FailedVmEntries.Count;
+                }
+
+                _machine!.Replay(decoded.Block, segment.First, segment.Count);
+            }
+        }
+        catch (Exception e)
+        {
+            _failure = Failure(e);
+        }
+    }
+
+    /// <summary>The result. Call once, behind the last block.</summary>
+    public RunResult Finish()
+    {
+        StatSheet statistics = new();
+        FailedEntry[] failed = [];
+        if (_failure is null)
+        {
+            try
+            {
+                _machine!.CheckConservation();
+                if (_before is not null)
+                {
+                    statistics = _machine.Snapshot().Since(_before);
+                    failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
+                }
+            }
+            catch (Exception e)
+            {
+                _failure = Failure(e);
+            }
+        }
+
+        return new RunResult(_policy, _policy, _failure is null ? statistics : new StatSheet(), _failure is null ? failed : [], _failure);
+    }
+
+    /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>
+    private static RunFailure Failure(Exception e) => e is NestsimException known ? new RunFailure(known.ExitCode, known.Message) : new RunFailure(4, e.ToString());
+}

@@ -1,0 +1,155 @@
+using Sim.Core.Profiles;
+using Sim.Core.Stats;
+using Sim.Tlb;
+
+namespace Sim.Kvm;
+
+/// <summary>L0's vendor flush functions: what each request becomes on the hardware (kvm-semantics.md 2.5 for VMX, 3.1 for SVM).</summary>
+internal sealed class FlushFunctions
+{
+    private readonly MachineSpec _spec;
+    private readonly KernelRules _rules;
+    private readonly AddressSpaces _spaces;
+    private readonly SortedDictionary<(string Request, string Transition, string Rule), long> _requests = [];
+
+    public FlushFunctions(MachineSpec spec, KernelRules rules, AddressSpaces spaces)
+    {
+        _spec = spec;
+        _rules = rules;
+        _spaces = spaces;
+    }
+
+    private bool Amd => _spec.Profile.Vendor == Vendor.Amd;
+
+    /// <summary>flush_tlb_all.</summary>
+    public void All(Lane lane, VCpu vcpu, Reason reason)
+    {
+        Count("all", reason);
+        switch (_rules.Primitive)
+        {
+            case FlushPrimitive.Asid:
+                Asid(lane, vcpu.Vpid01, reason);
+                foreach (ushort asid in vcpu.Tags.All)
+                {
+                    Asid(lane, asid, reason);
+                }
+
+                break;
+            case FlushPrimitive.ByRequest when _spec.L0Ept:
+                lane.Execute(new InveptGlobal(), reason);
+                break;
+            case FlushPrimitive.ByRequest when _spec.L0Vpid:
+                lane.Execute(new InvvpidAll(), reason);
+                break;
+            case FlushPrimitive.ByRequest:
+                break;
+            default:
+                OnlyPrimitive(lane, vcpu, reason);
+                break;
+        }
+    }
+
+    /// <summary>flush_tlb_current, or the only primitive of kernels that have no other.</summary>
+    public void Current(Lane lane, VCpu vcpu, Reason reason)
+    {
+        Count("current", reason);
+        switch (_rules.Primitive)
+        {
+            case FlushPrimitive.Asid:
+                Asid(lane, HardwareTag(vcpu), reason);
+                break;
+            case FlushPrimitive.ByRequest when _spec.L0Ept:
+                ActiveEptp(lane, vcpu, reason);
+                break;
+            case FlushPrimitive.ByRequest:
+                Vpid(lane, CurrentTag(vcpu, _rules.FlushCurrentVpid), reason);
+                break;
+            default:
+                OnlyPrimitive(lane, vcpu, reason);
+                break;
+        }
+    }
+
+    /// <summary>flush_tlb_guest: hardware only; what it does to shadow roots is <see cref="MmuRoots"/>' part.</summary>
+    public void Guest(Lane lane, VCpu vcpu, Reason reason)
+    {
+        Count("guest", reason);
+        if (Amd)
+        {
+            Asid(lane, HardwareTag(vcpu), reason);
+        }
+        else
+        {
+            Vpid(lane, CurrentTag(vcpu, _rules.FlushGuestVpid), reason);
+        }
+    }
+
+    /// <summary>flush_tlb_gva.</summary>
+    public void Address(Lane lane, VCpu vcpu, ulong address, Reason reason)
+    {
+        ushort vpid = CurrentTag(vcpu, _rules.FlushGuestVpid);
+        if (vpid != 0)
+        {
+            lane.Execute(new InvvpidAddress(vpid, address), reason);
+        }
+    }
+
+    /// <summary>vmx_flush_tlb of kernels up to 5.7, on the VPID and root that are active at this moment.</summary>
+    public void OnlyPrimitive(Lane lane, VCpu vcpu, Reason reason)
+    {
+        if (_rules.Primitive == FlushPrimitive.Vpid01AndActiveEptp || !_spec.L0Ept)
+        {
+            Vpid(lane, vcpu.Vpid01, reason);
+        }
+
+        ActiveEptp(lane, vcpu, reason);
+    }
+
+    /// <summary>ept_sync_context of the current root; nothing if there is no valid one, or no EPT.</summary>
+    public void ActiveEptp(Lane lane, VCpu vcpu, Reason reason)
+    {
+        if (vcpu.ActiveMmu(_spec.L0Ept).Current is { } root && _spaces.Tdp(root) is { } table)
+        {
+            lane.Execute(new InveptSingle(table.Root), reason);
+        }
+    }
+
+    /// <summary>vpid_sync_context: nothing for VPID 0.</summary>
+    public static void Vpid(Lane lane, ushort vpid, Reason reason)
+    {
+        if (vpid != 0)
+        {
+            lane.Execute(new InvvpidSingle(vpid), reason);
+        }
+    }
+
+    /// <summary>The VPID or ASID field of the VMCS or VMCB that the vCPU runs with now.</summary>
+    public ushort HardwareTag(VCpu vcpu) =>
+        vcpu.GuestMode && vcpu.Tags.Any && (vcpu.Vmcs12.UsesVpid || Amd) ? vcpu.Tags.TagOf(vcpu.Vmcs12.Vpid) : vcpu.Vpid01;
+
+    /// <summary>Adds the requests that were carried out.</summary>
+    public void Collect(StatSheet sheet)
+    {
+        foreach (((string request, string transition, string rule), long count) in _requests)
+        {
+            sheet.Counter("flush.requests", "events", "Flush requests carried out.", count, $"request={request},transition={transition},rule={rule}");
+        }
+    }
+
+    /// <summary>svm_flush_tlb_asid: TLB_CONTROL of the next VMRUN; a whole-TLB flush on parts without FlushByAsid.</summary>
+    private void Asid(Lane lane, ushort asid, Reason reason) =>
+        lane.Execute(_spec.Profile.FlushByAsid ? new TlbControlAsid(asid) : new TlbControlAll(), reason);
+
+    private ushort CurrentTag(VCpu vcpu, CurrentVpid rule) => rule switch
+    {
+        CurrentVpid.Vpid02InGuestMode when vcpu.GuestMode && vcpu.Tags.Any => vcpu.Tags.TagOf(vcpu.Vmcs12.Vpid),
+        CurrentVpid.Vpid02IfVpid12 => HardwareTag(vcpu),
+        _ => vcpu.Vpid01,
+    };
+
+    private void Count(string request, Reason reason)
+    {
+        (string, string, string) key = (request, reason.Transition, reason.Rule);
+        _requests[key] = _requests.GetValueOrDefault(key) + 1;
+    }
+}

@@ -1,0 +1,192 @@
+using Sim.Core.Profiles;
+
+namespace Sim.Kvm;
+
+/// <summary>What a switch of the MMU root (EPTP, or CR3 under shadow paging) does.</summary>
+public enum RootSwitch
+{
+    /// <summary>The MMU is reset; the reload before the next entry flushes the destination (kernels up to 4.19).</summary>
+    ReloadAndFlush,
+
+    /// <summary>Up to four roots are kept; a hit syncs and flushes the destination, a miss loads, syncs and flushes (4.20 to 5.7).</summary>
+    CachedAndFlush,
+
+    /// <summary>Up to four roots are kept; a hit only loads, a miss loads, syncs and flushes the destination (5.8 and later).</summary>
+    Cached,
+}
+
+/// <summary>What the kernel's flush functions reach.</summary>
+public enum FlushPrimitive
+{
+    /// <summary>One function: INVVPID single(vpid01) and INVEPT single(active EPTP) (up to 4.19).</summary>
+    Vpid01AndActiveEptp,
+
+    /// <summary>One function: INVEPT single(active EPTP), or INVVPID single(vpid01) without EPT (4.20 to 5.7).</summary>
+    ActiveEptpElseVpid01,
+
+    /// <summary>Three functions: flush_all, flush_current, flush_guest (5.8 and later; kvm-semantics.md 2.5).</summary>
+    ByRequest,
+
+    /// <summary>All three end in svm_flush_tlb_asid (SVM).</summary>
+    Asid,
+}
+
+/// <summary>Which VPID a flush of "the current VPID" names.</summary>
+public enum CurrentVpid
+{
+    /// <summary>vpid01 always.</summary>
+    Vpid01,
+
+    /// <summary>vpid02 while L2 is active, else vpid01.</summary>
+    Vpid02InGuestMode,
+
+    /// <summary>vpid02 while L2 is active and vmcs12 enables VPID, else vpid01 (6.12 and later).</summary>
+    Vpid02IfVpid12,
+}
+
+/// <summary>How KVM_REQ_TLB_FLUSH_GUEST is carried out when L0 has no EPT.</summary>
+public enum ShadowGuestFlush
+{
+    /// <summary>Hardware flush, no sync (5.8 to 5.13).</summary>
+    HardwareOnly,
+
+    /// <summary>All roots are dropped; sync and flush happen when they are loaded again (5.14 to 5.16).</summary>
+    Unload,
+
+    /// <summary>The current root is synced, unsync cached roots dropped, then the hardware is flushed (5.17 and later).</summary>
+    Sync,
+}
+
+/// <summary>What L0 does when L1 executes INVVPID.</summary>
+public enum InvvpidEmulation
+{
+    /// <summary>#UD: not offered (up to 4.3).</summary>
+    NotOffered,
+
+    /// <summary>Every type flushes vpid02 and the active EPTP (4.4 to 4.19).</summary>
+    FlushVpid02AndEptp,
+
+    /// <summary>Type 0 flushes one address of vpid02, the others vpid02 (4.20 to 5.7).</summary>
+    FlushVpid02,
+
+    /// <summary>As before; without EPT all cached roots are dropped too (5.8 to 5.13).</summary>
+    FlushVpid02FreeRoots,
+
+    /// <summary>As before; without EPT the cached roots of L2 are dropped too (5.14 and later).</summary>
+    FlushVpid02FreeGuestRoots,
+}
+
+/// <summary>What L0 does when L1 executes INVEPT.</summary>
+public enum InveptEmulation
+{
+    /// <summary>Syncs the active roots and raises KVM_REQ_TLB_FLUSH, whatever the type (4.4 to 4.20).</summary>
+    SyncAndFlush,
+
+    /// <summary>Nothing; every nested entry syncs and flushes EPT02 anyhow (5.4 to 5.7).</summary>
+    Nothing,
+
+    /// <summary>Drops the cached roots of that EPTP12, or all; the next entry loads, syncs and flushes (5.8 and later).</summary>
+    FreeRoots,
+}
+
+/// <summary>The kernel around a flush policy: everything that differs between versions but is not decided at the transition itself.</summary>
+public sealed record KernelRules
+{
+    /// <summary>First kernel with these rules.</summary>
+    public required string Kernel { get; init; }
+
+    /// <summary>L1 may enable VPID for L2, and L2 gets vpid02.</summary>
+    public bool OffersVpid { get; init; } = true;
+
+    /// <summary>An L2 that does not use EPT12 has a direct root of its own, hence an EP4TA of its own (4.20 and later).</summary>
+    public bool L2HasOwnDirectRoot { get; init; } = true;
+
+    /// <summary>What a root switch does.</summary>
+    public RootSwitch RootSwitch { get; init; } = RootSwitch.Cached;
+
+    /// <summary>What flushes reach.</summary>
+    public FlushPrimitive Primitive { get; init; } = FlushPrimitive.ByRequest;
+
+    /// <summary>VPID of flush_current without EPT.</summary>
+    public CurrentVpid FlushCurrentVpid { get; init; } = CurrentVpid.Vpid02IfVpid12;
+
+    /// <summary>VPID of flush_guest and flush_gva.</summary>
+    public CurrentVpid FlushGuestVpid { get; init; } = CurrentVpid.Vpid02IfVpid12;
+
+    /// <summary>FLUSH_CURRENT is serviced before a nested transition changes the level (5.8 and later).</summary>
+    public bool ServicesCurrentBeforeSwitch { get; init; } = true;
+
+    /// <summary>FLUSH_GUEST too (5.15.7, 5.16 and later).</summary>
+    public bool ServicesGuestBeforeSwitch { get; init; } = true;
+
+    /// <summary>FLUSH_GUEST without EPT.</summary>
+    public ShadowGuestFlush ShadowGuestFlush { get; init; } = ShadowGuestFlush.Sync;
+
+    /// <summary>INVVPID by L1.</summary>
+    public InvvpidEmulation Invvpid { get; init; } = InvvpidEmulation.FlushVpid02FreeGuestRoots;
+
+    /// <summary>INVEPT by L1.</summary>
+    public InveptEmulation Invept { get; init; } = InveptEmulation.FreeRoots;
+
+    /// <summary>Order in which vcpu_enter_guest services requests. MMU_SYNC and LOAD_MMU_PGD come first so that flushes see the new root.</summary>
+    public IReadOnlyList<FlushRequest> ServiceOrder { get; init; } =
+        [FlushRequest.MmuSync, FlushRequest.LoadMmuPgd, FlushRequest.All, FlushRequest.Current, FlushRequest.Guest];
+
+    /// <summary>Policy A: up to 4.3 (read: 4.2.8, 4.3).</summary>
+    public static KernelRules Kvm42 { get; } = new()
+    {
+        Kernel = "4.2",
+        OffersVpid = false,
+        L2HasOwnDirectRoot = false,
+        RootSwitch = RootSwitch.ReloadAndFlush,
+        Primitive = FlushPrimitive.Vpid01AndActiveEptp,
+        ServicesCurrentBeforeSwitch = false,
+        ServicesGuestBeforeSwitch = false,
+        Invvpid = InvvpidEmulation.NotOffered,
+        Invept = InveptEmulation.SyncAndFlush,
+    };
+
+    /// <summary>Policy B: 4.4 to 4.19 (read: 4.4.11, 4.9.76).</summary>
+    public static KernelRules Kvm44 { get; } = Kvm42 with { Kernel = "4.4", OffersVpid = true, Invvpid = InvvpidEmulation.FlushVpid02AndEptp };
+
+    /// <summary>Policy C: 4.20 to 5.7 (read: 4.20, 5.4.214, 5.7.6).</summary>
+    public static KernelRules Kvm420 { get; } = Kvm44 with
+    {
+        Kernel = "4.20",
+        L2HasOwnDirectRoot = true,
+        RootSwitch = RootSwitch.CachedAndFlush,
+        Primitive = FlushPrimitive.ActiveEptpElseVpid01,
+        Invvpid = InvvpidEmulation.FlushVpid02,
+    };
+
+    /// <summary>Policy D: 5.8 to 5.13 (read: 5.8.1, 5.10.13, 5.11).</summary>
+    public static KernelRules Kvm58 { get; } = new()
+    {
+        Kernel = "5.8",
+        FlushCurrentVpid = CurrentVpid.Vpid02InGuestMode,
+        FlushGuestVpid = CurrentVpid.Vpid01,
+        ServicesGuestBeforeSwitch = false,
+        ShadowGuestFlush = ShadowGuestFlush.HardwareOnly,
+        Invvpid = InvvpidEmulation.FlushVpid02FreeRoots,
+    };
+
+    /// <summary>Policy E0: 5.14 to 5.15.6 (read: 5.14-rc5).</summary>
+    public static KernelRules Kvm514 { get; } =
+        Kvm58 with { Kernel = "5.14", ShadowGuestFlush = ShadowGuestFlush.Unload, Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots };
+
+    /// <summary>Policy E1: 5.15.7 stable and 5.16 (read: 5.15.85). 5.17 to 6.1 differ in <see cref="ShadowGuestFlush"/> only.</summary>
+    public static KernelRules Kvm516 { get; } =
+        Kvm514 with { Kernel = "5.16", FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true };
+
+    /// <summary>Policy F: 6.2 to 6.11 (read: 6.5, 6.8.1).</summary>
+    public static KernelRules Kvm62 { get; } = Kvm516 with { Kernel = "6.2", ShadowGuestFlush = ShadowGuestFlush.Sync };
+
+    /// <summary>Policy G: 6.12 to 7.1.5.</summary>
+    public static KernelRules Kvm612 { get; } = new() { Kernel = "6.12" };
+
+    /// <summary>nSVM, 5.8 to today.</summary>
+    public static KernelRules Nsvm58 { get; } = new() { Kernel = "5.8", Primitive = FlushPrimitive.Asid };
+
+    /// <summary>Today's kernel on that vendor's hardware: where yardsticks and hypothetical policies live.</summary>
+    public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : Nsvm58;
+}

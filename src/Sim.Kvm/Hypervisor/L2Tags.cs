@@ -1,0 +1,49 @@
+namespace Sim.Kvm;
+
+/// <summary>
+/// The real VPIDs (ASIDs) of one vCPU's L2 contexts and the vpid12 that each stands for. KVM has one, so "the one vpid12 it stands for" is
+/// vmx->nested.last_vpid; a pool keeps several, least recently used replaced first.
+/// </summary>
+public sealed class L2Tags
+{
+    private readonly ushort[] _tags;
+    private readonly List<(uint Vpid12, int Slot)> _recent = [];
+
+    /// <summary>A pool of these real tags; empty if none could be allocated (vpid02 = 0).</summary>
+    public L2Tags(params IEnumerable<ushort> tags) => _tags = tags.ToArray();
+
+    /// <summary>True if there is at least one (vpid02 != 0).</summary>
+    public bool Any => _tags.Length > 0;
+
+    /// <summary>The real tags.</summary>
+    public IReadOnlyList<ushort> All => _tags;
+
+    /// <summary>True if a real tag stands for this vpid12.</summary>
+    public bool Knows(uint vpid12) => _recent.Exists(entry => entry.Vpid12 == vpid12);
+
+    /// <summary>The real tag that L2 runs under with this vpid12, without taking note of it: the known one, else the one that would be given up.</summary>
+    public ushort TagOf(uint vpid12)
+    {
+        int known = _recent.FindIndex(entry => entry.Vpid12 == vpid12);
+        return _tags[known >= 0 ? _recent[known].Slot : VictimSlot];
+    }
+
+    /// <summary>Takes note that a real tag stands for this vpid12 from now on.</summary>
+    public void Remember(uint vpid12)
+    {
+        int known = _recent.FindIndex(entry => entry.Vpid12 == vpid12);
+        int slot = known >= 0 ? _recent[known].Slot : VictimSlot;
+        if (known >= 0)
+        {
+            _recent.RemoveAt(known);
+        }
+        else if (_recent.Count == _tags.Length)
+        {
+            _recent.RemoveAt(_recent.Count - 1);
+        }
+
+        _recent.Insert(0, (vpid12, slot));
+    }
+
+    private int VictimSlot => _recent.Count < _tags.Length ? _recent.Count : _recent[^1].Slot;
+}

@@ -1,0 +1,241 @@
+using Sim.Core.Profiles;
+using Sim.Core.Stats;
+using Sim.Core.Traces;
+using Sim.Tlb;
+
+namespace Sim.Kvm;
+
+/// <summary>L0's emulation of L1's virtualization instructions: nested VM-entry and VM-exit (kvm-semantics.md 2.2), INVVPID, INVEPT (2.9), INVLPGA.</summary>
+internal sealed class NestedVmx
+{
+    /// <summary>Bits 51:12 of an EPTP.</summary>
+    public const ulong Ep4taMask = 0x000F_FFFF_FFFF_F000;
+
+    private readonly MachineSpec _spec;
+    private readonly IFlushPolicy _policy;
+    private readonly KernelRules _rules;
+    private readonly FlushFunctions _flush;
+    private readonly MmuRoots _roots;
+    private readonly RequestService _requests;
+    private readonly FlushDecision _decision = new();
+    private readonly List<FailedVmEntry> _failed = [];
+    private long _entries;
+    private long _exits;
+    private long _vmfails;
+
+    public NestedVmx(MachineSpec spec, IFlushPolicy policy, FlushFunctions flush, MmuRoots roots, RequestService requests)
+    {
+        _spec = spec;
+        _policy = policy;
+        _rules = policy.Rules(spec.Profile.Vendor);
+        _flush = flush;
+        _roots = roots;
+        _requests = requests;
+    }
+
+    /// <summary>Nested VM-entries that failed.</summary>
+    public IReadOnlyList<FailedVmEntry> Failed => _failed;
+
+    private bool Amd => _spec.Profile.Vendor == Vendor.Amd;
+
+    /// <summary>
+    /// Checks vmcs12 and takes note of it. False if the entry fails: then L1 goes on, and the L2 records that follow did not happen.
+    /// </summary>
+    public bool Accept(Lane lane, VCpu vcpu, in TraceEvent e, out Vmcs12 vmcs12)
+    {
+        vmcs12 = new Vmcs12(e.C, Offered((VmControls)e.F), (uint)e.D, e.E & Ep4taMask);
+        lane.HypervisorCycles += _spec.Profile.Costs.KvmNestedEntry;
+        if (vmcs12.UsesVpid && vmcs12.Vpid == 0)
+        {
+            string check = Amd ? "vmcb12.ASID is 0: VMRUN fails with exit code -1" : "vmcs12 enables VPID and vpid12 is 0: VM-instruction error 7, invalid control field";
+            _failed.Add(new FailedVmEntry(e.Time, lane.Index, vcpu.Id, vmcs12.Address, check));
+            return false;
+        }
+
+        _entries++;
+        return true;
+    }
+
+    /// <summary>nested_vmx_enter_non_root_mode.</summary>
+    public void Enter(Lane lane, VCpu vcpu, in Vmcs12 vmcs12)
+    {
+        _requests.BeforeSwitch(lane, vcpu);
+        bool isNew = (vmcs12.UsesVpid || Amd) && vcpu.Tags.Any && !vcpu.Tags.Knows(vmcs12.Vpid);
+        vcpu.Vmcs12 = vmcs12;
+        Cross(lane, vcpu, true, isNew);
+    }
+
+    /// <summary>nested_vmx_vmexit.</summary>
+    public void Exit(Lane lane, VCpu vcpu)
+    {
+        _requests.BeforeSwitch(lane, vcpu);
+        Cross(lane, vcpu, false, false);
+    }
+
+    /// <summary>Takes note of a nested VM-exit, whatever the replay.</summary>
+    public void CountExit(Lane lane)
+    {
+        _exits++;
+        lane.HypervisorCycles += _spec.Profile.Costs.KvmNestedExit;
+    }
+
+    /// <summary>handle_invvpid.</summary>
+    public void Invvpid(Lane lane, VCpu vcpu, in TraceEvent e)
+    {
+        (ulong type, ulong vpid) = (e.A, e.B);
+        if (_rules.Invvpid == InvvpidEmulation.NotOffered || Offered(VmControls.EnableVpid) == VmControls.None)
+        {
+            return;
+        }
+
+        if (type > 3 || vpid > ushort.MaxValue || (type != 2 && vpid == 0))
+        {
+            _vmfails++;
+            return;
+        }
+
+        Reason reason = new("emulation", "invvpid");
+        foreach (ushort tag in EffectiveTags(vcpu, type, (ushort)vpid))
+        {
+            if (type == 0 && _rules.Invvpid != InvvpidEmulation.FlushVpid02AndEptp)
+            {
+                lane.Execute(new InvvpidAddress(tag, e.C), reason);
+            }
+            else
+            {
+                FlushFunctions.Vpid(lane, tag, reason);
+            }
+        }
+
+        switch (_rules.Invvpid)
+        {
+            case InvvpidEmulation.FlushVpid02AndEptp:
+                _flush.ActiveEptp(lane, vcpu, reason);
+                break;
+            case InvvpidEmulation.FlushVpid02FreeRoots when !_spec.L0Ept:
+                vcpu.RootMmu.Free(_ => true);
+                break;
+            case InvvpidEmulation.FlushVpid02FreeGuestRoots when !_spec.L0Ept:
+                vcpu.RootMmu.Free(root => root.GuestMode);
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>handle_invept.</summary>
+    public void Invept(VCpu vcpu, in TraceEvent e)
+    {
+        if (!_spec.L0Ept)
+        {
+            return;
+        }
+
+        (ulong type, ulong eptp12) = (e.A, e.B & Ep4taMask);
+        if (type is not (1 or 2))
+        {
+            _vmfails++;
+            return;
+        }
+
+        Reason reason = new("emulation", "invept");
+        switch (_rules.Invept)
+        {
+            case InveptEmulation.SyncAndFlush:
+                vcpu.Raise(FlushRequest.MmuSync, reason);
+                vcpu.Raise(FlushRequest.All, reason);
+                break;
+            case InveptEmulation.FreeRoots:
+                vcpu.GuestMmu.Free(root => type == 2 || root.Pgd == eptp12);
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>invlpga_interception: a page of L2's ASID, or of the shared one.</summary>
+    public void Invlpga(Lane lane, VCpu vcpu, in TraceEvent e)
+    {
+        if (Amd)
+        {
+            ushort asid = vcpu.Tags.Any ? vcpu.Tags.TagOf((uint)e.A) : vcpu.Vpid01;
+            lane.Execute(new Invlpga(asid, e.B), new Reason("emulation", "invlpga"));
+        }
+    }
+
+    /// <summary>Adds the counters.</summary>
+    public void Collect(StatSheet sheet)
+    {
+        sheet.Counter("vm.nested_entries", "transitions", "Nested VM-entries that succeeded.", _entries);
+        sheet.Counter("vm.nested_exits", "transitions", "Nested VM-exits.", _exits);
+        sheet.Counter("vm.failed_entries", "transitions", "VM-entries that failed their consistency checks.", _failed.Count);
+        sheet.Counter("vm.vmfails", "events", "INVVPID or INVEPT of L1 that failed with VMfail.", _vmfails);
+    }
+
+    /// <summary>
+    /// Switches the VMCS, asks the policy, flushes what it wants flushed at once (still with the source's root), raises its requests, then
+    /// switches level and root.
+    /// </summary>
+    private void Cross(Lane lane, VCpu vcpu, bool isEntry, bool isNew)
+    {
+        lane.HypervisorCycles += _spec.Profile.Costs.Vmptrld;
+        Vmcs12 vmcs12 = vcpu.Vmcs12;
+        NestedTransition transition = new(isEntry, _spec.L0Vpid, _spec.L0Ept, vmcs12.UsesVpid, vmcs12.UsesEpt, vcpu.Tags.Any, isNew);
+        _decision.Clear();
+        _policy.OnTransition(transition, _decision);
+        if (_decision.Vpid12Remembered && vcpu.Tags.Any)
+        {
+            vcpu.Tags.Remember(vmcs12.Vpid);
+        }
+
+        foreach (FlushStep step in _decision.Steps)
+        {
+            Reason reason = new(transition.Name, step.Rule);
+            switch (step.Immediate)
+            {
+                case ImmediateFlush.Active:
+                    _flush.OnlyPrimitive(lane, vcpu, reason);
+                    break;
+                case ImmediateFlush.Vpid02:
+                    FlushFunctions.Vpid(lane, vcpu.Tags.Any ? vcpu.Tags.TagOf(vmcs12.Vpid) : vcpu.Vpid01, reason);
+                    break;
+                case ImmediateFlush.ActiveEptp:
+                    _flush.ActiveEptp(lane, vcpu, reason);
+                    break;
+                default:
+                    vcpu.Raise(step.Request!.Value, reason);
+                    break;
+            }
+        }
+
+        vcpu.GuestMode = isEntry;
+        _roots.Select(lane, vcpu, new Reason(transition.Name, "root_switch"));
+    }
+
+    /// <summary>Controls that this L0 offers to L1; a trace recorded on another one may name more.</summary>
+    private VmControls Offered(VmControls controls)
+    {
+        if (!_spec.L0Ept)
+        {
+            controls &= ~VmControls.EnableEpt;
+        }
+
+        return _spec.L0Vpid && _rules.OffersVpid ? controls : controls & ~VmControls.EnableVpid;
+    }
+
+    /// <summary>The real VPIDs that L1's INVVPID reaches: vpid02 whatever the operand (vpid01 if there is none); a pool knows which.</summary>
+    private static IEnumerable<ushort> EffectiveTags(VCpu vcpu, ulong type, ushort vpid12)
+    {
+        if (!vcpu.Tags.Any)
+        {
+            return [vcpu.Vpid01];
+        }
+
+        if (type == 2 || vcpu.Tags.All.Count == 1)
+        {
+            return vcpu.Tags.All;
+        }
+
+        return vcpu.Tags.Knows(vpid12) ? [vcpu.Tags.TagOf(vpid12)] : [];
+    }
+}

@@ -1,0 +1,74 @@
+namespace Sim.Kvm;
+
+/// <summary>When pending requests are carried out: before a nested transition changes the level, and in vcpu_enter_guest (kvm-semantics.md 2.2, 2.3).</summary>
+internal sealed class RequestService
+{
+    private readonly KernelRules _rules;
+    private readonly FlushFunctions _flush;
+    private readonly MmuRoots _roots;
+
+    public RequestService(KernelRules rules, FlushFunctions flush, MmuRoots roots)
+    {
+        _rules = rules;
+        _flush = flush;
+        _roots = roots;
+    }
+
+    /// <summary>kvm_service_local_tlb_flush_requests while the level that raised them is still active.</summary>
+    public void BeforeSwitch(Lane lane, VCpu vcpu)
+    {
+        if (_rules.ServicesCurrentBeforeSwitch && vcpu.Take(FlushRequest.Current, out Reason current))
+        {
+            _flush.Current(lane, vcpu, current);
+        }
+
+        if (_rules.ServicesGuestBeforeSwitch && vcpu.Take(FlushRequest.Guest, out Reason guest))
+        {
+            _roots.FlushGuest(lane, vcpu, guest);
+        }
+    }
+
+    /// <summary>vcpu_load and vcpu_enter_guest, up to the VM-entry itself.</summary>
+    public void BeforeEntry(Lane lane, VCpu vcpu)
+    {
+        int vmcs = vcpu.GuestMode ? 1 : 0;
+        if (vcpu.LastLane[vmcs] != lane.Index)
+        {
+            // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
+            vcpu.Raise(FlushRequest.All, new Reason("vm_entry", vcpu.LastLane[vmcs] < 0 ? "first_load" : "other_cpu"));
+            vcpu.LastLane[vmcs] = lane.Index;
+        }
+
+        foreach (FlushRequest request in _rules.ServiceOrder)
+        {
+            if (vcpu.Take(request, out Reason reason))
+            {
+                CarryOut(lane, vcpu, request, reason);
+            }
+        }
+
+        _roots.Reload(lane, vcpu);
+    }
+
+    private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)
+    {
+        switch (request)
+        {
+            case FlushRequest.MmuSync:
+                _roots.Sync();
+                break;
+            case FlushRequest.All:
+                vcpu.Take(FlushRequest.Current, out _);
+                _flush.All(lane, vcpu, reason);
+                break;
+            case FlushRequest.Current:
+                _flush.Current(lane, vcpu, reason);
+                break;
+            case FlushRequest.Guest:
+                _roots.FlushGuest(lane, vcpu, reason);
+                break;
+            default:
+                break;
+        }
+    }
+}

@@ -1,0 +1,129 @@
+using Sim.Core.Profiles;
+using Sim.Core.Stats;
+using Sim.Core.Traces;
+using Sim.Tlb;
+
+namespace Sim.Kvm;
+
+/// <summary>One physical CPU: its translation hardware, who runs on it, and the cycles it has spent beyond the trace's own.</summary>
+internal sealed class Lane
+{
+    private readonly MachineSpec _spec;
+    private readonly FlushCauses _causes;
+    private readonly long[] _records = new long[RecordSchema.Kinds.Count];
+    private long _translationCycles;
+    private long _invalidationCycles;
+    private long _transitionCycles;
+
+    private readonly Action<IssuedInvalidation>? _observer;
+
+    public Lane(int index, MachineSpec spec, FlushCauses causes, Action<IssuedInvalidation>? observer)
+    {
+        Index = index;
+        _spec = spec;
+        _causes = causes;
+        _observer = observer;
+        Mmu = Mmu.Create(spec.Profile, causes, new MmuOptions(spec.Attribution, spec.Seed), $"lane[{index}]");
+    }
+
+    public int Index { get; }
+
+    public Mmu Mmu { get; }
+
+    /// <summary>Level that runs: 0, 1 or 2.</summary>
+    public int Level { get; private set; }
+
+    /// <summary>The vCPU that entered last; null before the first entry.</summary>
+    public VCpu? Vcpu { get; set; }
+
+    /// <summary>L0's own control registers on this CPU.</summary>
+    public ControlRegisters L0 { get; } = new();
+
+    /// <summary>A nested VM-entry failed: records are skipped until the nested VM-exit that would have ended it.</summary>
+    public bool Refused { get; set; }
+
+    /// <summary>VPID and EP4TA of the running guest as the trace recorded them; both 0 if it did not.</summary>
+    public (ushort Vpid, ulong Ep4ta) Recorded { get; set; }
+
+    /// <summary>Time of the last record.</summary>
+    public ulong Time { get; private set; }
+
+    /// <summary>Cycles of L0's software.</summary>
+    public long HypervisorCycles { get; set; }
+
+    /// <summary>Control registers of who runs.</summary>
+    public ControlRegisters Registers => Level switch
+    {
+        0 => L0,
+        1 => Vcpu!.L1,
+        _ => Vcpu!.L2(Vcpu.Vmcs12.Address),
+    };
+
+    /// <summary>Takes note that records of one kind went by.</summary>
+    public void Count(RecordKind kind, int records, ulong time)
+    {
+        _records[(int)kind] += records;
+        Time = time;
+    }
+
+    /// <summary>Accesses of a block, all by who runs now.</summary>
+    public void Translate(TraceBlock block, int from, int to) => _translationCycles += (long)Mmu.Translate(block, from, to);
+
+    /// <summary>Executes an invalidation on this CPU's hardware, and pays for it.</summary>
+    public void Execute(Invalidation invalidation, Reason reason)
+    {
+        _invalidationCycles += CostOf(invalidation, _spec.Profile.Costs);
+        int dropped = Mmu.Apply(invalidation, Cause(invalidation.Name, reason));
+        _observer?.Invoke(new IssuedInvalidation(Time, Index, invalidation, reason.Transition, reason.Rule, dropped));
+    }
+
+    /// <summary>Hardware's part of a VM-entry to, or VM-exit from, a guest at <paramref name="level"/>. The context is switched by the caller.</summary>
+    public void Cross(bool entry, int level)
+    {
+        _transitionCycles += entry ? _spec.Profile.Costs.VmEntry : _spec.Profile.Costs.VmExit;
+        Level = entry ? level : 0;
+        if (!_spec.L0Vpid)
+        {
+            // SDM (kvm-semantics.md 1.2): without VPID every transition drops the linear and combined mappings of VPID 0.
+            Execute(new VmTransitionWithoutVpid(), new Reason(entry ? "vm_entry" : "vm_exit", "no_vpid"));
+        }
+    }
+
+    /// <summary>Translates in this context from now on.</summary>
+    public void Switch(TranslationContext context, string transition) => Mmu.SwitchTo(context, Cause("tag_retention", new Reason(transition, "kept_tags")));
+
+    /// <summary>Adds this CPU's statistics.</summary>
+    public void Collect(StatSheet sheet)
+    {
+        Mmu.Collect(sheet);
+        sheet.Counter("cycles.trace", "cycles", "Cycles of the trace itself, summed over lanes.", (long)Time);
+        sheet.Counter("cycles.translation", "cycles", "Stall cycles of address translation beyond a first-level TLB hit.", _translationCycles);
+        sheet.Counter("cycles.invalidation", "cycles", "Cycles of invalidation instructions, whoever executed them.", _invalidationCycles);
+        sheet.Counter("cycles.transition", "cycles", "Hardware cycles of VM-entries and VM-exits.", _transitionCycles);
+        sheet.Counter("cycles.hypervisor", "cycles", "Cycles of L0's software that the exits and the policy cost.", HypervisorCycles);
+        for (int kind = 0; kind < _records.Length; kind++)
+        {
+            sheet.Counter("trace.records", "records", "Records replayed, by kind.", _records[kind], $"kind={(RecordKind)kind}");
+        }
+    }
+
+    private int Cause(string invalidation, Reason reason) => _causes.Intern(new FlushCause(invalidation, reason.Transition, reason.Rule));
+
+    private static int CostOf(Invalidation invalidation, OperationCosts costs) => invalidation switch
+    {
+        MovToCr3 { NoFlush: true } => costs.MovToCr3NoFlush,
+        MovToCr3 => costs.MovToCr3,
+        MovToCr4Pge or MovToCr4Context => costs.MovToCr4,
+        Invlpg => costs.Invlpg,
+        InvpcidAddress or InvpcidContext => costs.InvpcidSingle,
+        InvpcidAll or InvpcidAllNonGlobal => costs.InvpcidAll,
+        InvvpidAddress or Invlpga => costs.InvvpidAddress,
+        InvvpidSingle or InvvpidSingleRetainGlobals => costs.InvvpidSingle,
+        InvvpidAll => costs.InvvpidAll,
+        InveptSingle => costs.InveptSingle,
+        InveptGlobal => costs.InveptGlobal,
+        TlbControlAsid or TlbControlAsidNonGlobal => costs.TlbControlAsid,
+        TlbControlAll => costs.TlbControlAll,
+        _ => 0,
+    };
+}

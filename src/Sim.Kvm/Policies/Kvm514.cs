@@ -1,0 +1,33 @@
+using Sim.Core;
+using Sim.Core.Profiles;
+
+namespace Sim.Kvm;
+
+/// <summary>Policy E0 (kernels 5.14 to 5.15.6; kvm-semantics.md 2.6), before the patch of the seed thread.</summary>
+[Component("kvm-5.14", Summary = "5.14 to 5.15.6: no vpid12 is a guest flush; a new vpid12 still only flushes the hardware (the seed thread's bug)")]
+public sealed class Kvm514 : IFlushPolicy
+{
+    /// <inheritdoc/>
+    public bool Supports(Vendor vendor) => vendor == Vendor.Intel;
+
+    /// <inheritdoc/>
+    public KernelRules Rules(Vendor vendor) => KernelRules.Kvm514;
+
+    /// <inheritdoc/>
+    public void OnTransition(in NestedTransition transition, FlushDecision decision)
+    {
+        if (!transition.Vpid12Enabled)
+        {
+            decision.Raise(FlushRequest.Guest, "no_vpid12");
+        }
+        else if (!transition.HasGuestTlbTag)
+        {
+            decision.Raise(FlushRequest.Current, "no_guest_tag");
+        }
+        else if (transition.IsEntry && transition.Vpid12IsNew)
+        {
+            decision.RememberVpid12();
+            decision.FlushNow(ImmediateFlush.Vpid02, "new_vpid12");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+using Sim.Core;
+using Sim.Core.Profiles;
+
+namespace Sim.Kvm;
+
+/// <summary>Policy S0 (kvm-semantics.md 3.1): nested_svm_transition_tlb_flush.</summary>
+[Component("nsvm-5.8", Summary = "nSVM, 5.8 to today: L1 and L2 share one ASID, flushed and synced on every transition")]
+public sealed class Nsvm58 : IFlushPolicy
+{
+    /// <inheritdoc/>
+    public bool Supports(Vendor vendor) => vendor == Vendor.Amd;
+
+    /// <inheritdoc/>
+    public KernelRules Rules(Vendor vendor) => KernelRules.Nsvm58;
+
+    /// <inheritdoc/>
+    public int L2Tags(int pool) => 0;
+
+    /// <inheritdoc/>
+    public void OnTransition(in NestedTransition transition, FlushDecision decision)
+    {
+        decision.Raise(FlushRequest.MmuSync, "every_transition");
+        decision.Raise(FlushRequest.Current, "every_transition");
+    }
+}

@@ -1,0 +1,85 @@
+using Sim.Core.Stats;
+using Sim.Reports.Results;
+using Sim.Reports.Views;
+
+namespace Sim.Reports.Analysers;
+
+/// <summary>Looks at results as a careful colleague would and says what is suspicious about them. Every hint is one sentence with its numbers.</summary>
+public static class SanityChecks
+{
+    /// <summary>Fewest nested transitions that make a figure per transition worth quoting.</summary>
+    public const int FewestTransitions = 100;
+
+    /// <summary>All hints, in a fixed order.</summary>
+    /// <param name="set">The results.</param>
+    /// <param name="reachEntries">Entries of the largest TLB level: a warm-up that has fewer records cannot have filled it.</param>
+    public static IReadOnlyList<string> Hints(RunSet set, int reachEntries)
+    {
+        List<string> hints = [];
+        if (set.Partial)
+        {
+            hints.Add($"The run was interrupted: results cover only the {set.Provenance.Windows.Measured} records of the measured window that were reached.");
+        }
+
+        WindowCounts windows = set.Provenance.Windows;
+        if (windows.Measured == 0)
+        {
+            return hints;
+        }
+
+        if (windows.WarmedUp > 0 && windows.WarmedUp < (ulong)reachEntries)
+        {
+            hints.Add($"The warm-up of {windows.WarmedUp} records is shorter than the reach of the TLB ({reachEntries} entries): cold misses are still being counted. Use a longer --warm-up.");
+        }
+
+        foreach (RunResult run in set.Runs.Where(run => run.Failure is null))
+        {
+            AddRunHints(hints, run);
+        }
+
+        AddTwinHints(hints, [.. set.Runs.Where(run => run.Failure is null)]);
+        return hints;
+    }
+
+    private static void AddRunHints(List<string> hints, RunResult run)
+    {
+        StatSheet sheet = run.Statistics;
+        double accesses = Figures.Accesses(sheet) ?? 0;
+        double walks = Figures.Walks(sheet) ?? 0;
+        if (accesses == 0)
+        {
+            hints.Add($"{run.Run}: the measured window has no memory accesses.");
+        }
+        else if (walks == 0)
+        {
+            hints.Add($"{run.Run}: none of {accesses:0} accesses missed. The window is too short, or the working set fits the first level.");
+        }
+        else if (walks >= accesses)
+        {
+            hints.Add($"{run.Run}: every access missed ({accesses:0}). The trace may have no reuse, or every access is preceded by a flush.");
+        }
+
+        double transitions = Figures.NestedTransitions(sheet) ?? 0;
+        if (transitions < FewestTransitions)
+        {
+            hints.Add($"{run.Run}: only {transitions:0} nested transitions in the measured window; figures per transition rest on fewer than {FewestTransitions}.");
+        }
+        else if (run.Policy.StartsWith("always-", StringComparison.Ordinal) && Figures.FlushRequests(sheet).Values.Sum() == 0)
+        {
+            hints.Add($"{run.Run}: this policy flushes on every transition, yet no flush was requested in {transitions:0}.");
+        }
+
+        if (run.FailedVmEntries.Count > 0)
+        {
+            hints.Add($"{run.Run}: {run.FailedVmEntries.Count} VM-entries failed their checks, the first because {run.FailedVmEntries[0].Check}.");
+        }
+    }
+
+    private static void AddTwinHints(List<string> hints, IReadOnlyList<RunResult> runs)
+    {
+        foreach (IGrouping<string, RunResult> twins in runs.GroupBy(run => string.Join('\n', run.Statistics.Stats.Select(stat => $"{stat.Key}={stat.Value}")), StringComparer.Ordinal).Where(group => group.Count() > 1))
+        {
+            hints.Add($"{string.Join(", ", twins.Select(run => run.Run))} have identical statistics: the trace does not exercise what sets them apart.");
+        }
+    }
+}

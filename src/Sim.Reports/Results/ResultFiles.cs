@@ -1,0 +1,48 @@
+using Sim.Core;
+
+namespace Sim.Reports.Results;
+
+/// <summary>Writes result files. A file appears whole or not at all.</summary>
+public static class ResultFiles
+{
+    private const string Partial = ".partial";
+
+    /// <summary>Writes <c>results.json</c>, <c>results.csv</c> and <c>config.json</c> (the resolved configuration, good for <c>-c</c>) into a folder, which is made if needed.</summary>
+    /// <exception cref="ConfigurationException">They cannot be written.</exception>
+    public static void WriteAll(RunSet set, string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigurationException($"The folder '{folder}' cannot be made: {e.Message}", e);
+        }
+
+        Write(Path.Combine(folder, "results.json"), RunSetJson.ToText(set));
+        Write(Path.Combine(folder, "results.csv"), RunSetCsv.ToText(set));
+        Write(Path.Combine(folder, "config.json"), set.Provenance.Configuration + "\n");
+    }
+
+    /// <summary>Writes one text file in UTF-8 without a byte order mark.</summary>
+    /// <exception cref="ConfigurationException">It cannot be written.</exception>
+    public static void Write(string path, string text)
+    {
+        string partial = path + Partial;
+        try
+        {
+            File.WriteAllText(partial, text);
+            File.Move(partial, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (File.Exists(partial))
+            {
+                File.Delete(partial);
+            }
+
+            throw new ConfigurationException($"The file '{path}' cannot be written: {e.Message} Name a file in a folder that exists and may be written to.", e);
+        }
+    }
+}

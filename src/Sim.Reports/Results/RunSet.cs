@@ -1,0 +1,92 @@
+using Sim.Core.Stats;
+
+namespace Sim.Reports.Results;
+
+/// <summary>The results of several runs over one trace, and where they come from.</summary>
+/// <param name="Partial">True if the user stopped the runs before their end.</param>
+/// <param name="Provenance">What was run: tool, configuration, trace, windows.</param>
+/// <param name="Runs">One result for each policy, in the order the policies were given.</param>
+/// <param name="Session">Everything that may differ between two runs of the same experiment.</param>
+public sealed record RunSet(bool Partial, Provenance Provenance, IReadOnlyList<RunResult> Runs, Session Session)
+{
+    /// <summary>The run that the others are compared with; the first one if the reference has none.</summary>
+    public RunResult Reference => Runs.FirstOrDefault(run => run.Policy == Provenance.Reference) ?? Runs[0];
+}
+
+/// <summary>What one policy did.</summary>
+/// <param name="Run">Name of the run, unique in its set.</param>
+/// <param name="Policy">Name of the flush policy.</param>
+/// <param name="Statistics">Statistics of the measured window; empty if the run failed.</param>
+/// <param name="FailedVmEntries">VM-entries of the measured window that failed their consistency checks, in order.</param>
+/// <param name="Failure">Why the run has no statistics; null if it has.</param>
+public sealed record RunResult(string Run, string Policy, StatSheet Statistics, IReadOnlyList<FailedEntry> FailedVmEntries, RunFailure? Failure = null);
+
+/// <summary>Why a run has no result.</summary>
+/// <param name="ExitCode">The process exit code of this kind of error (DESIGN.md section 8).</param>
+/// <param name="Message">One paragraph.</param>
+public sealed record RunFailure(int ExitCode, string Message);
+
+/// <summary>A VM-entry that hardware, or L0 on its behalf, refused.</summary>
+/// <param name="Time">Trace time in reference cycles.</param>
+/// <param name="Lane">Physical CPU.</param>
+/// <param name="Vcpu">Virtual CPU.</param>
+/// <param name="Vmcs12">The vmcs12 it was about.</param>
+/// <param name="Check">The check that failed, with its values.</param>
+public sealed record FailedEntry(ulong Time, int Lane, int Vcpu, ulong Vmcs12, string Check);
+
+/// <summary>What was run. Two experiments with equal provenance have equal runs, byte for byte.</summary>
+/// <param name="Tool">Version and commit of the simulator.</param>
+/// <param name="Profile">Name of the CPU profile.</param>
+/// <param name="Reference">Policy that the others are compared with.</param>
+/// <param name="ConfigurationHash">SHA-256 of the resolved configuration's canonical JSON, lower-case hexadecimal.</param>
+/// <param name="Configuration">The resolved configuration as canonical JSON.</param>
+/// <param name="Origins">Who set each value that is not a default, by path.</param>
+/// <param name="Trace">The trace.</param>
+/// <param name="Windows">How much of it was skipped, warmed up with and measured.</param>
+public sealed record Provenance(
+    ToolVersion Tool,
+    string Profile,
+    string Reference,
+    string ConfigurationHash,
+    string Configuration,
+    IReadOnlyDictionary<string, string> Origins,
+    TraceIdentity Trace,
+    WindowCounts Windows);
+
+/// <summary>Which build of the simulator.</summary>
+/// <param name="Version">For instance 0.1.0.</param>
+/// <param name="Commit">Git commit it was built from, or "unknown".</param>
+/// <param name="Dirty">True if the sources had changes that were not committed; null if unknown.</param>
+public sealed record ToolVersion(string Version, string Commit, bool? Dirty)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Version} ({(Commit.Length > 12 ? Commit[..12] : Commit)}{(Dirty == true ? ", with local changes" : "")})";
+}
+
+/// <summary>Which trace.</summary>
+/// <param name="Name">Its path as given, without folders, or stdin.</param>
+/// <param name="Format">Name of its format.</param>
+/// <param name="Sha256">SHA-256 of its bytes; null if it was not read to its end.</param>
+/// <param name="Lanes">Physical CPUs in it.</param>
+/// <param name="Folded">True if runs on one page are folded into one record.</param>
+/// <param name="Properties">What it says about itself.</param>
+public sealed record TraceIdentity(string Name, string Format, string? Sha256, int Lanes, bool Folded, IReadOnlyDictionary<string, string> Properties);
+
+/// <summary>Records of the trace that each window held. Skipped records change the machine's state by their events only; their accesses are not simulated.</summary>
+/// <param name="Skipped">Records skipped.</param>
+/// <param name="WarmedUp">Records simulated before the measured window.</param>
+/// <param name="Measured">Records of the measured window.</param>
+public sealed record WindowCounts(ulong Skipped, ulong WarmedUp, ulong Measured);
+
+/// <summary>Everything that may differ between two runs of the same experiment: the command, the host, the clock.</summary>
+/// <param name="CommandLine">As typed.</param>
+/// <param name="StartedUtc">ISO 8601.</param>
+/// <param name="Runtime">.NET runtime.</param>
+/// <param name="OperatingSystem">Name and version.</param>
+/// <param name="Cpu">Model and vector width of the host.</param>
+/// <param name="Jobs">Threads over policies.</param>
+/// <param name="ElapsedSeconds">From the first block to the last.</param>
+/// <param name="RecordsPerSecond">Trace records times policies, per second of elapsed time.</param>
+/// <param name="PeakMemoryBytes">Largest resident memory of the process.</param>
+public sealed record Session(
+    string CommandLine, string StartedUtc, string Runtime, string OperatingSystem, string Cpu, int Jobs, double ElapsedSeconds, double RecordsPerSecond, long PeakMemoryBytes);

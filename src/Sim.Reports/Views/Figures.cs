@@ -1,0 +1,90 @@
+using Sim.Core.Stats;
+
+namespace Sim.Reports.Views;
+
+/// <summary>
+/// The headline figures of a run, derived from its statistics. This is the one place that knows the statistics' names. A ratio without a denominator is null
+/// and prints as a dash.
+/// </summary>
+public static class Figures
+{
+    /// <summary>Memory references, folded ones counted in full.</summary>
+    public static double? Accesses(StatSheet s) => s.Total("lane[*].accesses");
+
+    /// <summary>Cycles spent in translation beyond first-level hits.</summary>
+    public static double? TranslationCycles(StatSheet s) => s.Total("lane[*].stall_cycles");
+
+    /// <summary>Nested VM-entries and nested VM-exits together.</summary>
+    public static double? NestedTransitions(StatSheet s) => s.Total("vm.nested_entries") + s.Total("vm.nested_exits");
+
+    /// <summary>Translation cycles per nested transition.</summary>
+    public static double? TranslationPerTransition(StatSheet s) => Ratio(TranslationCycles(s), NestedTransitions(s));
+
+    /// <summary>Cycles of everything: the trace's own, translation, transitions, invalidations, hypervisor work.</summary>
+    public static double? TotalCycles(StatSheet s) => s.PathsUnder("cycles.").Sum(path => s.Total(path));
+
+    /// <summary>Total cycles per nested transition.</summary>
+    public static double? TotalPerTransition(StatSheet s) => Ratio(TotalCycles(s), NestedTransitions(s));
+
+    /// <summary>Walks: accesses that missed in every level.</summary>
+    public static double? Walks(StatSheet s) => s.Total("lane[*].stlb.misses");
+
+    /// <summary>Misses on pages never translated before.</summary>
+    public static double? Cold(StatSheet s) => s.Total("lane[*].walks.cold");
+
+    /// <summary>Misses that a fully associative level of the same size would have had too.</summary>
+    public static double? Capacity(StatSheet s) => s.Total("lane[*].walks.capacity");
+
+    /// <summary>Misses that such a level would not have had.</summary>
+    public static double? Conflict(StatSheet s) => s.Total("lane[*].walks.conflict");
+
+    /// <summary>Misses on translations that an invalidation had dropped.</summary>
+    public static double? Flushed(StatSheet s) => s.Total("lane[*].walks.flushed");
+
+    /// <summary>Misses caused by flushes, per nested transition.</summary>
+    public static double? FlushedPerTransition(StatSheet s) => Ratio(Flushed(s), NestedTransitions(s));
+
+    /// <summary>Memory references of walks.</summary>
+    public static double? WalkReferences(StatSheet s) => s.Total("lane[*].walk_references");
+
+    /// <summary>Memory references of a mean walk.</summary>
+    public static double? ReferencesPerWalk(StatSheet s) => Ratio(WalkReferences(s), Walks(s));
+
+    /// <summary>Cycles spent in walks.</summary>
+    public static double? WalkCycles(StatSheet s) => s.Total("lane[*].walk_cycles");
+
+    /// <summary>Cycles of a mean walk.</summary>
+    public static double? CyclesPerWalk(StatSheet s) => Ratio(WalkCycles(s), Walks(s));
+
+    /// <summary>First-level misses in percent of accesses.</summary>
+    public static double? FirstLevelMissPercent(StatSheet s) => 100 * Ratio(s.Total("lane[*].l1.misses"), Accesses(s));
+
+    /// <summary>Walks in percent of accesses.</summary>
+    public static double? WalkPercent(StatSheet s) => 100 * Ratio(Walks(s), Accesses(s));
+
+    /// <summary>Entries that invalidations dropped, over all structures.</summary>
+    public static double? EntriesDropped(StatSheet s) => s.Stats.Where(stat => stat.Path.EndsWith(".invalidated", StringComparison.Ordinal)).Sum(stat => stat.Value);
+
+    /// <summary>Executed invalidations by name.</summary>
+    public static SortedDictionary<string, long> Invalidations(StatSheet s) => s.TotalsBy("lane[*].invalidations", "invalidation");
+
+    /// <summary>Flushes that the hypervisor requested, by kind.</summary>
+    public static SortedDictionary<string, long> FlushRequests(StatSheet s) => s.TotalsBy("flush.requests", "request");
+
+    /// <summary>Flush-caused misses by what flushed, at which transition, decided by which rule.</summary>
+    public static SortedDictionary<string, long> FlushedByCause(StatSheet s)
+    {
+        SortedDictionary<string, long> causes = new(StringComparer.Ordinal);
+        foreach (Stat stat in s.Stats.Where(stat => stat.Path.EndsWith(".walks.flushed", StringComparison.Ordinal)))
+        {
+            causes[stat.Label] = causes.GetValueOrDefault(stat.Label) + stat.Value;
+        }
+
+        return causes;
+    }
+
+    /// <summary>VM-exits by reason.</summary>
+    public static SortedDictionary<string, long> Exits(StatSheet s) => s.TotalsBy("vm.exits", "reason");
+
+    private static double? Ratio(double? numerator, double? denominator) => denominator is null or 0 ? null : numerator / denominator;
+}

@@ -1,0 +1,326 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using Sim.Reports.Results;
+
+namespace Sim.Cli.Tests;
+
+/// <summary>The command in-process: exit codes, streams, files.</summary>
+public sealed partial class CliTests
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory().FullName;
+
+    [TearDown]
+    public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void Without_arguments_it_shows_two_commands_to_try()
+    {
+        (int code, string output, string error) = Run();
+
+        Assert.That((code, error), Is.EqualTo((0, "")));
+        Assert.That(output, Does.Contain("nestsim compare traces/nested-sort.nst.gz").And.Contain("nestsim list policies"));
+    }
+
+    [TestCase("--help", "help.txt")]
+    [TestCase("compare --help", "help-compare.txt")]
+    [TestCase("config show --help", "help-config-show.txt")]
+    [TestCase("trace --help", "help-trace.txt")]
+    [TestCase("trace cut --help", "help-trace-cut.txt")]
+    [TestCase("config show --profile zen-4", "config-show-zen-4.txt")]
+    [TestCase("config show --profile skylake-sp", "config-show-skylake-sp.txt")]
+    public void Help_and_resolved_profiles_are_the_golden_text(string command, string golden)
+    {
+        (int code, string output, string error) = Run(command.Split(' '));
+
+        Assert.That((code, error), Is.EqualTo((0, "")));
+        Golden.Check(golden, output.Replace("testhost", "nestsim", StringComparison.Ordinal));
+    }
+
+    [TestCase("comapre t.nst", "Unknown command 'comapre'. Did you mean compare, ")]
+    [TestCase("trace inof t.nst", "Unknown command 'inof'. Did you mean info, ")]
+    [TestCase("compare t.nst --polcies never", "Unknown option '--polcies'. Did you mean --policies, ")]
+    [TestCase("compare --polcies never t.nst", "Unknown option '--polcies'. Did you mean --policies, ")]
+    [TestCase("run --quite t.nst", "Unknown option '--quite'. Did you mean --quiet, ")]
+    [TestCase("run t.nst u.nst", "'u.nst' is one argument too many for 'nestsim run'")]
+    [TestCase("run", "Required argument missing for command: 'run'.")]
+    [TestCase("run t.nst --progress sometimes", "'sometimes' not recognized. Must be one of: 'auto' 'never' See 'nestsim run --help'.")]
+    [TestCase("trace", "Required command was not provided. See 'nestsim trace --help'.")]
+    [TestCase("run t.nst --jobs 0", "--jobs: expected a number from 1 to 1024, found '0'")]
+    [TestCase("run t.nst --policy nevre", "Unknown policy 'nevre'. Did you mean never, ")]
+    [TestCase("run t.nst --profile zen-5", "Unknown profile 'zen-5'. Did you mean zen-2, zen-3, zen-4?")]
+    [TestCase("run t.nst --set machine.l0_eptt=true", "machine.l0_eptt: Unknown member 'l0_eptt'. Did you mean l0_ept, ")]
+    [TestCase("run t.nst --set seed", "--set 'seed': expected path=value")]
+    [TestCase("run t.nst --warm-up ten", "--warm-up: windows.warm_up: expected a count such as 10M")]
+    [TestCase("list polices", "Unknown kind of thing to list 'polices'. Did you mean policies, ")]
+    [TestCase("trace generate zipf x.nst", "Unknown WorkloadGenerator 'zipf'. Did you mean ")]
+    [TestCase("run no-such-file.nst", "The trace 'no-such-file.nst' cannot be opened")]
+    [TestCase("config check no-such-file.json", "The file 'no-such-file.json' cannot be read")]
+    [TestCase("run - --warm-up 5%", "a pipe does not tell beforehand")]
+    public void A_mistake_is_answered_in_one_paragraph_on_standard_error_with_exit_code_2(string command, string message)
+    {
+        (int code, string output, string error) = Run(command.Split(' '));
+
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error, Does.Contain(message).And.EndWith("\n"));
+        Assert.That(error, Does.Not.Contain("   at "));
+    }
+
+    [Test]
+    public void Lists_name_what_there_is()
+    {
+        Assert.That(Run("list", "policies").Output, Does.Contain("kvm-5.16 ").And.Contain("never "));
+        Assert.That(Run("list", "profiles").Output, Does.Contain("skylake-sp         Intel Skylake-SP"));
+        Assert.That(Run("list", "formats").Output, Does.Contain("native ").And.Contain("lackey "));
+        Assert.That(Run("list", "replacements").Output, Does.Contain("plru4-mru3\n"));
+        Assert.That(Run("list", "invalidations").Output, Does.Contain("InvvpidSingle\n"));
+        Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
+        Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]"));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(8));
+    }
+
+    [Test]
+    public void Config_show_gives_origin_and_source_of_every_value()
+    {
+        (int code, string output, _) = Run("config", "show", "--set", "costs.vm_exit=5", "--warm-up", "10K");
+
+        Assert.That(code, Is.Zero);
+        Assert.That(output, Does.Contain("costs.vm_exit = 5  # --set\n"));
+        Assert.That(output, Does.Contain("windows.warm_up = 10K  # --warm-up\n"));
+        Assert.That(output, Does.Match(@"second_level\[0\]\.ways = 12  # profiles/skylake-sp\.json:\d+; costs\.md 1\.1 \[read R3\]: 1536 = 128 sets x 12 ways\n"));
+        Assert.That(output, Does.Contain("machine.l0_ept = true  # default\n"));
+        Assert.That(output, Does.Match("# configuration hash [0-9a-f]{64}\n$"));
+    }
+
+    [Test]
+    public void Config_check_says_good_or_all_errors_with_their_lines()
+    {
+        string good = Write("good.json", Run("config", "show", "--profile", "zen-4", "--json").Output);
+        string bad = Write("bad.json", "{\n  \"machine\": { \"l0_pages\": \"3M\" },\n  \"windows\": { \"skipp\": 1 }\n}");
+
+        Assert.That(Run("config", "check", good).Output, Does.Contain("good. 4 policies on zen-4"));
+        (int code, _, string error) = Run("config", "check", bad);
+        Assert.That(code, Is.EqualTo(2));
+        Assert.That(error, Does.Contain("2 errors").And.Contain($"{bad}:2: machine.l0_pages: expected one of 4K, 2M, 1G, found '3M'").And.Contain($"{bad}:3: windows.skipp: Unknown member 'skipp'. Did you mean skip"));
+    }
+
+    [Test]
+    public void The_doctor_passes_its_self_test()
+    {
+        (int code, string output, _) = Run("doctor");
+
+        Assert.That(code, Is.Zero, output);
+        Assert.That(output, Does.Contain("self-test passed").And.Contain("8 walks under never (expected 8), 400 under always-current (expected 400)"));
+    }
+
+    [Test]
+    public void Compare_prints_results_on_standard_output_and_the_rest_on_standard_error()
+    {
+        (int code, string output, string error) = Run("compare", Nested(), "--warm-up", "10%", "-p", "never,always-guest", "-p", "kvm-6.12", "--reference", "kvm-6.12");
+
+        Assert.That(code, Is.Zero, error);
+        Assert.That(output, Does.Match(@"^nested\.nst: 90,\d+ records after 10,\d+ of warm-up; profile skylake-sp; ").And.Contain("reference kvm-6.12"));
+        Assert.That(output, Does.Match(@"(?m)^kvm-6\.12 .* ref "));
+        Assert.That(output, Does.Match(@"(?m)^always-guest .* \+\d+\.\d% "));
+        Assert.That(error, Does.Contain("3 policies in"));
+    }
+
+    [Test]
+    public void Results_are_byte_identical_for_any_number_of_jobs()
+    {
+        string trace = Nested();
+        string[] texts = [.. new[] { "1", "2", "5" }.Select(jobs => Compare(trace, jobs))];
+
+        Assert.That(texts[1..], Is.All.EqualTo(texts[0]));
+        Assert.That(RunSetJson.Read(texts[0], "x").Runs, Has.Count.EqualTo(6));
+
+        string Compare(string path, string jobs)
+        {
+            string json = Path.Combine(_folder, $"r{jobs}.json");
+            (int code, _, string error) = Run("compare", path, "--warm-up", "5K", "--jobs", jobs, "--json", json, "-q");
+            Assert.That((code, error), Is.EqualTo((0, "")));
+            return RunSetJson.ToText(RunSetJson.Read(File.ReadAllText(json), json), withSession: false);
+        }
+    }
+
+    [Test]
+    public void A_folder_of_results_has_json_csv_and_a_configuration_that_gives_them_again()
+    {
+        string trace = Nested();
+        string folder = Path.Combine(_folder, "out");
+        Assert.That(Run("run", trace, "--policy", "never", "--measure", "20K", "-o", folder).Code, Is.Zero);
+        string first = Path.Combine(folder, "results.json");
+        string again = Path.Combine(_folder, "again.json");
+
+        Assert.That(Run("run", trace, "-c", Path.Combine(folder, "config.json"), "--json", again).Code, Is.Zero);
+
+        RunSet set = RunSetJson.Read(File.ReadAllText(first), first);
+        RunSet repeated = RunSetJson.Read(File.ReadAllText(again), again);
+        Assert.That(RunSetCsv.Read(File.ReadAllText(Path.Combine(folder, "results.csv")), "c")[0].Statistics.Stats, Has.Count.EqualTo(set.Runs[0].Statistics.Stats.Count));
+        Assert.That(repeated.Runs[0].Statistics.Stats, Is.EqualTo(set.Runs[0].Statistics.Stats));
+        Assert.That(repeated.Provenance.ConfigurationHash, Is.EqualTo(set.Provenance.ConfigurationHash));
+        Assert.That(set.Provenance.Windows, Is.EqualTo(new WindowCounts(0, 0, 20_000)));
+        Assert.That(Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order(), Is.EqualTo(new[] { "config.json", "results.csv", "results.json" }));
+    }
+
+    [Test]
+    public void A_policy_for_the_other_vendor_is_a_usage_error()
+    {
+        (int code, string output, string error) = Run("run", Nested(), "--policy", "kvm-6.12", "--profile", "zen-3");
+
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error, Does.Contain("zen-3"));
+    }
+
+    [TestCase("empty")]
+    [TestCase("truncated")]
+    [TestCase("flipped")]
+    [TestCase("text")]
+    [TestCase("version")]
+    public void A_damaged_trace_is_one_paragraph_with_exit_code_3_and_no_output_file(string damage)
+    {
+        byte[] bytes = File.ReadAllBytes(Nested());
+        byte[] damaged = damage switch
+        {
+            "empty" => [],
+            "truncated" => bytes[..(bytes.Length / 2)],
+            "flipped" => [.. bytes.Select((b, i) => i == bytes.Length / 2 ? (byte)(b ^ 16) : b)],
+            "text" => "what is this\n"u8.ToArray(),
+            _ => [.. bytes.Select((b, i) => i == 8 ? (byte)99 : b)],
+        };
+        string trace = Path.Combine(_folder, "damaged.nst");
+        File.WriteAllBytes(trace, damaged);
+        string json = Path.Combine(_folder, "r.json");
+        string copy = Path.Combine(_folder, "copy.nst");
+
+        foreach (string[] command in new string[][] { ["compare", trace, "--json", json, "-o", Path.Combine(_folder, "out")], ["trace", "convert", trace, copy], ["trace", "verify", trace], ["trace", "info", trace] })
+        {
+            (int code, string output, string error) = Run(command);
+
+            Assert.That((code, output), Is.EqualTo((3, "")), $"{string.Join(' ', command)}: {error}");
+            Assert.That(error, Does.StartWith(trace + ": ").And.Contain("expected ").And.Contain("found "));
+            Assert.That(error.TrimEnd('\n'), Does.Not.Contain("\n"));
+        }
+
+        Assert.That(Directory.EnumerateFileSystemEntries(_folder).Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(new[] { "damaged.nst", "nested.nst" }));
+    }
+
+    [Test]
+    public void A_window_longer_than_the_trace_names_both_counts_and_writes_nothing()
+    {
+        string json = Path.Combine(_folder, "r.json");
+
+        (int code, string output, string error) = Run("run", Nested(), "--measure", "10M", "--json", json);
+
+        Assert.That((code, output, File.Exists(json)), Is.EqualTo((2, "", false)));
+        Assert.That(error, Does.Match(@"the trace ended after \d+ records: --measure wants 10000000 records and got \d+"));
+    }
+
+    [Test]
+    public void Ctrl_c_writes_what_there_is_and_exits_with_130()
+    {
+        string json = Path.Combine(_folder, "r.json");
+        using StringWriter output = new();
+        using StringWriter error = new();
+
+        int code = CliApplication.Run(["run", Nested(), "--json", json], Terminal.Of(output, error) with { Interrupted = new CancellationToken(canceled: true) });
+
+        Assert.That(code, Is.EqualTo(130));
+        Assert.That(RunSetJson.Read(File.ReadAllText(json), json).Partial, Is.True);
+        Assert.That(output.ToString(), Does.Contain("PARTIAL"));
+        Assert.That(error.ToString(), Does.Contain("interrupted"));
+    }
+
+    [Test]
+    public void Traces_are_generated_shown_converted_cut_merged_woven_and_verified()
+    {
+        string nested = Nested();
+        string text = Path.Combine(_folder, "t.txt");
+        string back = Path.Combine(_folder, "back.nst");
+        string cut = Path.Combine(_folder, "cut.nst");
+        string merged = Path.Combine(_folder, "merged.nst");
+        string program = Path.Combine(_folder, "program.nst");
+        string woven = Path.Combine(_folder, "woven.nst");
+
+        Assert.That(Run("trace", "head", nested, "-n", "3").Output.Split('\n'), Has.Length.EqualTo(4));
+        Assert.That(Run("trace", "head", nested, "--events").Output, Does.Contain("VmEnter").And.Not.Contain("Read 0x"));
+        Assert.That(Run("trace", "convert", nested, text).Code + Run("trace", "convert", text, back).Code, Is.Zero);
+        Assert.That(File.ReadAllBytes(back), Is.EqualTo(File.ReadAllBytes(nested)));
+        Assert.That(Run("trace", "cut", nested, cut, "--from-record", "5K", "--to-record", "6K").Error, Does.Contain("1,000 records kept"));
+        Assert.That(Run("trace", "merge", merged, nested, cut).Error, Does.Contain("in 2 lanes"));
+        Assert.That(Run("trace", "generate", "round-robin", program, "accesses=20k").Code, Is.Zero);
+        Assert.That(Run("trace", "weave", program, woven, "every=1000").Error, Does.Contain("nested entries"));
+        foreach (string trace in new[] { nested, cut, merged, woven })
+        {
+            Assert.That(Run("trace", "verify", trace).Code, Is.Zero, trace);
+        }
+
+        Assert.That(Run("trace", "info", woven).Output, Does.Contain("L2ToL1").And.Contain("warm-up ends"));
+        Assert.That(Run("compare", merged, "-p", "never,kvm-6.12").Code, Is.Zero);
+    }
+
+    [Test]
+    public void A_trace_with_a_broken_invariant_fails_verification_with_exit_code_1()
+    {
+        string text = Path.Combine(_folder, "t.txt");
+        Run("trace", "convert", Nested(), text);
+        string[] lines = [.. File.ReadAllLines(text).Where(line => !line.Contains("kind=L0ToL2", StringComparison.Ordinal))];
+        lines[^1] = $"end {lines.Count(line => line.Contains('@', StringComparison.Ordinal))}";
+        File.WriteAllText(text, string.Join('\n', lines) + "\n");
+
+        (int code, string output, _) = Run("trace", "verify", text);
+
+        Assert.That(code, Is.EqualTo(1), output);
+        Assert.That(output, Does.Contain("V03 error at record"));
+    }
+
+    [Test]
+    public void A_pipe_is_read_like_a_file()
+    {
+        string trace = Nested();
+        string program = Path.Combine(AppContext.BaseDirectory, "nestsim.dll");
+        using Process shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", $"cat '{trace}' | dotnet '{program}' run - --policy never -q"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        string piped = shell.StandardOutput.ReadToEnd();
+        string error = shell.StandardError.ReadToEnd();
+        shell.WaitForExit();
+
+        Assert.That((shell.ExitCode, error), Is.EqualTo((0, "")));
+        Assert.That(piped.Replace("stdin:", "nested.nst:", StringComparison.Ordinal), Is.EqualTo(Run("run", trace, "--policy", "never", "-q").Output));
+    }
+
+    [Test]
+    public void Our_own_bugs_are_called_so_with_version_and_command()
+    {
+        string report = CliApplication.BugReport("InvalidOperationException: accesses = 1, but hits + misses = 2", "nestsim run x");
+
+        Assert.That(report, Does.Contain("This is a bug in nestsim").And.Contain("accesses = 1").And.Contain("command: nestsim run x"));
+        Assert.That(Version().IsMatch(report), Is.True, report);
+    }
+
+    private static (int Code, string Output, string Error) Run(params string[] args)
+    {
+        using StringWriter output = new();
+        using StringWriter error = new();
+        int code = CliApplication.Run(args, output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    private string Nested()
+    {
+        string path = Path.Combine(_folder, "nested.nst");
+        Assert.That(Run("trace", "generate", "nested-ping-pong", path, "accesses=100k", "seed=7").Code, Is.Zero);
+        return path;
+    }
+
+    private string Write(string name, string text)
+    {
+        string path = Path.Combine(_folder, name);
+        File.WriteAllText(path, text);
+        return path;
+    }
+
+    [GeneratedRegex(@"version: \d+\.\d+\.\d+ \(")]
+    private static partial Regex Version();
+}

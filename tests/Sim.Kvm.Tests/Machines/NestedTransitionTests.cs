@@ -1,0 +1,170 @@
+using Sim.Core;
+using Sim.Core.Traces;
+
+namespace Sim.Kvm.Tests.Machines;
+
+/// <summary>What the hardware finally sees at nested transitions: the smoke scenarios of kvm-semantics.md 9 and the table at the end of 2.6.</summary>
+[TestFixture]
+public sealed class NestedTransitionTests
+{
+    // Scenario 1: EPT and VPID in L0, vpid12 and EPT12, the same vpid12 again and again. Counts are for ten round trips in the steady state.
+    [TestCase("kvm-4.2", "invept_single x40, invvpid_single x40")]
+    [TestCase("kvm-4.4", "invept_single x30, invvpid_single x30")]
+    [TestCase("kvm-4.20", "invept_single x20")]
+    [TestCase("kvm-5.8", "")]
+    [TestCase("kvm-5.14", "")]
+    [TestCase("kvm-5.16", "")]
+    [TestCase("kvm-6.2", "")]
+    [TestCase("kvm-6.12", "")]
+    [TestCase("always-current", "invept_single x20")]
+    [TestCase("always-guest", "invvpid_single x20")]
+    [TestCase("always-all", "invept_global x20")]
+    [TestCase("never", "")]
+    [TestCase("vpid02-per-vpid12", "")]
+    public void Ping_pong_with_one_vpid12_flushes_per_round_trip_what_the_kernel_flushed(string policy, string tenRoundTrips)
+    {
+        Script script = new Script(policy).L1().RoundTrips(3);
+        script.Issued();
+        script.RoundTrips(10);
+        Assert.That(script.Issued(), Is.EqualTo(tenRoundTrips));
+    }
+
+    // Scenario 2: two L2s alternate; each entry brings a vpid12 that vpid02 did not stand for.
+    [TestCase("kvm-5.8", "invvpid_single x10")]
+    [TestCase("kvm-5.14", "invvpid_single x10")]
+    [TestCase("kvm-5.16", "invvpid_single x10")]
+    [TestCase("kvm-6.12", "invvpid_single x10")]
+    [TestCase("kvm-4.4", "invept_single x40, invvpid_single x40")]
+    [TestCase("kvm-4.20", "invept_single x20, invvpid_single x10")]
+    [TestCase("never", "")]
+    [TestCase("vpid02-per-vpid12", "")]
+    public void Two_L2s_that_alternate_flush_vpid02_at_each_entry(string policy, string tenRoundTrips)
+    {
+        Script script = new Script(policy).L1().RoundTrips(1, 0x5000, 1, 0x70000).RoundTrips(1, 0x6000, 2, 0x80000).RoundTrips(1, 0x5000, 1, 0x70000).RoundTrips(1, 0x6000, 2, 0x80000);
+        script.Issued();
+        for (int i = 0; i < 5; i++)
+        {
+            script.RoundTrips(1, 0x5000, 1, 0x70000).RoundTrips(1, 0x6000, 2, 0x80000);
+        }
+
+        Assert.That(script.Issued(), Is.EqualTo(tenRoundTrips));
+    }
+
+    // The rows of the table at the end of kvm-semantics.md 2.6 (policy G), one round trip in the steady state.
+    [TestCase(true, true, 1u, 0x70000ul, "")]
+    [TestCase(true, true, 1u, 0ul, "")]
+    [TestCase(true, true, Script.NoVpid, 0x70000ul, "invvpid_single x2")]
+    [TestCase(true, true, Script.NoVpid, 0ul, "invvpid_single x2")]
+    [TestCase(true, false, 1u, 0x70000ul, "vm_transition_without_vpid x4")]
+    [TestCase(false, true, 1u, 0ul, "")]
+    [TestCase(false, true, Script.NoVpid, 0ul, "invvpid_single x2")]
+    [TestCase(false, false, Script.NoVpid, 0ul, "vm_transition_without_vpid x4")]
+    public void Todays_kernel_flushes_in_each_configuration_what_its_table_says(bool ept, bool vpid, uint vpid12, ulong eptp12, string oneRoundTrip)
+    {
+        Script script = new Script("kvm-6.12", ept, vpid).L1().RoundTrips(3, 0x5000, vpid12, eptp12);
+        script.Issued();
+        script.RoundTrips(1, 0x5000, vpid12, eptp12);
+        Assert.That(script.Issued(), Is.EqualTo(oneRoundTrip));
+    }
+
+    [TestCase("kvm-5.14", 1)]
+    [TestCase("kvm-5.16", 1)]
+    [TestCase("kvm-6.12", 1)]
+    public void A_new_vpid12_flushes_once_and_the_same_one_not_again(string policy, int expected)
+    {
+        Script script = new Script(policy).L1().RoundTrips(2);
+        script.Issued();
+        script.RoundTrips(5, 0x5000, 9, 0x70000);
+        Assert.That(script.Issued(), Is.EqualTo($"invvpid_single x{expected}"));
+    }
+
+    // Scenario 8: X (vpid12=1), Y (no vpid12), X again. E1 and F flush vpid02 while Y is current (H2's slip), G flushes vpid01 only.
+    [TestCase("kvm-5.16", 1)]
+    [TestCase("kvm-6.2", 1)]
+    [TestCase("kvm-6.12", 0)]
+    public void An_L2_without_vpid12_takes_its_neighbours_translations_along_until_6_12(string policy, int walksOfX)
+    {
+        Script script = new Script(policy).L1().RoundTrips(2, 0x5000, 1, 0x70000).RoundTrips(2, 0x6000, Script.NoVpid, 0x80000);
+        script.NestedEnter(0x5000, 1, 0x70000).Touch(0x1000).NestedExit();
+        script.RoundTrips(1, 0x6000, Script.NoVpid, 0x80000);
+        long before = script.Stats["lane[0].stlb.misses{level=2}"];
+        script.NestedEnter(0x5000, 1, 0x70000).Touch(0x1000);
+        Assert.That(script.Stats["lane[0].stlb.misses{level=2}"] - before, Is.EqualTo(walksOfX));
+    }
+
+    // Scenario 5: the host takes a page away while L2 runs.
+    [TestCase("kvm-6.12", "invept_global x1")]
+    [TestCase("kvm-5.8", "invept_global x1")]
+    [TestCase("kvm-4.20", "invept_single x1")]
+    [TestCase("kvm-4.4", "invept_single x1, invvpid_single x1")]
+    public void A_page_that_the_host_takes_away_is_flushed_before_the_next_entry(string policy, string expected)
+    {
+        Script script = new Script(policy).L1().RoundTrips(2).NestedEnter();
+        script.Issued();
+        script.ExitAndReenter(
+            TransitionKind.L2ToL0, s => s.Event(TraceEvent.MapChange(0, 0, MapTable.Tdp01, 0, 0x200000, 1 << 21, MapChangeKind.Removed)));
+        Assert.That(script.Issued(), Is.EqualTo(expected));
+        script.ExitAndReenter(TransitionKind.L2ToL0);
+        Assert.That(script.Issued(), Is.Empty);
+    }
+
+    [Test]
+    public void Nsvm_today_flushes_the_shared_ASID_twice_in_a_round_trip_and_refills_both_levels()
+    {
+        Script script = new Script("nsvm-5.8", profile: Profiles.TextbookAmd).L1().RoundTrips(2);
+        script.Issued();
+        script.Touch(0x1000).NestedEnter().Touch(0x2000).NestedExit().Touch(0x1000);
+        Assert.That(script.Issued(), Is.EqualTo("tlb_control_asid x2"));
+        long l1 = script.Stats["lane[0].stlb.misses{level=1}"];
+        script.NestedEnter().Touch(0x2000).NestedExit().Touch(0x1000);
+        Assert.That(script.Stats["lane[0].stlb.misses{level=1}"] - l1, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void Nsvm_with_an_ASID_for_L2_flushes_nothing_while_vmcb12_keeps_its_ASID()
+    {
+        Script script = new Script("nsvm-l2-asid", profile: Profiles.TextbookAmd).L1().RoundTrips(2).Touch(0x1000);
+        script.Issued();
+        long before = script.Stats["lane[0].stlb.misses{level=1}"];
+        script.RoundTrips(10).Touch(0x1000);
+        Assert.That(script.Issued(), Is.Empty);
+        Assert.That(script.Stats["lane[0].stlb.misses{level=1}"], Is.EqualTo(before));
+    }
+
+    [Test]
+    public void Vpid_enabled_with_vpid12_zero_fails_the_entry_and_its_L2_does_not_run()
+    {
+        Script script = new Script("kvm-6.12").L1().RoundTrips(1);
+        long entries = script.Stats["vm.nested_entries"];
+        script.NestedEnter(0x5000, 0, 0x70000).Touch(0x1000, 0x2000).NestedExit().Touch(0x3000);
+        Assert.That(script.Machine.FailedVmEntries, Has.Count.EqualTo(1));
+        Assert.That(script.Machine.FailedVmEntries[0].Check, Does.Contain("vpid12 is 0").And.Contain("error 7"));
+        Assert.That(script.Stats["vm.nested_entries"], Is.EqualTo(entries));
+        Assert.That(script.Stats["lane[0].accesses{level=2,side=load}"], Is.Zero);
+        Assert.That(script.Stats["lane[0].accesses{level=1,side=load}"], Is.EqualTo(1), "L1 goes on after the exit that ends what never began");
+        Assert.That(script.Stats["trace.skipped"], Is.EqualTo(5), "the real entry, two accesses, the real and the nested exit");
+    }
+
+    [Test]
+    public void A_policy_of_the_other_vendor_is_refused_with_a_hint()
+    {
+        ConfigurationException error = Assert.Throws<ConfigurationException>(() => _ = new Script("kvm-6.12", profile: Profiles.TextbookAmd))!;
+        Assert.That(error.Message, Does.Contain("textbook-amd").And.Contain("nsvm-5.8"));
+    }
+
+    [Test]
+    public void By_policy_drops_L0s_recorded_flushes_and_as_recorded_applies_them()
+    {
+        TraceEvent recorded = TraceEvent.Invept(0, 0, 2, 0);
+        Script byPolicy = new Script("kvm-6.12").L1().ExitAndReenter(TransitionKind.L1ToL0);
+        byPolicy.Issued();
+        byPolicy.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(recorded));
+        Assert.That(byPolicy.Issued(), Is.Empty);
+        Assert.That(byPolicy.Stats["trace.l0_flushes_dropped"], Is.EqualTo(1));
+
+        Script asRecorded = new Script("kvm-6.12", kind: ReplayKind.AsRecorded).L1();
+        asRecorded.Issued();
+        asRecorded.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(recorded)).RoundTrips(3, 0x5000, Script.NoVpid, 0x70000);
+        Assert.That(asRecorded.Issued(), Is.EqualTo("invept_global x1"), "nothing is added at nested transitions");
+    }
+}

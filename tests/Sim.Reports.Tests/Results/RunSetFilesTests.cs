@@ -1,0 +1,164 @@
+using Sim.Core;
+using Sim.Core.Stats;
+using Sim.Reports.Results;
+
+namespace Sim.Reports.Tests.Results;
+
+public sealed class RunSetFilesTests
+{
+    [Test]
+    public void Json_is_read_back_as_it_was()
+    {
+        string text = RunSetJson.ToText(Sample.Set());
+
+        RunSet again = RunSetJson.Read(text, "r.json");
+
+        Assert.That(RunSetJson.ToText(again), Is.EqualTo(text));
+        Assert.That(again.Session, Is.EqualTo(Sample.Set().Session));
+        Assert.That(again.Runs[1].FailedVmEntries, Is.EqualTo(Sample.Set().Runs[1].FailedVmEntries));
+        Assert.That(again.Runs[0].Statistics.Stats, Is.EqualTo(Sample.Set().Runs[0].Statistics.Stats));
+    }
+
+    [Test]
+    public void The_session_comes_last_and_can_be_left_out()
+    {
+        string whole = RunSetJson.ToText(Sample.Set());
+        string bare = RunSetJson.ToText(Sample.Set(), withSession: false);
+
+        Assert.That(whole, Does.StartWith(bare[..^3]));
+        Assert.That(bare, Does.Not.Contain("elapsed").And.Not.Contain("command_line"));
+    }
+
+    [Test]
+    public void Json_is_the_golden_text()
+    {
+        RunSet small = Sample.Set() with { Runs = [new RunResult("a", "a", One("x[0].n", "k=v", 5), []), Sample.Set().Runs[2]] };
+
+        Assert.That(RunSetJson.ToText(small, withSession: false), Is.EqualTo("""
+            {
+              "schema": "nestsim-results",
+              "schema_version": "1.0",
+              "partial": false,
+              "provenance": {
+                "tool": {
+                  "version": "0.1.0",
+                  "commit": "abcdef",
+                  "dirty": false
+                },
+                "profile": "skylake-sp",
+                "reference": "a",
+                "configuration_hash": "00ff",
+                "configuration": {
+                  "machine": {
+                    "seed": 1
+                  },
+                  "profile": "skylake-sp"
+                },
+                "configuration_origins": {
+                  "machine.seed": "--seed"
+                },
+                "trace": {
+                  "name": "t.nst",
+                  "format": "native",
+                  "sha256": null,
+                  "lanes": 1,
+                  "folded": true,
+                  "properties": {
+                    "source": "weave"
+                  }
+                },
+                "windows": {
+                  "skipped_records": 1,
+                  "warm_up_records": 20000,
+                  "measured_records": 300
+                }
+              },
+              "statistics": [
+                {"path":"x[0].n","unit":"events","kind":"counter","help":"H."}
+              ],
+              "runs": [
+                {
+                  "run": "a",
+                  "policy": "a",
+                  "failed_vm_entries": [],
+                  "values": [
+                    {"path":"x[0].n","label":"k=v","value":5}
+                  ]
+                },
+                {
+                  "run": "c",
+                  "policy": "c",
+                  "failure": {
+                    "exit_code": 4,
+                    "message": "broken, \"law\"\nand more"
+                  },
+                  "failed_vm_entries": [],
+                  "values": []
+                }
+              ]
+            }
+
+            """.ReplaceLineEndings("\n")));
+    }
+
+    [TestCase("", "JSON")]
+    [TestCase("[]", "no schema")]
+    [TestCase("""{"schema":"other"}""", "expected nestsim-results, found other")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.0 or another of its major version, found 2.0")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.0")]
+    public void What_is_no_result_file_is_refused(string text, string message) =>
+        Assert.That(() => RunSetJson.Read(text, "r.json"), Throws.TypeOf<TraceFormatException>().With.Message.StartsWith("r.json: ").And.Message.Contains(message));
+
+    [Test]
+    public void Csv_has_one_row_for_each_number_and_is_read_back()
+    {
+        string text = RunSetCsv.ToText(Sample.Set());
+
+        IReadOnlyList<RunResult> again = RunSetCsv.Read(text, "r.csv");
+
+        Assert.That(text, Does.StartWith("run,policy,path,label,kind,unit,value\na,a,cycles.trace,,counter,cycles,10000\n"));
+        Assert.That(text, Does.Contain("\na,a,lane[0].accesses,\"level=2,side=load\",counter,accesses,999\n"));
+        Assert.That(again.Select(run => run.Policy), Is.EqualTo(new[] { "a", "b", "c" }));
+        Assert.That(again[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value)), Is.EqualTo(Sample.Set().Runs[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value))));
+        Assert.That(again[2].Failure, Is.EqualTo(Sample.Set().Runs[2].Failure));
+    }
+
+    [TestCase("=1+1", "'=1+1")]
+    [TestCase("+1", "'+1")]
+    [TestCase("-1", "'-1")]
+    [TestCase("@x", "'@x")]
+    [TestCase("'=1", "''=1")]
+    [TestCase("x=1", "x=1")]
+    public void A_label_that_a_spreadsheet_would_run_is_made_text_and_read_back_as_it_was(string label, string written)
+    {
+        string text = RunSetCsv.ToText(Sample.Set() with { Runs = [new RunResult("a", "a", One("p", label, -3), [])] });
+
+        Assert.That(text, Is.EqualTo($"run,policy,path,label,kind,unit,value\na,a,p,{written},counter,events,-3\n"));
+        Assert.That(RunSetCsv.Read(text, "r.csv")[0].Statistics.Stats.Single().Label, Is.EqualTo(label));
+    }
+
+    [TestCase("run,policy,path\na,a,p\n")]
+    [TestCase("run,policy,path,label,kind,unit,value\na,a,p,,counter,events,many\n")]
+    [TestCase("run,policy,path,label,kind,unit,value\na,a,p,,counter\n")]
+    [TestCase("run,policy,path,label,kind,unit,value\na,a,p,,histogram,events,1\n")]
+    public void Damaged_csv_is_refused(string text) => Assert.That(() => RunSetCsv.Read(text, "r.csv"), Throws.TypeOf<TraceFormatException>().With.Message.StartsWith("r.csv: line "));
+
+    [Test]
+    public void A_file_that_cannot_be_written_leaves_nothing_behind()
+    {
+        string folder = Directory.CreateTempSubdirectory().FullName;
+        Directory.CreateDirectory(Path.Combine(folder, "taken"));
+
+        Assert.That(() => ResultFiles.Write(Path.Combine(folder, "taken"), "x"), Throws.TypeOf<ConfigurationException>().With.Message.Contains("cannot be written"));
+        Assert.That(() => ResultFiles.Write(Path.Combine(folder, "no", "file"), "x"), Throws.TypeOf<ConfigurationException>());
+        Assert.That(Directory.EnumerateFiles(folder), Is.Empty);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private static StatSheet One(string path, string label, long value)
+    {
+        StatSheet sheet = new();
+        sheet.Counter(path, "events", "H.", value, label);
+        return sheet;
+    }
+}
