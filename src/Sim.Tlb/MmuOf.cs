@@ -78,6 +78,11 @@ internal sealed class Mmu<TReplacement> : Mmu
             {
                 misses++;
                 stall += Miss(address, side);
+                if (repeat > 1)
+                {
+                    // The rest of the run hits what was filled, and the replacement rule must see it.
+                    Hit(address, side, ref probe);
+                }
             }
         }
 
@@ -151,8 +156,8 @@ internal sealed class Mmu<TReplacement> : Mmu
         }
         else
         {
-            // Never matches: no set was touched last by context 0.
-            probe = new FirstProbe { PageShift = 12, SetShift = 63, Class = wanted };
+            // Never matches: no entry has all bits of its key set.
+            probe = new FirstProbe { Key = ulong.MaxValue, PageShift = 12, SetShift = 63, Class = wanted };
         }
     }
 
