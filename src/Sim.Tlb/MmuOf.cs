@@ -54,8 +54,8 @@ internal sealed class Mmu<TReplacement> : Mmu
     public override ulong Translate(TraceBlock block, int from, int to)
     {
         ReadOnlySpan<ulong> addresses = block.Address.AsSpan(from, to - from);
-        ReadOnlySpan<byte> flags = block.Flags.AsSpan(from, addresses.Length);
-        ReadOnlySpan<uint> repeats = block.Repeat.AsSpan(from, addresses.Length);
+        ref byte flags = ref MemoryMarshal.GetReference(block.Flags.AsSpan(from, addresses.Length));
+        ref uint repeats = ref MemoryMarshal.GetReference(block.Repeat.AsSpan(from, addresses.Length));
         ref FirstProbe probes = ref MemoryMarshal.GetArrayDataReference(_probes);
         ref ulong latest = ref MemoryMarshal.GetArrayDataReference(_latest);
         ulong stall = 0;
@@ -66,8 +66,8 @@ internal sealed class Mmu<TReplacement> : Mmu
         for (int i = 0; i < addresses.Length; i++)
         {
             ulong address = addresses[i];
-            int side = flags[i] & AccessFlags.TypeMask;
-            long repeat = repeats[i];
+            int side = Unsafe.Add(ref flags, i) & AccessFlags.TypeMask;
+            long repeat = Unsafe.Add(ref repeats, i);
             all += repeat;
             stores += repeat & -(side & 1);
             fetches += repeat & -(side >> 1);
@@ -79,6 +79,11 @@ internal sealed class Mmu<TReplacement> : Mmu
             {
                 misses++;
                 stall += Miss(address, side);
+                if (repeat > 1)
+                {
+                    // The rest of the run hits what was filled, and the replacement rule must see it.
+                    _ = probe.Array.HitIn((int)set, key) || HitElsewhere(address, side, ref probe);
+                }
             }
         }
 

@@ -46,8 +46,8 @@ internal abstract class TlbArray
     public TlbStructure Structure { get; }
 
     /// <summary>
-    /// The key of each set that was touched last; 0 if that entry has left. Touching it again would change no state of any replacement rule, so that a caller
-    /// who finds its key here may count a hit and be done. Shared by the arrays of a level: this one's part begins at <see cref="LatestStart"/>.
+    /// The key of each set that was touched last; 0 if that entry has left, or another one was filled since. Touching it again would change no state of any
+    /// replacement rule, so that a caller who finds its key here may count a hit and be done; after a fill a first touch may change state (srrip). Shared by the arrays of a level: this one's part begins at <see cref="LatestStart"/>.
     /// </summary>
     public ulong[] Latest { get; private set; }
 
@@ -106,7 +106,7 @@ internal abstract class TlbArray
 
         Keys[row + way] = key;
         Payloads[row + way] = payload;
-        Latest[LatestStart + set] = key;
+        Latest[LatestStart + set] = 0;
         Filled(set, way);
         Fills++;
         Enter(key, payload);

@@ -20,6 +20,7 @@ internal sealed class TlbArray<TReplacement> : TlbArray
     public bool Hit(ulong key) => HitIn(SetOf(key), key);
 
     /// <summary>The same for a caller who knows the set already.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool HitIn(int set, ulong key)
     {
         int way = Find(set, key);

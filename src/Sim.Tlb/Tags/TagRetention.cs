@@ -14,8 +14,8 @@ internal sealed class TagRetention
     /// <summary>An order that is exact for limits up to these.</summary>
     public TagRetention(int maxVpids, int maxPcids)
     {
-        _maxVpids = maxVpids;
-        _maxPcids = maxPcids;
+        _maxVpids = Math.Max(maxVpids, 1);
+        _maxPcids = Math.Max(maxPcids, 1);
     }
 
     /// <summary>Makes the VPID current and reports the order.</summary>
