@@ -10,8 +10,9 @@ namespace Sim.Workloads;
 public sealed class TraceAppender
 {
     private readonly ITraceSink _sink;
-    private readonly TraceBlock[] _open;
+    private readonly TraceBlock?[] _open;
     private readonly ulong[] _lastTime;
+    private ulong _emitted;
 
     /// <summary>An appender for a trace with that many lanes.</summary>
     public TraceAppender(ITraceSink sink, int lanes)
@@ -20,10 +21,6 @@ public sealed class TraceAppender
         _sink = sink;
         _open = new TraceBlock[lanes];
         _lastTime = new ulong[lanes];
-        for (int lane = 0; lane < lanes; lane++)
-        {
-            _open[lane] = new TraceBlock { Lane = lane };
-        }
     }
 
     /// <summary>Records appended so far.</summary>
@@ -64,7 +61,7 @@ public sealed class TraceAppender
         }
 
         _lastTime[lane] = time;
-        TraceBlock block = _open[lane];
+        TraceBlock block = _open[lane] ??= new TraceBlock { Lane = lane };
         while (block.IsFull)
         {
             Emit(Earliest()!);
@@ -74,11 +71,13 @@ public sealed class TraceAppender
     }
 
     private TraceBlock? Earliest() =>
-        _open.Where(block => block.RecordCount > 0).MinBy(block => (block.FirstTime, block.Lane));
+        _open.OfType<TraceBlock>().Where(block => block.RecordCount > 0).MinBy(block => (block.FirstTime, block.Lane));
 
     private void Emit(TraceBlock block)
     {
+        block.FirstRecord = _emitted;
         _sink.Write(block);
+        _emitted += (ulong)block.RecordCount;
         block.Clear();
     }
 }

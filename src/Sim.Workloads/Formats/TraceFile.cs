@@ -1,0 +1,166 @@
+using System.IO.Compression;
+using Sim.Core;
+using Sim.Core.Traces;
+
+namespace Sim.Workloads.Formats;
+
+/// <summary>
+/// A trace opened from a file or from standard input. The format is found by content; gzip, xz and zstd are unwrapped, also when nested. Reading is one pass
+/// with fixed buffers, so a trace of any size fits.
+/// </summary>
+public sealed class TraceFile : ISeekableTraceSource
+{
+    /// <summary>How many bytes of the content a format sees before it says whether it is its own.</summary>
+    public const int HeadBytes = 4096;
+
+    private const int MaxCompressionLayers = 4;
+    private const int FileBufferBytes = 1 << 16;
+
+    private readonly TraceInput _raw;
+    private readonly ITraceSource _source;
+
+    private TraceFile(string name, string format, TraceInput raw, ITraceSource source)
+    {
+        Name = name;
+        Format = format;
+        _raw = raw;
+        _source = source;
+    }
+
+    /// <summary>The formats that can be read.</summary>
+    public static Catalogue<ITraceFormat> Formats { get; } = new(typeof(ITraceFormat).Assembly);
+
+    /// <summary>The path as given, or "stdin".</summary>
+    public string Name { get; }
+
+    /// <summary>Name of the format in <see cref="Formats"/>.</summary>
+    public string Format { get; }
+
+    /// <summary>SHA-256 of the raw input (before decompression) in lower-case hexadecimal, once everything was read in one pass; null before, and after a seek.</summary>
+    public string? Sha256 => _raw.Sha256;
+
+    /// <inheritdoc/>
+    public TraceHeader Header => _source.Header;
+
+    /// <inheritdoc/>
+    public bool CanSeek => _source is ISeekableTraceSource { CanSeek: true };
+
+    /// <summary>Opens a trace file, or standard input if <paramref name="path"/> is "-".</summary>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    /// <exception cref="TraceFormatException">It is no trace, or a damaged one.</exception>
+    public static TraceFile Open(string path)
+    {
+        if (path == "-")
+        {
+            return Open(Console.OpenStandardInput(), "stdin");
+        }
+
+        FileStream file;
+        try
+        {
+            file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, FileBufferBytes, FileOptions.SequentialScan);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new ConfigurationException($"The trace '{path}' cannot be opened: {e.Message} Give the path of a trace file, or - for standard input.", e);
+        }
+
+        return Open(file, path);
+    }
+
+    /// <summary>Opens a trace from a stream at its first byte, which it owns. <paramref name="name"/> names it in messages.</summary>
+    /// <exception cref="ConfigurationException">A program to decompress it is missing.</exception>
+    /// <exception cref="TraceFormatException">It is no trace, or a damaged one.</exception>
+    public static TraceFile Open(Stream stream, string name)
+    {
+        TraceInput raw = new(stream, name, hashed: true);
+        TraceInput content = raw;
+        try
+        {
+            for (int layer = 0; ; layer++)
+            {
+                ReadOnlySpan<byte> head = content.Peek(HeadBytes);
+                if (layer <= MaxCompressionLayers && Unwrap(content, head, name) is { } unwrapped)
+                {
+                    content = new TraceInput(unwrapped, name, hashed: false);
+                    continue;
+                }
+
+                string format = Recognise(head, name);
+                return new TraceFile(name, format, raw, Formats.Create(format).Open(content, name));
+            }
+        }
+        catch
+        {
+            content.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Begins to write a trace: to standard output if <paramref name="path"/> is "-", else to a name beside <paramref name="path"/> that becomes it when the
+    /// trace is complete. <paramref name="format"/> is a writable format of <see cref="Formats"/>; without it the extension decides (.nst, .txt), and a pipe
+    /// gets the native format. A further extension .gz compresses.
+    /// </summary>
+    /// <exception cref="ConfigurationException">The format is unknown or cannot be written, or the place cannot.</exception>
+    public static TraceFileWriter Create(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format);
+
+    /// <inheritdoc/>
+    public bool Read(TraceBlock block)
+    {
+        if (_source.Read(block))
+        {
+            return true;
+        }
+
+        _raw.Drain();
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public void SeekToRecord(ulong record) => Seekable().SeekToRecord(record);
+
+    /// <inheritdoc/>
+    public void SeekToTime(ulong time) => Seekable().SeekToTime(time);
+
+    /// <inheritdoc/>
+    public void Dispose() => _source.Dispose();
+
+    private static Stream? Unwrap(TraceInput content, ReadOnlySpan<byte> head, string name)
+    {
+        if (head.StartsWith(Signatures.Gzip))
+        {
+            return new GZipStream(content, CompressionMode.Decompress);
+        }
+
+        if (head.StartsWith(Signatures.Xz))
+        {
+            return new ExternalDecompressor("xz", "xz-utils", content, name);
+        }
+
+        return head.StartsWith(Signatures.Zstd) ? new ExternalDecompressor("zstd", "zstd", content, name) : null;
+    }
+
+    private static string Recognise(ReadOnlySpan<byte> head, string name)
+    {
+        const string Expected = "a trace";
+        if (head.IsEmpty)
+        {
+            throw new TraceFormatException(name, "offset 0", Expected, "nothing: the input is empty", "Whatever was to write it failed or has not run.");
+        }
+
+        foreach (Catalogue<ITraceFormat>.Entry entry in Formats.Entries)
+        {
+            if (Formats.Create(entry.Name).Sniff(head))
+            {
+                return entry.Name;
+            }
+        }
+
+        string known = string.Join(", ", Formats.Entries.Select(entry => entry.Name));
+        throw new TraceFormatException(name, "offset 0", Expected, Signatures.Describe(head), $"Formats that can be read: {known}, plain or inside gzip, xz or zstd.");
+    }
+
+    private ISeekableTraceSource Seekable() =>
+        CanSeek ? (ISeekableTraceSource)_source : throw new InvalidOperationException($"{Name} is read in one pass: only a native trace in a plain file can be sought in.");
+}
