@@ -270,7 +270,7 @@ public enum KernelOperand : byte
     /// <summary>1 for a direct shadow page.</summary>
     Direct,
 
-    /// <summary>Access rights: bit 2 writable, bit 1 user, bit 0 executable.</summary>
+    /// <summary>Access rights as in kvm_mmu_page_role: bit 0 execute, bit 1 write, bit 2 user.</summary>
     Access,
 
     /// <summary>1 for an invalid shadow page.</summary>

@@ -28,6 +28,7 @@ public sealed class TracepointReader : IDisposable
     private readonly LineReader _lines;
     private readonly StringPool _strings = new();
     private long _garbage;
+    private ulong _isa;
 
     /// <summary>Reads and owns <paramref name="stream"/>, which is at the first byte of the (decompressed) text. <paramref name="name"/> names it in messages.</summary>
     public TracepointReader(Stream stream, string name) => _lines = new LineReader(stream, name);
@@ -210,6 +211,13 @@ public sealed class TracepointReader : IDisposable
             return true;
         }
 
+        if (word.StartsWith("PERF_RECORD_LOST"u8))
+        {
+            e.Name = _strings.Get(word);
+            text = rest[word.Length..];
+            return true;
+        }
+
         // tracefs prints a function as "callee <-caller".
         e.Name = "function";
         text = rest;
@@ -256,6 +264,7 @@ public sealed class TracepointReader : IDisposable
         {
             if (pattern.Match(text, ref e, _strings))
             {
+                CompleteIsa(ref e);
                 return;
             }
         }
@@ -264,6 +273,19 @@ public sealed class TracepointReader : IDisposable
         {
             e.IsUnparsed = true;
             Findings.Add(Severity.Warning, UnknownText, e.Name, Line);
+        }
+    }
+
+    // A reason that has no name does not say whose it is; the other events of the trace do.
+    private void CompleteIsa(ref KernelEvent e)
+    {
+        if (e.Has(KernelOperand.Isa))
+        {
+            _isa = e[KernelOperand.Isa];
+        }
+        else if (_isa != 0 && e.Type is (KernelEventType.KvmExit or KernelEventType.KvmNestedVmexit or KernelEventType.KvmNestedVmexitInject))
+        {
+            e.Add(KernelOperand.Isa, _isa);
         }
     }
 
