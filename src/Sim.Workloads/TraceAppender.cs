@@ -12,13 +12,17 @@ public sealed class TraceAppender
     private readonly ITraceSink _sink;
     private readonly TraceBlock?[] _open;
     private readonly ulong[] _lastTime;
+    private readonly OpenRuns[] _runs;
+    private readonly bool _fold;
     private ulong _emitted;
 
-    /// <summary>An appender for a trace with that many lanes.</summary>
-    public TraceAppender(ITraceSink sink, int lanes)
+    /// <summary>An appender for a trace with that many lanes; <paramref name="fold"/> folds runs on one page (<see cref="Folding"/>).</summary>
+    public TraceAppender(ITraceSink sink, int lanes, bool fold = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(lanes, 1);
         _sink = sink;
+        _fold = fold;
+        _runs = new OpenRuns[lanes];
         _open = new TraceBlock[lanes];
         _lastTime = new ulong[lanes];
     }
@@ -33,7 +37,18 @@ public sealed class TraceAppender
     /// <summary>Appends one access with flags packed by <see cref="AccessFlags"/>.</summary>
     public void Access(int lane, ulong time, ulong address, byte flags, uint repeat)
     {
-        Room(lane, time).AddAccess(time, address, flags, repeat);
+        TraceBlock block = Room(lane, time);
+        if (_fold)
+        {
+            if (_runs[lane].TryExtend(block, address, flags, repeat))
+            {
+                return;
+            }
+
+            _runs[lane].Begin(flags, block.AccessCount);
+        }
+
+        block.AddAccess(time, address, flags, repeat);
         Records++;
     }
 
@@ -41,6 +56,7 @@ public sealed class TraceAppender
     public void Event(int lane, in TraceEvent e)
     {
         Room(lane, e.Time).AddEvent(e);
+        _runs[lane].End();
         Records++;
     }
 
@@ -79,5 +95,6 @@ public sealed class TraceAppender
         _sink.Write(block);
         _emitted += (ulong)block.RecordCount;
         block.Clear();
+        _runs[block.Lane].End();
     }
 }

@@ -39,6 +39,9 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <summary>SHA-256 of the raw input (before decompression) in lower-case hexadecimal, once everything was read in one pass; null before, and after a seek.</summary>
     public string? Sha256 => _raw.Sha256;
 
+    /// <summary>Bytes of the raw input read so far.</summary>
+    public long BytesRead => _raw.BytesRead;
+
     /// <inheritdoc/>
     public TraceHeader Header => _source.Header;
 

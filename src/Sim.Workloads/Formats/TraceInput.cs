@@ -28,6 +28,9 @@ internal sealed class TraceInput : Stream
     /// <summary>SHA-256 of all bytes in lower-case hexadecimal; null before the end was reached, or if a seek left bytes unread.</summary>
     public string? Sha256 => Volatile.Read(ref _sha256);
 
+    /// <summary>Bytes taken from the wrapped stream so far.</summary>
+    public long BytesRead { get; private set; }
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 
@@ -142,6 +145,7 @@ internal sealed class TraceInput : Stream
             throw new TraceFormatException(_name, $"offset {_position} of the decompressed content", "compressed data", "damage: " + e.Message, "The file is damaged or cut short; get it again.", e);
         }
 
+        BytesRead += read;
         if (_hash is not null && !Skipped && _sha256 is null && buffer.Length > 0)
         {
             if (read > 0)

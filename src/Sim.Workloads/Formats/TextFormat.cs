@@ -1,0 +1,39 @@
+using Sim.Core;
+using Sim.Core.Traces;
+
+namespace Sim.Workloads.Formats;
+
+/// <summary>The native format's twin in text, loss-free both ways (docs/trace-format.md).</summary>
+[Component("text", Summary = "The native format's twin as text (.txt), one record a line: to read, to write by hand, to diff.")]
+internal sealed class TextFormat : IWritableTraceFormat
+{
+    /// <summary>First line, before the version.</summary>
+    public const string Magic = "nestsim-trace text ";
+
+    /// <summary>Version that this program reads and writes; it follows the native format's.</summary>
+    public const string Version = "1.0";
+
+    /// <summary>Keyword of the line that carries the header's JSON.</summary>
+    public const string Header = "header ";
+
+    /// <summary>Keyword of the line that begins a block.</summary>
+    public const string Block = "block lane=";
+
+    /// <summary>Keyword of the last line, before the number of records.</summary>
+    public const string End = "end ";
+
+    /// <summary>Letters of <see cref="AccessType"/>, by its number.</summary>
+    public const string AccessLetters = "RWX";
+
+    /// <inheritdoc/>
+    public string Extension => ".txt";
+
+    /// <inheritdoc/>
+    public bool Sniff(ReadOnlySpan<byte> head) => head.StartsWith("nestsim-trace text"u8);
+
+    /// <inheritdoc/>
+    public ITraceSource Open(Stream stream, string name) => new TextTraceReader(stream, name);
+
+    /// <inheritdoc/>
+    public ITraceWriter Create(Stream stream, TraceHeader header) => new TextTraceWriter(stream, header);
+}
