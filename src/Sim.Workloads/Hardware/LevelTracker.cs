@@ -16,6 +16,12 @@ public enum LevelChange
     FailedNestedEntry,
 }
 
+/// <summary>That a VMCS is the vmcs02 of another one's vCPU, and from which record of the recording on (0: from the start).</summary>
+/// <param name="Record">Index of the record, counted as <see cref="LevelTracker.Observe"/> got them.</param>
+/// <param name="Vmcs01">Address of vmcs01.</param>
+/// <param name="Vmcs02">Address of vmcs02.</param>
+public sealed record VmcsLink(long Record, ulong Vmcs01, ulong Vmcs02);
+
 /// <summary>
 /// Tells L1 from L2 in a hardware capture, where only VMCS addresses are visible. Rules (KVM's nested.c, any version: one vmcs02 per L1 vCPU, allocated at VMXON and
 /// freed at VMXOFF; vmx_switch_vmcs loads it directly after vmcs01):
@@ -37,6 +43,8 @@ public sealed class LevelTracker
 
     private readonly Dictionary<ulong, Vmcs> _vmcs = [];
     private readonly List<Lane> _lanes = [];
+    private readonly List<VmcsLink> _links = [];
+    private long _records = -1;
 
     private enum Nesting
     {
@@ -52,6 +60,12 @@ public sealed class LevelTracker
     /// <summary>The vmcs01 of the vCPU whose VMCS was entered, left or given as context last on that CPU, or 0.</summary>
     public ulong Vmcs01(int cpu) => cpu < _lanes.Count && _lanes[cpu].Guest is { } guest ? (guest.Parent ?? guest).Address : 0;
 
+    /// <summary>
+    /// Which vmcs02 was found for which vmcs01. The first nested entry of a pair is only recognised when L2 is entered, after L0 has prepared it; a second pass over
+    /// the same recording that calls <see cref="Learn"/> at these records sees it where it happens.
+    /// </summary>
+    public IReadOnlyList<VmcsLink> Links => _links;
+
     /// <summary>Says that <paramref name="vmcs02"/> belongs to the vCPU of <paramref name="vmcs01"/>, before the records show it.</summary>
     public void Learn(ulong vmcs01, ulong vmcs02) => Link(Find(vmcs01), Find(vmcs02));
 
@@ -60,6 +74,7 @@ public sealed class LevelTracker
     /// </summary>
     public LevelChange Observe(in HwRecord record)
     {
+        _records++;
         switch (record.Type)
         {
             case HwType.Vmptrld:
@@ -82,6 +97,9 @@ public sealed class LevelTracker
                 return LevelChange.None;
         }
     }
+
+    /// <summary>The vmcs01 of the vCPU that <paramref name="vmcs"/> belongs to: itself, or its parent if it is a known vmcs02.</summary>
+    public ulong Vmcs01Of(ulong vmcs) => _vmcs.TryGetValue(vmcs, out Vmcs? known) ? (known.Parent ?? known).Address : vmcs;
 
     /// <summary>The level that executed a record: call after <see cref="Observe"/>, with the level of before for a VM-exit.</summary>
     public int LevelOf(in HwRecord record, int levelBefore) => record.Type switch
@@ -119,6 +137,7 @@ public sealed class LevelTracker
         Vmcs loaded = Find(address);
         lane.LoadedBefore = before;
         lane.Loaded = loaded;
+        lane.LoadedAt = _records;
         lane.Level = 0;
         if (before?.Nesting == Nesting.Asks && before.Child == loaded)
         {
@@ -130,9 +149,11 @@ public sealed class LevelTracker
             : LevelChange.None;
     }
 
-    private static LevelChange Enter(Lane lane, Vmcs entered)
+    private LevelChange Enter(Lane lane, Vmcs entered)
     {
         lane.Guest = entered;
+        bool isFirstEntry = !entered.WasEntered;
+        entered.WasEntered = true;
         if (entered.Parent is { } parent)
         {
             if (parent.Nesting != Nesting.InL1)
@@ -148,6 +169,7 @@ public sealed class LevelTracker
         if (!entered.IsVmcs01 && lane.Loaded == entered && lane.LoadedBefore is { Nesting: Nesting.Asks, Child: null } asking)
         {
             Link(asking, entered);
+            _links.Add(new VmcsLink(isFirstEntry && entered.WasSeenRunning ? 0 : lane.LoadedAt, asking.Address, entered.Address));
             lane.Level = 2;
             return Switch(asking, Nesting.InL2, LevelChange.NestedEntry);
         }
@@ -165,6 +187,7 @@ public sealed class LevelTracker
     private static void Exit(Lane lane, Vmcs left, uint reason)
     {
         lane.Guest = left;
+        left.WasSeenRunning = true;
         lane.Loaded ??= left;
         lane.Level = 0;
         if (left.Parent is { } parent)
@@ -197,6 +220,7 @@ public sealed class LevelTracker
         }
 
         lane.Guest = Find(record[HwOperand.Vmcs]);
+        lane.Guest.WasSeenRunning = true;
         lane.Loaded ??= lane.Guest;
         lane.Level = lane.Guest.Parent is null ? 1 : 2;
     }
@@ -248,6 +272,11 @@ public sealed class LevelTracker
 
         public bool IsVmcs01 { get; set; }
 
+        public bool WasEntered { get; set; }
+
+        // Left, or given as context: before its first entry this means that the recording began while it ran.
+        public bool WasSeenRunning { get; set; }
+
         public Nesting Nesting { get; set; }
     }
 
@@ -256,6 +285,8 @@ public sealed class LevelTracker
         public Vmcs? Loaded { get; set; }
 
         public Vmcs? LoadedBefore { get; set; }
+
+        public long LoadedAt { get; set; }
 
         public Vmcs? Guest { get; set; }
 
