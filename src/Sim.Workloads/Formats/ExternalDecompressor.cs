@@ -62,7 +62,7 @@ internal sealed class ExternalDecompressor : Stream
         if (read == 0 && buffer.Length > 0 && !_ended)
         {
             _process.WaitForExit();
-            _pump.Wait();
+            _pump.GetAwaiter().GetResult();
             _ended = true;
             if (_process.ExitCode != 0)
             {

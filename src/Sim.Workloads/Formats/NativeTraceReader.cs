@@ -215,15 +215,7 @@ public sealed class NativeTraceReader : ISeekableTraceSource
             BinaryPrimitives.ReadUInt32LittleEndian(header[8..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[12..]));
         uint payloadBytes = BinaryPrimitives.ReadUInt32LittleEndian(header[32..]);
-        Require(entry.Lane < (uint)Header.Lanes, at + 4, $"a lane below {Header.Lanes}", entry.Lane);
-        Require(entry.Accesses <= TraceBlock.MaxAccesses, at + 8, $"at most {TraceBlock.MaxAccesses} accesses", entry.Accesses);
-        Require(entry.Events <= TraceBlock.MaxEvents, at + 12, $"at most {TraceBlock.MaxEvents} events", entry.Events);
-        Require(entry.Accesses + entry.Events > 0, at + 8, "at least one record", 0);
-        Require(entry.FirstRecord == _records, at + 16, $"record index {_records}", entry.FirstRecord);
-        Require(entry.FirstTime >= _lastFirstTime, at + 24, $"a first time not before that of the block before, {_lastFirstTime}", entry.FirstTime);
-        ulong last = _lastTime[(int)entry.Lane];
-        Require(entry.FirstTime >= last, at + 24, $"a first time not before the last time of lane {entry.Lane}, {last}", entry.FirstTime);
-        Require(payloadBytes <= NativeLayout.MaxPayloadBytes, at + 32, $"a payload of at most {NativeLayout.MaxPayloadBytes} bytes", payloadBytes);
+        CheckBlockHeader(entry, payloadBytes, at);
         Span<byte> indexed = stackalloc byte[NativeLayout.IndexEntryBytes];
         entry.Write(indexed);
         _indexCrc = Crc32C.Continue(_indexCrc, indexed);
@@ -237,6 +229,36 @@ public sealed class NativeTraceReader : ISeekableTraceSource
         _blocks++;
         _lastFirstTime = entry.FirstTime;
         return (int)payloadBytes;
+    }
+
+    /// <summary>Messages are made only for what fails: this runs once per block and must not allocate.</summary>
+    private void CheckBlockHeader(in IndexEntry entry, uint payloadBytes, long at)
+    {
+        if (entry.Lane >= (uint)Header.Lanes)
+        {
+            throw Bad(at + 4, $"a lane below {Header.Lanes}", $"{entry.Lane}", DamageHint);
+        }
+
+        if (entry.Accesses > TraceBlock.MaxAccesses || entry.Events > TraceBlock.MaxEvents || entry.Accesses + entry.Events == 0)
+        {
+            throw Bad(at + 8, $"1 to {TraceBlock.MaxAccesses} accesses or {TraceBlock.MaxEvents} events", $"{entry.Accesses} and {entry.Events}", DamageHint);
+        }
+
+        if (entry.FirstRecord != _records)
+        {
+            throw Bad(at + 16, $"record index {_records}", $"{entry.FirstRecord}", DamageHint);
+        }
+
+        ulong earliest = Math.Max(_lastFirstTime, _lastTime[(int)entry.Lane]);
+        if (entry.FirstTime < earliest)
+        {
+            throw Bad(at + 24, $"a first time not before {earliest}, that of the block before and the last of lane {entry.Lane}", $"{entry.FirstTime}", DamageHint);
+        }
+
+        if (payloadBytes > NativeLayout.MaxPayloadBytes)
+        {
+            throw Bad(at + 32, $"a payload of at most {NativeLayout.MaxPayloadBytes} bytes", $"{payloadBytes}", DamageHint);
+        }
     }
 
     private void Decode(TraceBlock block, int accesses, int events, ulong firstTime)

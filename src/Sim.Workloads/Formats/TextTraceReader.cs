@@ -1,8 +1,10 @@
+using System.Buffers;
 using System.Globalization;
 using System.Numerics;
 using System.Text;
 using Sim.Core;
 using Sim.Core.Traces;
+using Sim.Workloads.Formats.Native;
 
 namespace Sim.Workloads.Formats;
 
@@ -364,7 +366,30 @@ public sealed class TextTraceReader : ITraceSource
             }
         }
 
-        return result.ToString();
+        string mark = result.ToString();
+        if (!IsMark(mark))
+        {
+            throw Bad($"a text of at most {NativeLayout.MaxMarkBytes} bytes of UTF-8", mark.Length > 0 && mark.Length <= NativeLayout.MaxMarkBytes ? "half a surrogate pair, or more" : $"{mark.Length} characters", SyntaxHint);
+        }
+
+        return mark;
+    }
+
+    private static bool IsMark(string text)
+    {
+        int bytes = 0;
+        for (ReadOnlySpan<char> rest = text; !rest.IsEmpty;)
+        {
+            if (Rune.DecodeFromUtf16(rest, out Rune rune, out int units) != OperationStatus.Done)
+            {
+                return false;
+            }
+
+            bytes += rune.Utf8SequenceLength;
+            rest = rest[units..];
+        }
+
+        return bytes <= NativeLayout.MaxMarkBytes;
     }
 
     private ulong Number(ReadOnlySpan<char> word, ulong maximum, string what)

@@ -55,10 +55,16 @@ public sealed class TraceFileWriter : ITraceWriter
             return;
         }
 
-        _writer.Dispose();
-        if (_partial is not null)
+        try
         {
-            File.Delete(_partial);
+            _writer.Dispose();
+        }
+        finally
+        {
+            if (_partial is not null)
+            {
+                File.Delete(_partial);
+            }
         }
     }
 

@@ -5,8 +5,8 @@ namespace Sim.Workloads.Operations;
 /// <summary>A set of page numbers, exact up to a limit: open addressing over one array, a key being the page number plus one.</summary>
 internal sealed class PageSet
 {
-    /// <summary>Most pages counted; the table then takes 128 MB.</summary>
-    public const int Limit = 1 << 23;
+    /// <summary>Most pages counted; the table then takes 64 MB.</summary>
+    public const int Limit = 1 << 22;
 
     private ulong[] _keys = new ulong[1 << 10];
 

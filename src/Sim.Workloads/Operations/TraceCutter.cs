@@ -42,6 +42,9 @@ public static class TraceCutter
     /// <summary>Text of the Mark between the events that establish a lane's state and its first kept record.</summary>
     public const string Mark = "cut begins";
 
+    /// <summary>SDM vol. 3, appendix C: the exit of VMRESUME, for a cut before whose beginning L1's own exit is not known.</summary>
+    private const uint VmResume = 24;
+
     /// <summary>The header of the outcome: the source's with the property "cut".</summary>
     public static TraceHeader Header(TraceHeader source, CutRange range)
     {
@@ -173,7 +176,4 @@ public static class TraceCutter
             }
         }
     }
-
-    /// <summary>SDM vol. 3, appendix C: the exit of VMRESUME, for a cut before whose beginning L1's own exit is not known.</summary>
-    private const uint VmResume = 24;
 }

@@ -81,6 +81,7 @@ public sealed class TextFormatTests
     [TestCase("block lane=0\nend 0\n", "line 4", "a block without records")]
     [TestCase("block lane=0\n0 @5 R 0x1\nblock lane=1\n1 @4 R 0x1\nend 2\n", "line 6", "begins not before")]
     [TestCase("0 @5 Mark level=0 a\\b\nend 1\n", "line 3", "four hexadecimal digits")]
+    [TestCase("0 @5 Mark level=0 \\ud83d\nend 1\n", "line 3", "half a surrogate pair")]
     public void A_wrong_line_is_named_with_what_was_expected(string body, string where, string part)
     {
         TraceFormatException error = Assert.Throws<TraceFormatException>(() =>
@@ -107,6 +108,52 @@ public sealed class TextFormatTests
                 },
                 $"cut at {length}");
         }
+    }
+
+    [Test]
+    public void The_longest_mark_passes_and_one_byte_more_does_not()
+    {
+        string longest = "é" + new string('x', 1022);
+        using TextTraceReader reader = new(new MemoryStream(Encoding.UTF8.GetBytes($"{Head}0 @5 Mark level=0 {longest}\nend 1\n")), "mark");
+        Assert.That(SampleTraces.Describe(reader)[1], Does.EndWith(longest));
+        using TextTraceReader longer = new(new MemoryStream(Encoding.UTF8.GetBytes($"{Head}0 @5 Mark level=0 x{longest}\nend 1\n")), "mark");
+        Assert.Throws<TraceFormatException>(() => SampleTraces.Describe(longer));
+    }
+
+    [Test]
+    public void Changed_text_gives_an_error_of_the_format_or_a_trace_that_can_be_written_as_native()
+    {
+        byte[] text = Write(SampleTraces.Arbitrary(6, 200, 2, eventShare: 0.5), (s, h) => new TextTraceWriter(s, h));
+        byte[][] lines = [.. Encoding.UTF8.GetString(text).Split('\n')[..^1].Select(line => Encoding.UTF8.GetBytes(line + "\n"))];
+        Rng rng = new(7);
+        int errors = 0;
+        for (int round = 0; round < 3_000; round++)
+        {
+            List<byte[]> changed = [.. lines];
+            int at = (int)rng.Below((ulong)lines.Length);
+            int other = (int)rng.Below((ulong)lines.Length);
+            switch (rng.Below(4))
+            {
+                case 0: changed.RemoveAt(at); break;
+                case 1: changed[at] = changed[other]; break;
+                case 2: (changed[at], changed[other]) = (changed[other], changed[at]); break;
+                default:
+                    changed[at] = [.. changed[at]];
+                    changed[at][rng.Below((ulong)changed[at].Length)] = (byte)rng.Below(256);
+                    break;
+            }
+
+            try
+            {
+                Write(TraceFile.Open(new MemoryStream([.. changed.SelectMany(line => line)]), "changed"), (s, h) => new NativeTraceWriter(Stream.Null, h));
+            }
+            catch (TraceFormatException)
+            {
+                errors++;
+            }
+        }
+
+        Assert.That(errors, Is.GreaterThan(1_000));
     }
 
     private static byte[] Write(ITraceSource source, Func<Stream, TraceHeader, ITraceWriter> create)

@@ -1,0 +1,188 @@
+using Sim.Core.Traces;
+using Sim.Workloads.Operations;
+
+namespace Sim.Workloads.Tests.Operations;
+
+[TestFixture]
+public sealed class TraceVerifierTests
+{
+    private const TransitionKind In1 = TransitionKind.L0ToL1;
+    private const TransitionKind In2 = TransitionKind.L0ToL2;
+    private const TransitionKind Nest = TransitionKind.L1ToL2;
+    private const TransitionKind Out1 = TransitionKind.L1ToL0;
+    private const TransitionKind Out2 = TransitionKind.L2ToL0;
+    private const TransitionKind Unnest = TransitionKind.L2ToL1;
+
+    [TestCase(In1, Out1, Nest, In2, Out2, Unnest, In1)]
+    [TestCase(In1, Out1, In1, Out1, Nest, In2, Out2, In2, Out2, Unnest, In1)]
+    public void A_legal_order_of_transitions_has_no_finding(params TransitionKind[] order) =>
+        Assert.That(Run(order).Findings, Is.Empty);
+
+    [TestCase("L1ToL0 while L1 runs", Out1)]
+    [TestCase("L2ToL0 while L2 runs", In1, Out2)]
+    [TestCase("L0ToL1 while L0 runs", In1, In1)]
+    [TestCase("L1ToL2 while L0 runs", In1, Nest)]
+    [TestCase("L1ToL2 after L1ToL0", In1, Out1, Nest, Nest)]
+    [TestCase("L1ToL2 after an exit of vCPU 0", Nest)]
+    [TestCase("L2ToL1 after L2ToL0", In1, Out1, Unnest)]
+    [TestCase("L2ToL1 after L2ToL0", In1, Out1, Nest, In2, Out2, Unnest, Unnest)]
+    [TestCase("L0ToL1 after L2ToL1", In1, Out1, Nest, In2, Out2, In1)]
+    [TestCase("L0ToL2 after L1ToL2", In1, Out1, In2)]
+    public void A_transition_out_of_order_is_one_error_that_says_what_it_needs(string expected, params TransitionKind[] order)
+    {
+        TraceVerification outcome = Run(order);
+        Assert.That(outcome.Errors, Is.EqualTo(1));
+        Assert.That(outcome.Findings[0].Invariant, Is.EqualTo(TraceInvariant.Transitions));
+        Assert.That(outcome.Findings[0].Expected, Is.EqualTo(expected));
+        Assert.That(outcome.Findings[0].Record, Is.EqualTo((ulong)order.Length - 1));
+    }
+
+    [Test]
+    public void A_nested_entry_that_ends_before_L2_ran_is_a_warning()
+    {
+        TraceVerification outcome = Run(In1, Out1, Nest, Unnest, In1);
+        Assert.That((outcome.Errors, outcome.Warnings), Is.EqualTo((0UL, 1UL)));
+    }
+
+    [Test]
+    public void An_exit_of_another_vCPU_than_the_one_entered_is_an_error() =>
+        Assert.That(Invariants(TraceEvent.VmEnter(0, In1, 3), TraceEvent.VmExit(1, Out1, 4, 10)), Is.EqualTo(new[] { TraceInvariant.Transitions }));
+
+    [Test]
+    public void Enabling_VPID_with_vpid12_0_is_a_warning_and_without_VPID_it_is_none()
+    {
+        TraceVerification with = Run(Entered(TraceEvent.NestedEnter(2, 0, 0x1000, VmControls.EnableVpid, 0, 0)));
+        TraceVerification without = Run(Entered(TraceEvent.NestedEnter(2, 0, 0x1000, VmControls.EnableEpt, 0, 0x5000)));
+        Assert.That(with.Findings.Select(finding => (finding.Severity, finding.Invariant)), Is.EqualTo(new[] { (FindingSeverity.Warning, TraceInvariant.Vpid12) }));
+        Assert.That(with.IsValid, Is.True);
+        Assert.That(without.Findings, Is.Empty);
+    }
+
+    [TestCase(RecordKind.SetCr3)]
+    [TestCase(RecordKind.SetCr4)]
+    [TestCase(RecordKind.Invlpg)]
+    [TestCase(RecordKind.Invpcid)]
+    [TestCase(RecordKind.Work)]
+    [TestCase(RecordKind.Eoi)]
+    [TestCase(RecordKind.Halt)]
+    [TestCase(RecordKind.ApicMode)]
+    public void An_event_of_the_running_level_must_say_so(RecordKind kind)
+    {
+        TraceEvent enter = TraceEvent.VmEnter(0, In1, 0);
+        Assert.That(Invariants(enter, new TraceEvent { Time = 1, Kind = kind, Level = 1 }), Is.Empty);
+        Assert.That(Invariants(enter, new TraceEvent { Time = 1, Kind = kind, Level = 0 }), Is.EqualTo(new[] { TraceInvariant.Level }));
+        Assert.That(Invariants(enter, new TraceEvent { Time = 1, Kind = kind, Level = 2 }), Is.EqualTo(new[] { TraceInvariant.Level }));
+    }
+
+    [Test]
+    public void INVVPID_of_L1_comes_while_L1_runs_or_while_L0_emulates_it_and_never_else()
+    {
+        TraceEvent enter = TraceEvent.VmEnter(0, In1, 0);
+        TraceEvent exit = TraceEvent.VmExit(1, Out1, 0, 53);
+        Assert.That(Invariants(enter, TraceEvent.Invvpid(1, 1, 1, 5)), Is.Empty);
+        Assert.That(Invariants(enter, exit, TraceEvent.Invvpid(1, 1, 1, 5)), Is.Empty);
+        Assert.That(Invariants(enter, exit, TraceEvent.Invvpid(1, 0, 1, 5)), Is.Empty);
+        Assert.That(Invariants(TraceEvent.Invvpid(1, 1, 1, 5)), Is.EqualTo(new[] { TraceInvariant.Level }));
+        Assert.That(Invariants(enter, TraceEvent.Invvpid(1, 0, 1, 5)), Is.EqualTo(new[] { TraceInvariant.Level }));
+        Assert.That(Invariants(enter, TraceEvent.Invvpid(1, 2, 1, 5)), Is.EqualTo(new[] { TraceInvariant.Level }));
+    }
+
+    [Test]
+    public void The_largest_legal_field_passes_and_one_more_does_not()
+    {
+        Assert.That(Invariants(TraceEvent.SetCr3(0, 0, 0x1000, 4095)), Is.Empty);
+        Assert.That(Invariants(TraceEvent.SetCr3(0, 0, 0x1000, 4096)), Is.EqualTo(new[] { TraceInvariant.FieldRange }));
+    }
+
+    [TestCase(0x0000_7FFF_FFFF_FFFFUL, 0x0000_8000_0000_0000UL, Cr4Bits.None)]
+    [TestCase(0xFFFF_8000_0000_0000UL, 0xFFFF_7FFF_FFFF_FFFFUL, Cr4Bits.None)]
+    [TestCase(0x00FF_FFFF_FFFF_FFFFUL, 0x0100_0000_0000_0000UL, Cr4Bits.La57)]
+    [TestCase(0xFF00_0000_0000_0000UL, 0xFEFF_FFFF_FFFF_FFFFUL, Cr4Bits.La57)]
+    public void An_address_must_be_canonical_for_the_levels_paging(ulong last, ulong beyond, Cr4Bits cr4)
+    {
+        Assert.That(WithAccess(last, cr4).Findings, Is.Empty);
+        Assert.That(WithAccess(beyond, cr4).Findings.Select(finding => finding.Invariant), Is.EqualTo(new[] { TraceInvariant.Canonical }));
+    }
+
+    [Test]
+    public void The_cycles_of_a_Work_must_pass_before_the_next_record()
+    {
+        Assert.That(Invariants(TraceEvent.Work(10, 0, 5), TraceEvent.Mark(15, 0, "m")), Is.Empty);
+        Assert.That(Invariants(TraceEvent.Work(10, 0, 5), TraceEvent.Mark(14, 0, "m")), Is.EqualTo(new[] { TraceInvariant.WorkFits }));
+    }
+
+    [Test]
+    public void Times_of_a_lane_and_blocks_of_a_trace_must_not_go_back()
+    {
+        MemoryTrace trace = new(TraceHeader.Default with { Lanes = 2 });
+        trace.Write(Block(0, 10, 9));
+        trace.Write(Block(1, 9));
+        trace.Write(Block(2, 11));
+        TraceVerification outcome = TraceVerifier.Run(trace);
+        Assert.That(outcome.Findings.Select(f => (f.Number, f.Invariant, f.Record, f.Lane)), Is.EqualTo(new[]
+        {
+            (1UL, TraceInvariant.TimeOrder, 1UL, 0), (2UL, TraceInvariant.BlockOrder, 2UL, 1), (3UL, TraceInvariant.BlockOrder, 3UL, 2),
+        }));
+        Assert.That(outcome.Findings[0].ToString(), Is.EqualTo("V01 error at record 1, lane 0, time 9: expected a time not before 10, found 9"));
+    }
+
+    [Test]
+    public void All_findings_are_counted_and_only_the_first_are_kept()
+    {
+        MemoryTrace trace = new();
+        TraceAppender appender = new(trace, 1);
+        for (ulong i = 0; i < 1000; i++)
+        {
+            appender.Event(0, new TraceEvent { Time = i, Kind = RecordKind.Halt, Level = 1 });
+        }
+
+        appender.Complete();
+        TraceVerification outcome = TraceVerifier.Run(trace, maxFindings: 3);
+        Assert.That((outcome.Records, outcome.Errors, outcome.Findings.Count), Is.EqualTo((1000UL, 1000UL, 3)));
+    }
+
+    private static TraceBlock Block(int lane, params ulong[] times)
+    {
+        TraceBlock block = new() { Lane = lane };
+        foreach (ulong time in times)
+        {
+            block.AddAccess(time, 0x1000, AccessFlags.Pack(AccessType.Read));
+        }
+
+        return block;
+    }
+
+    private static TraceVerification WithAccess(ulong address, Cr4Bits cr4)
+    {
+        MemoryTrace trace = new();
+        TraceAppender appender = new(trace, 1);
+        appender.Event(0, TraceEvent.SetCr4(0, 0, cr4));
+        appender.Access(0, 1, address, AccessType.Read);
+        appender.Complete();
+        return TraceVerifier.Run(trace);
+    }
+
+    private static TraceEvent[] Entered(TraceEvent nested) => [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 20), nested];
+
+    private static IEnumerable<TraceInvariant> Invariants(params TraceEvent[] events) => Run(events).Findings.Select(finding => finding.Invariant);
+
+    private static TraceVerification Run(params TransitionKind[] order) => Run([.. order.Select((kind, i) => kind switch
+    {
+        Nest => TraceEvent.NestedEnter((ulong)i, 0, 0x1000, VmControls.EnableVpid, 1, 0),
+        In1 or In2 => TraceEvent.VmEnter((ulong)i, kind, 0),
+        _ => TraceEvent.VmExit((ulong)i, kind, 0, 10),
+    })]);
+
+    private static TraceVerification Run(TraceEvent[] events)
+    {
+        MemoryTrace trace = new();
+        TraceAppender appender = new(trace, 1);
+        foreach (TraceEvent e in events)
+        {
+            appender.Event(0, e);
+        }
+
+        appender.Complete();
+        return TraceVerifier.Run(trace);
+    }
+}
