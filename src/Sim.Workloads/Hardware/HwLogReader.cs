@@ -21,9 +21,12 @@ public sealed class HwLogReader : IDisposable
     /// <summary>Kind of the finding for a memory window that ends without its trailer.</summary>
     public const string MissingTrailer = "memory window without its last lines";
 
+    /// <summary>Kind of the finding for events whose time is before that of the event above them.</summary>
+    public const string TimeGoesBack = "time that goes back";
+
     private const int PageShift = 12;
     private const ulong MaxFrame = ulong.MaxValue >> PageShift;
-    private const ulong MaxCpu = 1 << 16;
+    private const ulong MaxCpu = 256;
     private const ulong FullMode = 1;
     private const ulong PagesMode = 2;
 
@@ -153,7 +156,13 @@ public sealed class HwLogReader : IDisposable
     // TICKS ICOUNT CPU MODE TYPE fields...
     private bool ParseEvent(ref TextCursor cursor, ref HwRecord record)
     {
-        record.Ticks = _ticks = Decimal(ref cursor, "the ticks");
+        ulong ticks = Decimal(ref cursor, "the ticks");
+        if (ticks < _ticks)
+        {
+            Findings.Add(Severity.Warning, TimeGoesBack, "", Line);
+        }
+
+        record.Ticks = _ticks = ticks;
         record.Icount = _icount = Decimal(ref cursor, "the instruction count");
         ulong cpu = Decimal(ref cursor, "the CPU");
         if (cpu >= MaxCpu)

@@ -100,6 +100,7 @@ public sealed class Lift
     private const ulong FirstIpiVector = 0xF0;
 
     private readonly TraceAppender _appender;
+    private readonly bool _asRecorded;
     private readonly LevelTracker _levels = new();
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
@@ -108,8 +109,9 @@ public sealed class Lift
     private long _synthesized;
     private long _skipped;
 
-    private Lift(ITraceSink sink, int lanes)
+    private Lift(ITraceSink sink, int lanes, bool asRecorded)
     {
+        _asRecorded = asRecorded;
         _appender = new TraceAppender(sink, lanes);
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
     }
@@ -133,8 +135,9 @@ public sealed class Lift
     /// <param name="open">Opens the capture at its start.</param>
     /// <param name="sink">Where the trace goes; its header is that of <see cref="HeaderOf"/>.</param>
     /// <param name="lanes">Number of physical CPUs, from the header.</param>
+    /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
-    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes)
+    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false)
     {
         HwRecord record = default;
         LevelTracker first = new();
@@ -146,7 +149,7 @@ public sealed class Lift
             }
         }
 
-        Lift lift = new(sink, lanes);
+        Lift lift = new(sink, lanes, asRecorded);
         using (HwLogReader reader = open())
         {
             int link = 0;
@@ -169,7 +172,7 @@ public sealed class Lift
     private void Take(in HwRecord record)
     {
         _start ??= record.Ticks;
-        ulong time = record.Ticks - _start.Value;
+        ulong time = Math.Max(record.Ticks, _start.Value) - _start.Value;
         Lane lane = _lanes[record.Cpu];
         LevelChange change = _levels.Observe(record);
         switch (record.Type)
@@ -490,6 +493,7 @@ public sealed class Lift
 
     private void SetContext(Lane lane, ulong time, in HwRecord record)
     {
+        lane.Cpl = (int)record[HwOperand.Cpl] & 3;
         if (!record.NonRoot)
         {
             if (lane.Level == 0)
@@ -550,10 +554,10 @@ public sealed class Lift
         ulong size = Math.Clamp(record[HwOperand.Size], 1, MaxAccessSize);
         ulong inPage = PageBytes - (address & (PageBytes - 1));
         lane.Time = Math.Max(lane.Time, time);
-        _appender.Access(lane.Number, lane.Time, address, type, 0, (int)Math.Min(size, inPage));
+        _appender.Access(lane.Number, lane.Time, address, type, lane.Cpl, (int)Math.Min(size, inPage));
         if (size > inPage)
         {
-            _appender.Access(lane.Number, lane.Time, address + inPage, type, 0, (int)(size - inPage));
+            _appender.Access(lane.Number, lane.Time, address + inPage, type, lane.Cpl, (int)(size - inPage));
         }
     }
 
@@ -567,6 +571,12 @@ public sealed class Lift
             isInvept ? 0 : record[HwOperand.Linear], isAll ? FlushTarget.All : FlushTarget.Other, lane.ExitReason, lane.ExitLevel, lane.RealExits, lane.Nested,
             lane.Vcpu?.NestedTransitions ?? 0, 0));
         lane.Unresolved.Add(_key.Count - 1);
+        if (_asRecorded && lane.Level == 0)
+        {
+            Emit(lane, isInvept
+                ? TraceEvent.Invept(time, 0, (byte)type, record[HwOperand.Eptp])
+                : TraceEvent.Invvpid(time, 0, (byte)type, (ushort)record[HwOperand.Vpid], record[HwOperand.Linear]));
+        }
     }
 
     // Whose VPID or EPT pointer an invalidation named is known when the next entry shows the VMCS.
@@ -628,6 +638,8 @@ public sealed class Lift
         public ulong Time { get; set; }
 
         public int Level { get; set; }
+
+        public int Cpl { get; set; }
 
         public Vcpu? Vcpu { get; set; }
 

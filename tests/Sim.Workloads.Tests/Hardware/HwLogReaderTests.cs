@@ -104,7 +104,7 @@ internal sealed class HwLogReaderTests
     [TestCase("", "a record", Description = "empty line")]
     [TestCase("100 90", "the CPU as a decimal number")]
     [TestCase("100 90 0 X HLT", "mode R or G")]
-    [TestCase("100 90 65536 R HLT", "a CPU number below 65536")]
+    [TestCase("100 90 256 R HLT", "a CPU number below 256")]
     [TestCase("100 x 0 R HLT", "the instruction count as a decimal number")]
     [TestCase("99999999999999999999 90 0 R HLT", "the ticks as a decimal number")]
     [TestCase("100 90 0 R halt", "an event type in capitals")]
@@ -144,6 +144,13 @@ internal sealed class HwLogReaderTests
     {
         TraceFormatException error = Assert.Throws<TraceFormatException>(() => Parse("1 1 0 R HLT\n2 2 0 R MWAIT"))!;
         Assert.That(error.Message, Does.Contain("line 2").And.Contain("cut short"));
+    }
+
+    [Test]
+    public void Time_that_goes_back_is_a_finding()
+    {
+        HwLogReader reader = Parse("5 1 0 R HLT\n5 1 1 R HLT\n4 1 0 R HLT\n").Reader;
+        Assert.That(reader.Findings.All, Is.EqualTo(new Finding[] { new(Severity.Warning, HwLogReader.TimeGoesBack, "", 1, 3) }));
     }
 
     [Test]

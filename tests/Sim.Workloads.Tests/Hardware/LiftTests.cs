@@ -1,3 +1,4 @@
+using System.Text;
 using Sim.Core.Traces;
 using Sim.Workloads.Hardware;
 using Sim.Workloads.Kernel;
@@ -105,7 +106,7 @@ internal sealed class LiftTests
             1019 20 0 G VMEXIT reason=12 qual=0 vmcs=b000 vpid=2 eptp=e02e cr3=70000 rip=1
 
             """;
-        byte[] bytes = System.Text.Encoding.ASCII.GetBytes(Capture.TrimEnd('\n') + "\n");
+        byte[] bytes = Encoding.ASCII.GetBytes(Capture.TrimEnd('\n') + "\n");
         MemoryTrace trace = new(new TraceHeader(1, false, "1/1", new SortedDictionary<string, string>()));
         LiftResult result = Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), trace, 1);
         Assert.Multiple(() =>
@@ -146,6 +147,89 @@ internal sealed class LiftTests
             }));
             Assert.That((result.Synthesized, result.Skipped, result.Records), Is.EqualTo((0L, 0L, 25UL)));
         });
+    }
+
+    [Test]
+    public void As_recorded_keeps_the_flushes_of_L0_in_the_trace_and_changes_nothing_else()
+    {
+        const string Name = "bochs-vmx-2cpu.hw.txt.xz";
+        string path = Captures.File(Name);
+        (MemoryTrace byPolicy, LiftResult result) = LiftFile(Name, 2);
+        MemoryTrace asRecorded = new(byPolicy.Header);
+        LiftResult recorded = Lift.Run(() => new HwLogReader(CaptureText.Open(path), Name), asRecorded, 2, asRecorded: true);
+        Assert.Multiple(() =>
+        {
+            Assert.That(recorded.AnswerKey, Has.Count.EqualTo(result.AnswerKey.Count));
+            Assert.That(recorded.Records, Is.EqualTo(result.Records + (ulong)result.AnswerKey.Count));
+            Assert.That(ByLane(asRecorded).Where(e => !(e.Event is { Kind: RecordKind.Invvpid or RecordKind.Invept, Level: 0 })), Is.EqualTo(ByLane(byPolicy)));
+        });
+    }
+
+    [Test]
+    public void Memory_accesses_keep_level_privilege_and_address_and_are_split_at_page_ends()
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes(
+            "100 1 0 G MEMWINDOW_START mode=1 naccess=1M\nC 0 G 3 vpid=1 eptp=e01e cr3=5000 vmcs=a000\nw 1ffe 81ffe 4\nX 2000 82000\n" +
+            "110 2 0 G VMEXIT reason=10 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1\nC 0 R 0 vpid=0 eptp=0 cr3=7000 vmcs=0\nr ffff888000001000 1000 512\n");
+        MemoryTrace trace = new();
+        LiftResult result = Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), trace, 1);
+        TraceBlock block = new();
+        trace.Rewind();
+        Assert.That(trace.Read(block), Is.True);
+        Assert.Multiple(() =>
+        {
+            Assert.That(
+                Enumerable.Range(0, block.AccessCount).Select(i => (block.Time[i], block.Address[i], AccessFlags.Type(block.Flags[i]), AccessFlags.Cpl(block.Flags[i]), AccessFlags.Size(block.Flags[i]))),
+                Is.EqualTo(new[]
+                {
+                    (0UL, 0x1FFEUL, AccessType.Write, 3, 2),
+                    (0UL, 0x2000UL, AccessType.Write, 3, 2),
+                    (0UL, 0x2000UL, AccessType.Execute, 3, 1),
+                    (10UL, 0xFFFF888000001000UL, AccessType.Read, 0, 64),
+                }));
+            Assert.That(result.Synthesized, Is.EqualTo(1), "the entry into the guest that ran when the window began");
+            Assert.That(TraceVerifier.Run(Rewound(trace)).Findings, Is.Empty);
+        });
+    }
+
+    [Test]
+    public void Damaged_captures_give_errors_or_a_trace_and_nothing_else()
+    {
+        StringBuilder text = new();
+        using (StreamReader log = new(CaptureText.Open(Captures.File("bochs-vmx-1cpu.hw.txt.xz"))))
+        {
+            for (int line = 0; line < 40_000 && log.ReadLine() is { } next; line++)
+            {
+                text.Append(line >= 39_250 ? next + "\n" : "");
+            }
+        }
+
+        Mutations.Run(Encoding.ASCII.GetBytes(text.ToString()), 500, 14, input =>
+        {
+            byte[] bytes = ((MemoryStream)input).ToArray();
+            using HwLogReader reader = new(new MemoryStream(bytes), "mutated");
+            TraceHeader header = Lift.HeaderOf(reader, "mutated");
+            Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "mutated"), new MemoryTrace(header), header.Lanes);
+        });
+    }
+
+    private static MemoryTrace Rewound(MemoryTrace trace)
+    {
+        trace.Rewind();
+        return trace;
+    }
+
+    private static List<(int Lane, TraceEvent Event)> ByLane(MemoryTrace trace)
+    {
+        trace.Rewind();
+        List<(int Lane, TraceEvent Event)> events = [];
+        TraceBlock block = new();
+        while (trace.Read(block))
+        {
+            events.AddRange(block.Events[..block.EventCount].Select(e => (block.Lane, e)));
+        }
+
+        return [.. events.OrderBy(e => e.Lane)];
     }
 
     private static (MemoryTrace Trace, LiftResult Result) LiftFile(string name, int lanes)

@@ -20,6 +20,7 @@ internal static class Mutations
         }
 
         Rng rng = new(seed);
+        int refused = 0;
         for (int mutation = 0; mutation < count; mutation++)
         {
             // A window of lines keeps one copy small, so that ten thousand take seconds.
@@ -37,12 +38,16 @@ internal static class Mutations
             }
             catch (TraceFormatException)
             {
+                refused++;
             }
             catch (Exception e)
             {
                 Assert.Fail($"mutation {mutation}: {e}\n{System.Text.Encoding.Latin1.GetString(damaged)}");
             }
         }
+
+        TestContext.Out.WriteLine($"{count} damaged copies, {refused} refused");
+        Assert.That(refused, Is.InRange(1, count - 1), "damage of both kinds: refused, and read with findings or unnoticed");
     }
 
     private static void Damage(List<byte[]> lines, ref Rng rng)
