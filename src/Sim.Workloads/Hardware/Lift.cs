@@ -198,6 +198,8 @@ public sealed class Lift
             case HwType.Context:
                 SetContext(lane, time, record);
                 return;
+            case HwType.MemwindowStart or HwType.MemwindowEnd:
+                return;
             default:
                 break;
         }

@@ -148,6 +148,7 @@ internal sealed class HwCaptureTests
             {
                 using HwLogReader reader = new(input, "mutated");
                 HwSummary.Of(reader, "mutated");
+                return reader.Findings.All.Count;
             });
         }
     }

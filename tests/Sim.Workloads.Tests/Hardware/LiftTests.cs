@@ -209,7 +209,7 @@ internal sealed class LiftTests
             byte[] bytes = ((MemoryStream)input).ToArray();
             using HwLogReader reader = new(new MemoryStream(bytes), "mutated");
             TraceHeader header = Lift.HeaderOf(reader, "mutated");
-            Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "mutated"), new MemoryTrace(header), header.Lanes);
+            return Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "mutated"), new MemoryTrace(header), header.Lanes).Findings.All.Count;
         });
     }
 

@@ -5,8 +5,11 @@ namespace Sim.Workloads.Tests.Kernel;
 /// <summary>Damages a text in seeded ways: cut, duplicated, reordered and garbage lines, flipped bytes.</summary>
 internal static class Mutations
 {
-    /// <summary>Gives <paramref name="read"/> that many damaged copies. Only a <see cref="TraceFormatException"/> may come out of it.</summary>
-    public static void Run(byte[] text, int count, ulong seed, Action<Stream> read)
+    /// <summary>
+    /// Gives <paramref name="read"/> that many damaged copies; it answers how many findings there were. Only a <see cref="TraceFormatException"/> may come out of it.
+    /// At least a quarter of the copies must be noticed (swapped and repeated lines often make sense).
+    /// </summary>
+    public static void Run(byte[] text, int count, ulong seed, Func<Stream, int> read)
     {
         List<byte[]> lines = [];
         int start = 0;
@@ -21,6 +24,7 @@ internal static class Mutations
 
         Rng rng = new(seed);
         int refused = 0;
+        int found = 0;
         for (int mutation = 0; mutation < count; mutation++)
         {
             // A window of lines keeps one copy small, so that ten thousand take seconds.
@@ -34,7 +38,7 @@ internal static class Mutations
             byte[] damaged = [.. copy.SelectMany(line => line)];
             try
             {
-                read(new MemoryStream(damaged));
+                found += read(new MemoryStream(damaged)) > 0 ? 1 : 0;
             }
             catch (TraceFormatException)
             {
@@ -46,8 +50,8 @@ internal static class Mutations
             }
         }
 
-        TestContext.Out.WriteLine($"{count} damaged copies, {refused} refused");
-        Assert.That(refused, Is.InRange(1, count - 1), "damage of both kinds: refused, and read with findings or unnoticed");
+        TestContext.Out.WriteLine($"{count} damaged copies: {refused} refused, {found} with findings");
+        Assert.That(refused + found, Is.AtLeast(count / 4));
     }
 
     private static void Damage(List<byte[]> lines, ref Rng rng)
