@@ -77,6 +77,7 @@ public sealed record LiftResult(IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong R
 /// <item>vmcs12 is numbered by L1's VMLAUNCHes: KVM launches a VMCS once after each VMCLEAR.</item>
 /// <item>vpid12 is the operand of the L1 vCPU's last INVVPID of types 0, 1 and 3 (KVM flushes a VPID before its first use); 1 if there was none. VPID is enabled for L2 if
 /// vmcs02 uses another VPID than vmcs01 (prepare_vmcs02).</item>
+/// <item>EPT is enabled for L2 if that L1 vCPU ever executes INVEPT, or is ever told of an EPT violation of L2.</item>
 /// <item>eptp12 is the operand of the L1 vCPU's last INVEPT of type 1 (KVM executes one for each new root); EPTP02 stands for it if there was none.</item>
 /// <item>An EPT violation of L1 on an absent entry makes a Tdp01 mapping; one of L2 that is reflected makes a Tdp12 mapping before L1's next VMRESUME; a write of L1 to a present,
 /// read-only page after it has entered L2 is a write to its EPT12, of which only the written entry's guest-physical address is known: address with size 0.</item>
@@ -102,6 +103,7 @@ public sealed class Lift
     private readonly TraceAppender _appender;
     private readonly bool _asRecorded;
     private readonly LevelTracker _levels = new();
+    private readonly FirstPass _known;
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
     private readonly List<AnswerKeyEntry> _key = [];
@@ -109,8 +111,9 @@ public sealed class Lift
     private long _synthesized;
     private long _skipped;
 
-    private Lift(ITraceSink sink, int lanes, bool asRecorded)
+    private Lift(ITraceSink sink, int lanes, bool asRecorded, FirstPass known)
     {
+        _known = known;
         _asRecorded = asRecorded;
         _appender = new TraceAppender(sink, lanes);
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
@@ -140,20 +143,20 @@ public sealed class Lift
     public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false)
     {
         HwRecord record = default;
-        LevelTracker first = new();
+        FirstPass first = new();
         using (HwLogReader reader = open())
         {
             while (reader.Read(ref record))
             {
-                first.Observe(record);
+                first.Take(record);
             }
         }
 
-        Lift lift = new(sink, lanes, asRecorded);
+        Lift lift = new(sink, lanes, asRecorded, first);
         using (HwLogReader reader = open())
         {
             int link = 0;
-            VmcsLink[] links = [.. first.Links.OrderBy(l => l.Record)];
+            VmcsLink[] links = [.. first.Levels.Links.OrderBy(l => l.Record)];
             for (long index = 0; reader.Read(ref record); index++)
             {
                 for (; link < links.Length && links[link].Record <= index; link++)
@@ -303,7 +306,7 @@ public sealed class Lift
             if (vcpu.ReflectedViolation is { } made)
             {
                 vcpu.ReflectedViolation = null;
-                Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Eptp12, made & PageMask, PageBytes, MapChangeKind.Made));
+                Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, made & PageMask, PageBytes, MapChangeKind.Made));
             }
         }
 
@@ -332,7 +335,7 @@ public sealed class Lift
         }
         else if (isWrite && vcpu.NestedTransitions > 0)
         {
-            Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Eptp12, address, 0, MapChangeKind.Changed));
+            Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, address, 0, MapChangeKind.Changed));
         }
         else
         {
@@ -381,9 +384,9 @@ public sealed class Lift
 
     private void EnterNested(Lane lane, Vcpu vcpu, ulong time)
     {
-        VmControls controls = VmControls.EnableEpt | (vcpu.Vpid02 != 0 && vcpu.Vpid02 == vcpu.Vpid01 ? VmControls.None : VmControls.EnableVpid);
-        bool hasVpid = controls.HasFlag(VmControls.EnableVpid);
-        Emit(lane, TraceEvent.NestedEnter(time, vcpu.Number, (ulong)vcpu.Launches, controls, hasVpid ? vcpu.Vpid12 : 0, vcpu.Eptp12 != 0 ? vcpu.Eptp12 : vcpu.Eptp02));
+        bool hasVpid = vcpu.Vpid02 != vcpu.Vpid01;
+        VmControls controls = (hasVpid ? VmControls.EnableVpid : VmControls.None) | (vcpu.UsesEpt ? VmControls.EnableEpt : VmControls.None);
+        Emit(lane, TraceEvent.NestedEnter(time, vcpu.Number, (ulong)vcpu.Launches, controls, hasVpid ? vcpu.Vpid12 : 0, vcpu.Root12));
         vcpu.InL2 = true;
         vcpu.NestedTransitions++;
         lane.Nested = LevelChange.NestedEntry;
@@ -612,11 +615,53 @@ public sealed class Lift
     {
         if (!_vcpus.TryGetValue(vmcs01, out Vcpu? vcpu))
         {
-            vcpu = new Vcpu((ushort)_vcpus.Count);
+            vcpu = new Vcpu((ushort)_vcpus.Count) { UsesEpt = _known.UsesEpt.Contains(vmcs01) };
+            if (_known.FirstEntryOfL2.TryGetValue(vmcs01, out HwRecord entry))
+            {
+                vcpu.Learn(2, entry);
+            }
+
             _vcpus.Add(vmcs01, vcpu);
         }
 
         return vcpu;
+    }
+
+    /// <summary>What must be known of an L1 vCPU (by its vmcs01) before its first nested entry, and is only seen afterwards.</summary>
+    private sealed class FirstPass
+    {
+        private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
+
+        public LevelTracker Levels { get; } = new();
+
+        public Dictionary<ulong, HwRecord> FirstEntryOfL2 { get; } = [];
+
+        public HashSet<ulong> UsesEpt { get; } = [];
+
+        public void Take(in HwRecord record)
+        {
+            LevelChange change = Levels.Observe(record);
+            ulong vmcs01 = Levels.Vmcs01(record.Cpu);
+            switch (record.Type)
+            {
+                case HwType.Vmentry when Levels.Level(record.Cpu) == 2:
+                    FirstEntryOfL2.TryAdd(vmcs01, record);
+                    break;
+                case HwType.Vmexit when Levels.LevelOf(record, -1) == 2:
+                    _lastExitOfL2[vmcs01] = (uint)record[HwOperand.Reason];
+                    break;
+                case HwType.GuestInvept:
+                    UsesEpt.Add(vmcs01);
+                    break;
+                default:
+                    break;
+            }
+
+            if (change == LevelChange.NestedExit && _lastExitOfL2.GetValueOrDefault(vmcs01) == EptViolation)
+            {
+                UsesEpt.Add(vmcs01);
+            }
+        }
     }
 
     private sealed class Registers
@@ -683,6 +728,11 @@ public sealed class Lift
         public ulong Eptp02 { get; private set; }
 
         public ulong Eptp12 { get; set; }
+
+        public bool UsesEpt { get; init; }
+
+        // EPTP02 stands for an EPTP12 that the recording does not show: L0 keeps one for each.
+        public ulong Root12 => !UsesEpt ? 0 : Eptp12 != 0 ? Eptp12 : Eptp02;
 
         public uint Vpid12 { get; set; } = 1;
 

@@ -125,14 +125,14 @@ internal sealed class LiftTests
                 "@7 MapChange level=1 table=L1 root=0x6000 address=0x7000000 size=0x1000 change=Changed",
                 "@7 Invlpg level=1 address=0x7000123",
                 "@8 VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x14 qualification=0x0",
-                "@9 VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs12=0x1 vpid12=9 eptp12=0x0 controls=0x3",
+                "@9 VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs12=0x1 vpid12=9 eptp12=0xe02e controls=0x3",
                 "@12 VmEnter level=0 kind=L0ToL2 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
                 "@12 SetCr4 level=2 value=0xa0",
                 "@12 SetCr3 level=2 root=0x70000 pcid=0 no_flush=1",
                 "@13 VmExit level=2 kind=L2ToL0 vcpu=0 reason=0x30 qualification=0x181",
                 "@14 VmExit level=2 kind=L2ToL1 vcpu=0 reason=0x30 qualification=0x0",
                 "@15 VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
-                "@16 MapChange level=1 table=Tdp12 root=0x0 address=0x71000 size=0x1000 change=Made",
+                "@16 MapChange level=1 table=Tdp12 root=0xe02e address=0x71000 size=0x1000 change=Made",
                 "@16 VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x18 qualification=0x0",
                 "@17 VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs12=0x1 vpid12=9 eptp12=0xe02e controls=0x3",
                 "@18 VmEnter level=0 kind=L0ToL2 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
@@ -147,6 +147,21 @@ internal sealed class LiftTests
             }));
             Assert.That((result.Synthesized, result.Skipped, result.Records), Is.EqualTo((0L, 0L, 25UL)));
         });
+    }
+
+    // cpu0's L2 runs under vmcs01's own VPID, and L1 is never told of an EPT violation: prepare_vmcs02 without VPID and without EPT in vmcs12.
+    [Test]
+    public void An_L1_without_VPID_and_EPT_is_recognised_at_its_first_nested_entry()
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes(
+            "1 1 0 R VMPTRLD a000 0 0\n2 2 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=ff cpu=1 cpu2=1 intr=0\n" +
+            "3 3 0 G VMEXIT reason=20 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1\n4 4 0 R VMPTRLD b000 0 0\n" +
+            "5 5 0 G VMENTRY vmcs=b000 vpid=1 eptp=e03e cr3=6000 rip=1 pin=ff cpu=1 cpu2=1 intr=0\n" +
+            "6 6 0 G VMEXIT reason=14 qual=0 vmcs=b000 vpid=1 eptp=e03e cr3=6000 rip=1\n7 7 0 R VMPTRLD a000 0 0\n");
+        MemoryTrace trace = new();
+        Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), trace, 1);
+        TraceEvent entry = Events(trace).Single(e => e is { Kind: RecordKind.VmEnter, Transition: TransitionKind.L1ToL2 });
+        Assert.That((entry.D, entry.E, (VmControls)entry.F), Is.EqualTo((0UL, 0UL, VmControls.None)));
     }
 
     [Test]
