@@ -79,6 +79,38 @@ internal sealed class LiftTests
         });
     }
 
+    // Measured, 40 of 40: L0 carries L1's INVVPID out only if that vCPU's L2 ran last on the same CPU. (A vmcs02 that comes from another CPU, or is new, is flushed when loaded.)
+    [TestCase("bochs-vmx-1cpu.hw.txt.xz", 1, 10, 2)]
+    [TestCase("bochs-vmx-2cpu.hw.txt.xz", 2, 11, 7)]
+    [TestCase("bochs-vmx-mem.hw.txt.xz", 1, 8, 2)]
+    public void INVVPID_of_L1_reaches_the_hardware_only_where_its_L2_ran_last(string name, int lanes, int carriedOut, int skipped)
+    {
+        (MemoryTrace trace, LiftResult result) = LiftFile(name, lanes);
+        HashSet<(int Lane, long RealExit)> flushes =
+            [.. result.AnswerKey.Where(entry => entry is { IsInvept: false, ExitReason: 53 }).Select(entry => (entry.Lane, entry.RealExit))];
+        Dictionary<int, int> lastLaneOfL2 = [];
+        long[] realExits = new long[lanes];
+        int[] vcpuOfLane = new int[lanes];
+        (int CarriedOut, int Skipped) counts = (0, 0);
+        foreach ((int lane, TraceEvent e) in ByLane(trace).OrderBy(record => record.Event.Time))
+        {
+            realExits[lane] += e is { Kind: RecordKind.VmExit, Transition: TransitionKind.L1ToL0 or TransitionKind.L2ToL0 } ? 1 : 0;
+            vcpuOfLane[lane] = e.Kind is RecordKind.VmEnter or RecordKind.VmExit ? e.Vcpu : vcpuOfLane[lane];
+            if (e is { Kind: RecordKind.VmEnter, Transition: TransitionKind.L0ToL2 })
+            {
+                lastLaneOfL2[e.Vcpu] = lane;
+            }
+            else if (e.Kind == RecordKind.Invvpid)
+            {
+                bool isHere = lastLaneOfL2.TryGetValue(vcpuOfLane[lane], out int last) && last == lane;
+                Assert.That(flushes.Contains((lane, realExits[lane])), Is.EqualTo(isHere), $"at {e.Time}");
+                counts = isHere ? (counts.CarriedOut + 1, counts.Skipped) : (counts.CarriedOut, counts.Skipped + 1);
+            }
+        }
+
+        Assert.That(counts, Is.EqualTo((carriedOut, skipped)));
+    }
+
     [Test]
     public void A_nested_round_trip_is_lifted_record_by_record()
     {
