@@ -63,18 +63,18 @@ public sealed class WeaverTests
             woven.Events.Where(e => e.Kind is RecordKind.VmEnter or RecordKind.VmExit).Select(e => e.ToString()),
             Is.EqualTo(new[]
             {
-                "VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
+                "VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
                 "VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x14 qualification=0x0",
-                "VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs12=0x1f000000 vpid12=1 eptp12=0x2000005e controls=0x3",
-                "VmEnter level=0 kind=L0ToL2 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
+                "VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs=0x1f000000 vpid=1 eptp=0x2000005e controls=0x3",
+                "VmEnter level=0 kind=L0ToL2 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
                 "VmExit level=2 kind=L2ToL0 vcpu=0 reason=0xa qualification=0x0",
                 "VmExit level=2 kind=L2ToL1 vcpu=0 reason=0xa qualification=0x0",
-                "VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
+                "VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
                 "VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x1f qualification=0x0",
-                "VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
+                "VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
                 "VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x18 qualification=0x0",
-                "VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs12=0x1f000000 vpid12=1 eptp12=0x2000005e controls=0x3",
-                "VmEnter level=0 kind=L0ToL2 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
+                "VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs=0x1f000000 vpid=1 eptp=0x2000005e controls=0x3",
+                "VmEnter level=0 kind=L0ToL2 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
             }));
     }
 
