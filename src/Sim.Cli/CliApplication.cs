@@ -28,7 +28,7 @@ public static class CliApplication
         nestsim: what does a hypervisor's TLB-flush policy cost, and why?
 
         Try:
-          nestsim compare traces/nested-sort.nst     compare flush policies on a real woven trace
+          nestsim compare traces/nested-sort.nst.gz  compare flush policies on a real woven trace
           nestsim list policies                      the policies there are
 
         All commands: nestsim --help

@@ -15,6 +15,9 @@ namespace Sim.Tlb;
 /// <remarks>
 /// A page larger than a structure can hold is held there in pieces of the largest size that it serves. Two second-level arrays that serve one size divide the pages
 /// by the parity of the number of ones in the page number. A second-level hit refills the first level; first-level hits and evictions do not touch the second.
+/// If two first-level entries translate one address (possible after the size of its mapping changed without an invalidation; the SDM lets hardware use either), the
+/// class (page size, global or not) that served the side and the half of the address space last is looked for first, then 4K before 2M before 1G and non-global
+/// before global. A change of context forgets which class was last.
 /// </remarks>
 public abstract class Mmu
 {
@@ -68,8 +71,8 @@ public abstract class Mmu
 
     private protected ActiveContext? Active { get; private set; }
 
-    /// <summary>For each side, the classes of first-level entries besides non-global 4K ones that the context may have: bit (2 * size + global).</summary>
-    private protected int[] OtherFirstClasses { get; } = new int[Sides];
+    /// <summary>For each side, the classes of first-level entries that the context may have: bit (2 * size + global).</summary>
+    private protected int[] FirstClasses { get; } = new int[Sides];
 
     /// <summary>References by level and side: index 4 * level + side.</summary>
     private protected long[] Accesses { get; } = new long[Levels * 4];
@@ -86,6 +89,11 @@ public abstract class Mmu
     public static Mmu Create(CpuProfile profile, FlushCauses causes, MmuOptions options, string name)
     {
         ArgumentNullException.ThrowIfNull(profile);
+        if (profile.FirstLevel.FirstOrDefault(structure => !BitOperations.IsPow2(structure.Sets)) is { } odd)
+        {
+            throw new ConfigurationException($"CPU profile {profile.Name}: first-level structure {odd.Name} has {odd.Sets} sets; a first level needs a power of two (a second level does not).");
+        }
+
         string[] rules = profile.FirstLevel.Select(structure => structure.Replacement).Distinct(StringComparer.Ordinal).ToArray();
         Type rule = rules.Length == 1 ? ReplacementRules.TypeOf(rules[0]) : typeof(MixedReplacement);
         return (Mmu)Activator.CreateInstance(typeof(Mmu<>).MakeGenericType(rule), BindingFlags.DoNotWrapExceptions, null, [profile, causes, options, name], null)!;
@@ -98,15 +106,15 @@ public abstract class Mmu
     public void SwitchTo(TranslationContext context, int cause)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (ReferenceEquals(context, Active?.Context))
-        {
-            return;
-        }
-
         if (!_contexts.TryGetValue(context, out ActiveContext? next))
         {
             next = Activate(context);
             _contexts.Add(context, next);
+        }
+
+        if (next == Active)
+        {
+            return;
         }
 
         bool sameTag = Active is not null && Active.Current.Vpid == context.Vpid && Active.Current.Pcid == context.Pcid;
@@ -298,7 +306,7 @@ public abstract class Mmu
         TlbArray home = _firstServing[(Sizes * side) + (int)size]!;
         ulong key = EntryKey.Pack(global ? active.Global : active.Tagged, size, address);
         ulong evicted = home.Fill(key, EntryPayload.Narrow(payload, mapped, size, address), out ulong evictedPayload);
-        NoteClass(OtherFirstClasses, home, (int)size, global);
+        NoteClass(FirstClasses, home, (int)size, global);
         if (evicted != 0 && _second.Length == 0)
         {
             _attribution?.EvictedFromLastLevel(evicted, evictedPayload);
@@ -456,7 +464,7 @@ public abstract class Mmu
     }
 
     /// <summary>Notes, for every side that an array serves, that the current context has entries of a class in it.</summary>
-    private void NoteClass(int[] classes, TlbArray home, int size, bool global)
+    private static void NoteClass(int[] classes, TlbArray home, int size, bool global)
     {
         int bit = 1 << ((2 * size) + (global ? 1 : 0));
         for (int side = 0; side < Sides; side++)
@@ -466,11 +474,6 @@ public abstract class Mmu
                 classes[side] |= bit;
             }
         }
-
-        if (classes == OtherFirstClasses)
-        {
-            LeaveOutSmallest();
-        }
     }
 
     /// <summary>Finds which classes of entries the current context may have in the arrays of each side.</summary>
@@ -478,25 +481,14 @@ public abstract class Mmu
     {
         for (int side = 0; side < Sides; side++)
         {
-            OtherFirstClasses[side] = 0;
+            FirstClasses[side] = 0;
             _secondClasses[side] = 0;
             for (int size = 0; size < Sizes; size++)
             {
                 int i = (Sizes * side) + size;
-                OtherFirstClasses[side] |= ClassesIn(_firstServing[i], size);
+                FirstClasses[side] |= ClassesIn(_firstServing[i], size);
                 _secondClasses[side] |= ClassesIn(_secondServing[i], size) | ClassesIn(_secondServingOdd[i], size);
             }
-        }
-
-        LeaveOutSmallest();
-    }
-
-    /// <summary>The hot loop always looks for a non-global 4K entry first.</summary>
-    private void LeaveOutSmallest()
-    {
-        for (int side = 0; side < Sides; side++)
-        {
-            OtherFirstClasses[side] &= ~1;
         }
     }
 

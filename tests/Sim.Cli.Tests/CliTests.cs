@@ -21,7 +21,7 @@ public sealed partial class CliTests
         (int code, string output, string error) = Run();
 
         Assert.That((code, error), Is.EqualTo((0, "")));
-        Assert.That(output, Does.Contain("nestsim compare traces/nested-sort.nst").And.Contain("nestsim list policies"));
+        Assert.That(output, Does.Contain("nestsim compare traces/nested-sort.nst.gz").And.Contain("nestsim list policies"));
     }
 
     [TestCase("--help", "help.txt")]

@@ -16,8 +16,8 @@ internal static class CompareVerb
         VerbCommand command = new(
             "compare",
             "Replay one trace under several flush policies and print what each costs and why",
-            "compare traces/nested-sort.nst",
-            "compare traces/nested-sort.nst -p kvm-5.14,kvm-5.16,never --reference never --warm-up 20%",
+            "compare traces/nested-sort.nst.gz",
+            "compare traces/nested-sort.nst.gz -p kvm-5.14,kvm-5.16,never --reference never --warm-up 20%",
             "compare big.nst --skip 10M --warm-up 5M --measure 100M --profile sapphire-rapids -o results");
         options.AddTo(command);
         command.Options.Add(policies);

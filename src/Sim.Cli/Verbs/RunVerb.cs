@@ -17,7 +17,7 @@ internal static class RunVerb
         VerbCommand command = new(
             "run",
             "Replay one trace under one flush policy and print its summary",
-            "run traces/nested-sort.nst --policy kvm-6.12",
+            "run traces/nested-sort.nst.gz --policy kvm-6.12",
             "run - --policy never < trace.nst",
             "run trace.nst --set second_level[0].ways=8 --warm-up \"until:warm-up ends\" -v");
         options.AddTo(command);

@@ -15,7 +15,7 @@ internal static class TraceInfoVerb
     public static Command Create(Invocation invocation)
     {
         Argument<string> file = TraceVerb.Input();
-        VerbCommand command = new("info", "Print a trace's header, records by kind, transitions, pages and marks", "trace info traces/nested-sort.nst", "zcat log.gz | nestsim trace info -") { file };
+        VerbCommand command = new("info", "Print a trace's header, records by kind, transitions, pages and marks", "trace info traces/nested-sort.nst.gz", "zcat log.gz | nestsim trace info -") { file };
         command.SetAction(parse =>
         {
             using TraceFile trace = TraceFile.Open(parse.GetValue(file)!);

@@ -51,16 +51,16 @@ public sealed class SettingsNode
     public string Path { get; }
 
     /// <summary>What it holds.</summary>
-    public SettingsKind Kind { get; private set; }
+    public SettingsKind Kind { get; }
 
     /// <summary>The scalar as text (true, false, null and numbers as JSON writes them); empty for objects and arrays.</summary>
-    public string Text { get; private set; }
+    public string Text { get; }
 
     /// <summary>Who gave it: <c>default</c>, <c>file:line</c>, or the name of an option.</summary>
-    public string Origin { get; private set; }
+    public string Origin { get; }
 
     /// <summary>Where the value itself is from (a paper, a manual, "assumed: reason"); null if nobody said.</summary>
-    public string? Source { get; private set; }
+    public string? Source { get; }
 
     /// <summary>Members of an object, in order of first appearance.</summary>
     public IReadOnlyList<KeyValuePair<string, SettingsNode>> Members => _members;

@@ -23,9 +23,6 @@ public sealed class SettingsReader
         }
     }
 
-    /// <summary>Path of the object; empty at the root.</summary>
-    public string Path => _node.Path;
-
     /// <summary>Adds an error about a member (or about the object, if it has no such member).</summary>
     public void Report(string name, string message) => Report(_node[name] ?? _node, message);
 

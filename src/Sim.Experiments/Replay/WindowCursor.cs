@@ -66,7 +66,7 @@ internal sealed class WindowCursor
                 case WindowLength.OfRecords { Count: var wanted } when _seen[phase] < wanted:
                     return $"the trace ended after {total} records: {option} wants {wanted} records and got {_seen[phase]}. Ask for fewer, or use a longer trace";
                 case WindowLength.UntilMark { Text: var mark }:
-                    return $"the trace ended after {total} records: {option} goes until the mark '{mark}', which did not come in {_seen[phase]} records. 'nestsim trace head' shows a trace's marks";
+                    return $"the trace ended after {total} records: {option} goes until the mark '{mark}', which did not come in {_seen[phase]} records. 'nestsim trace info' lists a trace's marks";
                 case WindowLength.Rest when _seen[phase] == 0:
                     return $"the trace ended after {total} records: --skip and --warm-up took all of them and nothing is left to measure";
                 default:

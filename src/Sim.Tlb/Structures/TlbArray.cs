@@ -37,12 +37,28 @@ internal abstract class TlbArray
         Stride = (structure.Ways + VectorEntries - 1) / VectorEntries * VectorEntries;
         Keys = new ulong[structure.Sets * Stride];
         Payloads = new ulong[structure.Sets * Stride];
+        Latest = new ulong[structure.Sets];
         _sets = (ulong)structure.Sets;
         _setMask = powerOfTwo ? _sets - 1 : 0;
         _xorShift = structure.Index == IndexHash.Xor && structure.Sets > 1 ? BitOperations.Log2(_sets) : 63;
     }
 
     public TlbStructure Structure { get; }
+
+    /// <summary>
+    /// The key of each set that was touched last; 0 if that entry has left, or another one was filled since. Touching it again would change no state of any
+    /// replacement rule, so that a caller who finds its key here may count a hit and be done; after a fill a first touch may change state (srrip). Shared by the arrays of a level: this one's part begins at <see cref="LatestStart"/>.
+    /// </summary>
+    public ulong[] Latest { get; private set; }
+
+    /// <summary>Where this array's sets begin in <see cref="Latest"/>.</summary>
+    public int LatestStart { get; private set; }
+
+    /// <summary>Mask of the set index; 0 also for a number of sets that is no power of two.</summary>
+    public ulong SetMask => _setMask;
+
+    /// <summary>The set is (page ^ page >> shift) and mask, if the number of sets is a power of two.</summary>
+    public int SetShift => _xorShift;
 
     public int Live { get; private set; }
 
@@ -90,6 +106,7 @@ internal abstract class TlbArray
 
         Keys[row + way] = key;
         Payloads[row + way] = payload;
+        Latest[LatestStart + set] = 0;
         Filled(set, way);
         Fills++;
         Enter(key, payload);
@@ -147,6 +164,13 @@ internal abstract class TlbArray
                 Leave(slot);
             }
         }
+    }
+
+    /// <summary>Keeps <see cref="Latest"/> in an array that several structures share, from <paramref name="start"/> on. Before the first entry.</summary>
+    public void ShareLatest(ulong[] latest, int start)
+    {
+        Latest = latest;
+        LatestStart = start;
     }
 
     /// <summary>Entries found by looking at every slot.</summary>
@@ -241,5 +265,6 @@ internal abstract class TlbArray
         _splintered -= EntryPayload.LinearSize(Payloads[slot]) > EntryKey.Size(key) ? 1 : 0;
         Live--;
         Keys[slot] = 0;
+        Latest[LatestStart + (slot / Stride)] = 0;
     }
 }

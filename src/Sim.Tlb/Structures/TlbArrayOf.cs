@@ -17,16 +17,19 @@ internal sealed class TlbArray<TReplacement> : TlbArray
         : base(structure) => _replacement = replacement;
 
     /// <summary>Looks up an entry without reading its payload; a hit touches it.</summary>
+    public bool Hit(ulong key) => HitIn(SetOf(key), key);
+
+    /// <summary>The same for a caller who knows the set already.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool Hit(ulong key)
+    public bool HitIn(int set, ulong key)
     {
-        int set = SetOf(key);
         int way = Find(set, key);
         if (way < 0)
         {
             return false;
         }
 
+        Latest[LatestStart + set] = key;
         _replacement.Touch(set, way);
         return true;
     }
@@ -42,6 +45,7 @@ internal sealed class TlbArray<TReplacement> : TlbArray
         }
 
         payload = Payloads[(set * Stride) + way];
+        Latest[LatestStart + set] = key;
         _replacement.Touch(set, way);
         return true;
     }

@@ -206,12 +206,20 @@ internal static class HeaderJson
         }
 
         List<FileField> fields = [];
+        HashSet<string> names = new(StringComparer.Ordinal);
         foreach (JsonElement field in record.GetProperty("fields").EnumerateArray())
         {
             string fieldName = Text(field.GetProperty("name"));
             bool isText = Text(field.GetProperty("format")) == TextFormat;
             FieldSpec? known = FileSchema.IsKnown(number) ? RecordSchema.Fields((RecordKind)number).FirstOrDefault(spec => spec.Name == fieldName) : null;
+            names.Add(fieldName);
             fields.Add(new FileField(isText ? FileField.Unknown : known?.Slot ?? FileField.Unknown, isText));
+        }
+
+        // A newer minor version may add fields, which are skipped; a missing one would silently read as 0.
+        if (FileSchema.IsKnown(number) && RecordSchema.Fields((RecordKind)number).FirstOrDefault(spec => !names.Contains(spec.Name)) is { } missing)
+        {
+            throw new FormatException($"record kind {kindName} without its field '{missing.Name}'");
         }
 
         if (fields.Count > byte.MaxValue || schema[number] is not null)

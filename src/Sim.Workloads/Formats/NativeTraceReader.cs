@@ -2,6 +2,8 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Sim.Core;
 using Sim.Core.Traces;
 using Sim.Workloads.Formats.Native;
@@ -300,45 +302,21 @@ public sealed class NativeTraceReader : ISeekableTraceSource
             throw _payload.Bad("flags of an access with a type of 0 to 2 and a size of 1 to 64 bytes", $"0x{flags[illegal]:x2}");
         }
 
-        Span<ulong> addresses = block.Address.AsSpan(0, count);
-        NumberColumn.Decode(_payload, addresses, "addresses");
         Span<ulong> previous = stackalloc ulong[AddressContexts];
         previous.Clear();
-        for (int i = 0; i < addresses.Length; i++)
-        {
-            ref ulong before = ref previous[flags[i] & (AddressContexts - 1)];
-            before += NumberColumn.UnZigZag(addresses[i]);
-            addresses[i] = before;
-        }
+        AddressSink addresses = new(block.Address, flags, previous);
+        NumberColumn.Decode(_payload, count, ref addresses, "addresses");
 
-        Span<ulong> times = block.Time.AsSpan(0, count);
-        NumberColumn.Decode(_payload, times, "access times");
-        ulong time = firstTime;
-        bool wrapped = false;
-        for (int i = 0; i < times.Length; i++)
-        {
-            ulong next = time + times[i];
-            wrapped |= next < time;
-            time = next;
-            times[i] = next;
-        }
-
-        if (wrapped)
+        TimeSink times = new(block.Time, firstTime);
+        NumberColumn.Decode(_payload, count, ref times, "access times");
+        if (times.Wrapped)
         {
             throw _payload.Bad("access times below 2^64", "a sum beyond");
         }
 
-        Span<ulong> numbers = _numbers.AsSpan(0, count);
-        NumberColumn.Decode(_payload, numbers, "repeats");
-        Span<uint> repeats = block.Repeat.AsSpan(0, count);
-        bool tooMany = false;
-        for (int i = 0; i < repeats.Length; i++)
-        {
-            tooMany |= numbers[i] >= uint.MaxValue;
-            repeats[i] = (uint)numbers[i] + 1;
-        }
-
-        if (tooMany)
+        RepeatSink repeats = new(block.Repeat);
+        NumberColumn.Decode(_payload, count, ref repeats, "repeats");
+        if (repeats.TooMany)
         {
             throw _payload.Bad($"repeats of 1 to {uint.MaxValue}", "more");
         }
@@ -683,4 +661,55 @@ public sealed class NativeTraceReader : ISeekableTraceSource
     }
 
     private TraceFormatException Bad(long at, string expected, string found, string hint) => new(_name, $"offset {at}", expected, found, hint);
+
+    /// <summary>Differences to the access before with the same low flags (type and privilege level), made addresses.</summary>
+    private readonly ref struct AddressSink(ulong[] addresses, ReadOnlySpan<byte> flags, Span<ulong> previous) : INumberSink
+    {
+        private readonly ref ulong _address = ref MemoryMarshal.GetArrayDataReference(addresses);
+        private readonly ref byte _flags = ref MemoryMarshal.GetReference(flags);
+        private readonly ref ulong _previous = ref MemoryMarshal.GetReference(previous);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Put(int index, ulong number)
+        {
+            ref ulong before = ref Unsafe.Add(ref _previous, Unsafe.Add(ref _flags, index) & (AddressContexts - 1));
+            before += NumberColumn.UnZigZag(number);
+            Unsafe.Add(ref _address, index) = before;
+        }
+    }
+
+    /// <summary>Differences to the access before, made times.</summary>
+    private ref struct TimeSink(ulong[] times, ulong firstTime) : INumberSink
+    {
+        private readonly ref ulong _times = ref MemoryMarshal.GetArrayDataReference(times);
+        private ulong _time = firstTime;
+
+        /// <summary>A sum went beyond 64 bits.</summary>
+        public bool Wrapped { get; private set; }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Put(int index, ulong number)
+        {
+            ulong next = _time + number;
+            Wrapped |= next < _time;
+            _time = next;
+            Unsafe.Add(ref _times, index) = next;
+        }
+    }
+
+    /// <summary>Numbers that are one less than the repeats they stand for.</summary>
+    private ref struct RepeatSink(uint[] repeats) : INumberSink
+    {
+        private readonly ref uint _repeats = ref MemoryMarshal.GetArrayDataReference(repeats);
+
+        /// <summary>A repeat does not fit into 32 bits.</summary>
+        public bool TooMany { get; private set; }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Put(int index, ulong number)
+        {
+            TooMany |= number >= uint.MaxValue;
+            Unsafe.Add(ref _repeats, index) = (uint)number + 1;
+        }
+    }
 }

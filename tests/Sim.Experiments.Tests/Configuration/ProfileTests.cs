@@ -69,7 +69,7 @@ public sealed class ProfileTests
     [TestCase("\"vendor\": \"intel\"", "\"vendor\": \"Intel\"", "vendor: expected one of intel, amd, found 'Intel'")]
     [TestCase("\"vendor\": \"intel\",", "", "(root): 'vendor' is missing: expected one of intel, amd")]
     [TestCase("\"vmptrld\"", "\"vmptrlf\"", "costs.vmptrlf: Unknown member 'vmptrlf'. Did you mean vmptrld")]
-    [TestCase("\"walk_start_cycles\": { \"value\": 6,", "\"walk_start_cycles\": { \"value\": true,", "walk_start_cycles: expected a whole number from 0 to 100000000, found flag true")]
+    [TestCase("\"walk_start_cycles\": { \"value\": 0,", "\"walk_start_cycles\": { \"value\": true,", "walk_start_cycles: expected a whole number from 0 to 100000000, found flag true")]
     [TestCase("\"name\": \"llc\",", "\"name\": \"llc\", \"name\": \"l3\",", "pte_line_caches[2].name: given twice")]
     public void A_wrong_profile_is_refused_with_the_path_and_the_line(string old, string changed, string message)
     {

@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace Sim.Workloads.Formats.Native;
 
 /// <summary>
@@ -136,7 +139,13 @@ internal static class ByteColumn
         from.Take(colours, what).CopyTo(palette);
         ReadOnlySpan<byte> codes = from.Take((values.Length + 1) / 2, what);
         int highest = 0;
-        for (int i = 0; i < codes.Length; i++)
+        int start = 0;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            start = DecodeVectors(palette, codes, values, ref highest);
+        }
+
+        for (int i = start; i < codes.Length; i++)
         {
             int low = codes[i] & 15;
             int high = codes[i] >> 4;
@@ -156,5 +165,32 @@ internal static class ByteColumn
         {
             throw from.Bad($"palette codes below {colours} in {what}", $"{highest}");
         }
+    }
+
+    /// <summary>Decodes as many whole vectors of codes as there are, and returns how many bytes of codes those were.</summary>
+    private static int DecodeVectors(ReadOnlySpan<byte> palette, ReadOnlySpan<byte> codes, Span<byte> values, ref int highest)
+    {
+        Vector128<byte> colours = Vector128.Create(palette);
+        Vector128<byte> most = Vector128<byte>.Zero;
+        int done = 0;
+        for (; done + Vector128<byte>.Count <= codes.Length && 2 * (done + Vector128<byte>.Count) <= values.Length; done += Vector128<byte>.Count)
+        {
+            Vector128<byte> pair = Vector128.Create(codes[done..]);
+            Vector128<byte> low = pair & Vector128.Create((byte)15);
+            Vector128<byte> high = pair >>> 4;
+            most = Vector128.Max(most, Vector128.Max(low, high));
+            Vector128<byte> first = Vector128.Shuffle(colours, low);
+            Vector128<byte> second = Vector128.Shuffle(colours, high);
+            Span<ushort> pairs = MemoryMarshal.Cast<byte, ushort>(values[(2 * done)..]);
+            (Vector128.WidenLower(first) | (Vector128.WidenLower(second) << 8)).CopyTo(pairs);
+            (Vector128.WidenUpper(first) | (Vector128.WidenUpper(second) << 8)).CopyTo(pairs[Vector128<ushort>.Count..]);
+        }
+
+        for (int i = 0; i < Vector128<byte>.Count; i++)
+        {
+            highest = Math.Max(highest, most[i]);
+        }
+
+        return done;
     }
 }

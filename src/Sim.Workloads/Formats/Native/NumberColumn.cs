@@ -5,6 +5,13 @@ using System.Runtime.InteropServices;
 
 namespace Sim.Workloads.Formats.Native;
 
+/// <summary>Takes the numbers of a column one by one, in order, as they are decoded: the one pass in which they become what they stand for.</summary>
+internal interface INumberSink
+{
+    /// <summary>Takes number <paramref name="index"/>.</summary>
+    void Put(int index, ulong number);
+}
+
 /// <summary>
 /// A column of 64-bit numbers, most of them small. Form 0: all are zero, nothing follows. Form 1: four byte lengths (0 to 8, chosen per column), then a 2-bit
 /// code per number that says which of the four lengths it has (four codes to a byte, first number in the lowest bits, unused bits zero), then the numbers'
@@ -78,10 +85,23 @@ internal static class NumberColumn
     /// <exception cref="Core.TraceFormatException">The column does not fit into what is left of the payload, or its form or a length is unknown.</exception>
     public static void Decode(PayloadReader from, Span<ulong> values, string what)
     {
+        Plain plain = new(values);
+        Decode(from, values.Length, ref plain, what);
+    }
+
+    /// <summary>Decodes a column of <paramref name="count"/> numbers into a sink.</summary>
+    /// <exception cref="Core.TraceFormatException">The column does not fit into what is left of the payload, or its form or a length is unknown.</exception>
+    public static void Decode<TSink>(PayloadReader from, int count, scoped ref TSink sink, string what)
+        where TSink : struct, INumberSink, allows ref struct
+    {
         byte form = from.Byte(what);
         if (form == AllZero)
         {
-            values.Clear();
+            for (int i = 0; i < count; i++)
+            {
+                sink.Put(i, 0);
+            }
+
             return;
         }
 
@@ -104,9 +124,9 @@ internal static class NumberColumn
             masks[code] = chosen[code] == 0 ? 0 : ulong.MaxValue >> (64 - (8 * chosen[code]));
         }
 
-        ReadOnlySpan<byte> controls = from.Take((values.Length + CodesPerByte - 1) / CodesPerByte, what);
-        long bytes = DataBytes(from, controls, values.Length, lengths, what);
-        Decode(controls, ref from.TakeWithSlack(bytes, what), lengths, masks, values);
+        ReadOnlySpan<byte> controls = from.Take((count + CodesPerByte - 1) / CodesPerByte, what);
+        long bytes = DataBytes(from, controls, count, lengths, what);
+        Decode(controls, ref from.TakeWithSlack(bytes, what), lengths, masks, count, ref sink);
     }
 
     /// <summary>Difference to a signed number near zero as an unsigned number near zero: 0, -1, 1, -2, ... become 0, 1, 2, 3, ...</summary>
@@ -183,33 +203,33 @@ internal static class NumberColumn
     /// The caller has counted: <paramref name="data"/> and the eight bytes after the last number can be loaded. Four numbers at a time: where each begins is
     /// looked up by their common byte of codes, so that the next four wait for one addition and not for four.
     /// </summary>
-    private static void Decode(ReadOnlySpan<byte> controls, ref byte data, ReadOnlySpan<int> lengths, ReadOnlySpan<ulong> masks, Span<ulong> values)
+    private static void Decode<TSink>(
+        ReadOnlySpan<byte> controls, ref byte data, scoped ReadOnlySpan<int> lengths, scoped ReadOnlySpan<ulong> masks, int count, scoped ref TSink sink)
+        where TSink : struct, INumberSink, allows ref struct
     {
-        int whole = values.Length / CodesPerByte;
+        int whole = count / CodesPerByte * CodesPerByte;
         if (whole > 0)
         {
             Span<uint> offsets = stackalloc uint[256];
             FindOffsets(lengths, offsets);
             ref uint offset = ref MemoryMarshal.GetReference(offsets);
             ref ulong mask = ref MemoryMarshal.GetReference(masks);
-            ref ulong value = ref MemoryMarshal.GetReference(values);
-            for (int i = 0; i < whole; i++)
+            for (int i = 0; i < whole; i += CodesPerByte)
             {
-                uint codes = controls[i];
+                uint codes = controls[i / CodesPerByte];
                 uint at = Unsafe.Add(ref offset, codes);
-                value = Load(ref data) & Unsafe.Add(ref mask, codes & 3);
-                Unsafe.Add(ref value, 1) = Load(ref Unsafe.Add(ref data, at & 0xFF)) & Unsafe.Add(ref mask, (codes >> 2) & 3);
-                Unsafe.Add(ref value, 2) = Load(ref Unsafe.Add(ref data, (at >> 8) & 0xFF)) & Unsafe.Add(ref mask, (codes >> 4) & 3);
-                Unsafe.Add(ref value, 3) = Load(ref Unsafe.Add(ref data, (at >> 16) & 0xFF)) & Unsafe.Add(ref mask, codes >> 6);
+                sink.Put(i, Load(ref data) & Unsafe.Add(ref mask, codes & 3));
+                sink.Put(i + 1, Load(ref Unsafe.Add(ref data, at & 0xFF)) & Unsafe.Add(ref mask, (codes >> 2) & 3));
+                sink.Put(i + 2, Load(ref Unsafe.Add(ref data, (at >> 8) & 0xFF)) & Unsafe.Add(ref mask, (codes >> 4) & 3));
+                sink.Put(i + 3, Load(ref Unsafe.Add(ref data, (at >> 16) & 0xFF)) & Unsafe.Add(ref mask, codes >> 6));
                 data = ref Unsafe.Add(ref data, at >> 24);
-                value = ref Unsafe.Add(ref value, CodesPerByte);
             }
         }
 
-        for (int i = whole * CodesPerByte; i < values.Length; i++)
+        for (int i = whole; i < count; i++)
         {
             int code = (controls[i / CodesPerByte] >> (2 * (i % CodesPerByte))) & 3;
-            values[i] = Load(ref data) & masks[code];
+            sink.Put(i, Load(ref data) & masks[code]);
             data = ref Unsafe.Add(ref data, lengths[code]);
         }
     }
@@ -231,5 +251,14 @@ internal static class NumberColumn
     {
         ulong word = Unsafe.ReadUnaligned<ulong>(ref at);
         return BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word);
+    }
+
+    /// <summary>The numbers as they are.</summary>
+    private readonly ref struct Plain(Span<ulong> values) : INumberSink
+    {
+        private readonly ref ulong _first = ref MemoryMarshal.GetReference(values);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Put(int index, ulong number) => Unsafe.Add(ref _first, index) = number;
     }
 }
