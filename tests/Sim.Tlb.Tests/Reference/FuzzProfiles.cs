@@ -78,7 +78,7 @@ internal static class FuzzProfiles
         Name = "two-blocks",
         FirstLevel =
         [
-            Array("load", AccessSides.Load, All, 1, 5), Array("store", AccessSides.Store, SmallAndLarge, 1, 4) with { Replacement = "fifo" }, Array("fetch", AccessSides.Fetch, Small, 3, 2),
+            Array("load", AccessSides.Load, All, 1, 5), Array("store", AccessSides.Store, SmallAndLarge, 1, 4) with { Replacement = "fifo" }, Array("fetch", AccessSides.Fetch, Small, 2, 2),
         ],
         SecondLevel = [Array("even", Every, All, 3, 4), Array("odd", Every, All, 4, 2) with { Replacement = "fifo" }],
         GuestPhysicalEntries = 3,
@@ -104,6 +104,7 @@ internal static class FuzzProfiles
         Base with { Name = "pde-only", Psc = new PscGeometry(0, 0, 0, 4), GuestPhysicalPsc = new PscGeometry(0, 2, 0, 0), PteLineCaches = [new("l2", 8, 14)] },
         Base with { Name = "few-tags", FirstLevel = [Array("l1", Every, All, 4, 4)], SecondLevel = [Array("l2", Every, All, 8, 4) with { KeptPcids = 2, KeptVpids = 2 }] },
         Base with { Name = "no-tags", FirstLevel = [Array("l1", Every, All, 4, 4) with { KeptPcids = 0, KeptVpids = 0 }], SecondLevel = [Array("l2", Every, All, 8, 4) with { KeptPcids = 3, KeptVpids = 1 }] },
+        Base with { Name = "no-tags-anywhere", FirstLevel = [Array("l1", Every, All, 2, 4) with { KeptPcids = 0, KeptVpids = 0 }], SecondLevel = [Array("l2", Every, All, 5, 4) with { KeptPcids = 0, KeptVpids = 0 }] },
         Split,
         Split with { Name = "split-few-tags", SecondLevel = [.. Split.SecondLevel.Select(array => array with { KeptPcids = 2 })] },
         TwoBlocks,

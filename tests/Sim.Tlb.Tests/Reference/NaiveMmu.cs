@@ -22,6 +22,7 @@ internal sealed class NaiveMmu
     private readonly NaiveCounts _counts = new();
     private readonly List<int> _recentVpids = [];
     private readonly Dictionary<int, List<int>> _recentPcids = [];
+    private readonly Dictionary<(int Side, bool UpperHalf), (PageSize Size, NaiveTag Tag)> _served = [];
     private TranslationContext? _context;
 
     public NaiveMmu(CpuProfile profile, FlushCauses causes, MmuOptions options)
@@ -48,6 +49,11 @@ internal sealed class NaiveMmu
 
     public void SwitchTo(TranslationContext context, int cause)
     {
+        if (!ReferenceEquals(context, _context))
+        {
+            _served.Clear();
+        }
+
         _context = context;
         MakeMostRecent(_recentVpids, context.Vpid);
         _recentPcids.TryAdd(context.Vpid, []);
@@ -68,7 +74,7 @@ internal sealed class NaiveMmu
         string level = $"{{level={Now.Level}}}";
         _counts.Add($"accesses{{level={Now.Level},side={SideNames[side]}}}", repeat);
         _counts.Add($"l1.hits{level}", repeat - 1);
-        if (Probes.Any(probe => _first.SingleOrDefault(array => array.Serves(side, probe.Size))?.Lookup(probe.Tag, probe.Size, address) is not null))
+        if (HitsFirstLevel(address, side))
         {
             _counts.Add($"l1.hits{level}", 1);
             return 0;
@@ -86,6 +92,11 @@ internal sealed class NaiveMmu
             cycles += Walk(address, side);
             _counts.Add($"stlb.misses{level}", 1);
             _counts.Add($"walk_cycles{level}", (long)cycles);
+        }
+
+        if (repeat > 1)
+        {
+            Assert.That(HitsFirstLevel(address, side), Is.True, "the second reference of a run hits");
         }
 
         _counts.Add($"stall_cycles{level}", (long)cycles);
@@ -145,6 +156,26 @@ internal sealed class NaiveMmu
             NaiveTag[] tags = Now.GlobalPages ? [Tag, GlobalTag] : [Tag];
             return Sizes.SelectMany(size => tags.Select(tag => (size, tag)));
         }
+    }
+
+    /// <summary>
+    /// Where tables have changed, entries of several sizes may cover one address, and the SDM leaves open which one is used. The Mmu's choice: one like that which served the last
+    /// access of the same side and half of the address space in this context (at first a 4K one of the PCID), else in the order of the probes.
+    /// </summary>
+    private bool HitsFirstLevel(ulong address, int side)
+    {
+        (int, bool) use = (side, address >> 63 != 0);
+        (PageSize Size, NaiveTag Tag) favourite = _served.GetValueOrDefault(use, (PageSize.Size4K, Tag));
+        foreach ((PageSize Size, NaiveTag Tag) probe in Probes.Prepend(favourite))
+        {
+            if (_first.SingleOrDefault(array => array.Serves(side, probe.Size))?.Lookup(probe.Tag, probe.Size, address) is not null)
+            {
+                _served[use] = probe;
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private (NaiveEntry Entry, PageSize Size)? FindInSecondLevel(ulong address, int side)
