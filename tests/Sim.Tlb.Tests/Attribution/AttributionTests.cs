@@ -112,6 +112,21 @@ public sealed class AttributionTests
         Expect(lane, cold: 3, capacity: 1, conflict: 0, flushed: 1);
     }
 
+    /// <summary>Two sets of two: pages 2, 4 and 6 crowd the even set. With page 1 flushed, a fully associative array of four holds 2, 4, 3 and 6.</summary>
+    [Test]
+    public void A_flushed_page_takes_no_room_in_the_associative_array_compared_with()
+    {
+        OneLane lane = Lane(2, 2);
+        lane.Access(0x2000);
+        lane.Access(0x4000);
+        lane.Access(0x1000);
+        lane.Apply(new Invlpg(0x1000));
+        lane.Access(0x3000);
+        lane.Access(0x6000);
+        lane.Access(0x2000);
+        Expect(lane, cold: 5, capacity: 0, conflict: 1, flushed: 0);
+    }
+
     [Test]
     public void A_process_that_is_given_the_pcid_of_another_starts_cold()
     {
