@@ -107,11 +107,11 @@ internal sealed class NaiveMmu
     {
         _counts.Add($"invalidations{{{Label(cause)}}}", 1);
         NaiveTag now = _context is null ? default : Tag;
-        bool goes(NaiveEntry entry) => NaiveRules.Goes(invalidation, entry, now, _profile.Precision == InvalidationPrecision.Coarse);
-        int dropped = _first.Concat(_second).Sum(array => Drop(array, cause, goes));
+        bool Goes(NaiveEntry entry) => NaiveRules.Goes(invalidation, entry, now, _profile.Precision == InvalidationPrecision.Coarse);
+        int dropped = _first.Concat(_second).Sum(array => Drop(array, cause, Goes));
         foreach ((string name, NaiveLru<NaiveEntry> entries) in _walker.Structures)
         {
-            int here = entries.Drop(goes);
+            int here = entries.Drop(Goes);
             _counts.Add($"{name}.invalidated{{{Label(cause)}}}", here);
             dropped += here;
         }

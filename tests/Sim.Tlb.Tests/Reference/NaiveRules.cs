@@ -52,8 +52,8 @@ internal static class NaiveRules
     /// <summary>INVLPGB, flag by flag.</summary>
     private static bool Goes(Invlpgb o, NaiveEntry entry, bool coarse)
     {
-        bool flag(int bit) => ((int)o.Options >> bit & 1) != 0;
-        bool addressValid = flag(0), pcidValid = flag(1), asidValid = flag(2), includeGlobal = flag(3), finalOnly = flag(4), includeNested = flag(5);
+        bool Flag(int bit) => ((int)o.Options >> bit & 1) != 0;
+        bool addressValid = Flag(0), pcidValid = Flag(1), asidValid = Flag(2), includeGlobal = Flag(3), finalOnly = Flag(4), includeNested = Flag(5);
         if (asidValid && entry.Tag.Vpid != o.Asid)
         {
             return false;
