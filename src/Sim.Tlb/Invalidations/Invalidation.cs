@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Sim.Tlb;
 
 /// <summary>
@@ -41,6 +43,9 @@ public abstract record Invalidation
         bool reached = isPagingStructure ? ReachesPagingStructures(tag, current) : ReachesTranslations(tag, current);
         return reached && (range is null || range.Value.Overlaps(first, last));
     }
+
+    /// <summary>Only the operands of the derived types are printed: <see cref="Coarsened"/> may be as long as its own coarsened form, without end.</summary>
+    protected virtual bool PrintMembers(StringBuilder builder) => false;
 
     /// <summary>True for linear and combined mappings of a VPID or ASID.</summary>
     private protected static bool IsOf(in Tag tag, ushort vpid) => tag.Kind != MappingKind.GuestPhysical && tag.Vpid == vpid;

@@ -11,7 +11,7 @@ internal sealed class TagRetention
     private readonly List<ushort> _vpids = [];
     private readonly Dictionary<ushort, List<ushort>> _pcids = [];
 
-    /// <summary>An order that is exact for limits up to these.</summary>
+    /// <summary>An order that is exact for limits up to these (0 counts as 1).</summary>
     public TagRetention(int maxVpids, int maxPcids)
     {
         _maxVpids = Math.Max(maxVpids, 1);

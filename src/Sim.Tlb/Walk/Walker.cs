@@ -124,11 +124,12 @@ internal sealed class Walker
     {
         Mapping leaf = nested.Map(address, _hostEntries);
         int leafLevel = (int)leaf.Size + 1;
-        int cached = _caching ? _guestPhysicalPsc.Lookup(context.GuestPhysical, address, leafLevel + 1, nested.Levels, out _) : 0;
+        ulong table = 0;
+        int cached = _caching ? _guestPhysicalPsc.Lookup(context.GuestPhysical, address, leafLevel + 1, nested.Levels, out table) : 0;
         for (int level = cached == 0 ? nested.Levels : cached - 1; level >= leafLevel; level--)
         {
             _hostReferences[level]++;
-            cycles += Reference(_hostEntries[level - 1]);
+            cycles += Reference(level == cached - 1 ? table | (_hostEntries[level - 1] & 0xFFF) : _hostEntries[level - 1]);
             if (_caching && level > leafLevel)
             {
                 _guestPhysicalPsc.Fill(context.GuestPhysical, address, level, _hostEntries[level - 2] & ~0xFFFUL);
