@@ -36,7 +36,7 @@ internal static class TraceEventsVerb
             "Count a recording's exits, flushes, interrupts and time by level",
             "trace events report.txt",
             "trace events capture.hw.txt.xz --csv events.csv",
-            "trace-cmd report -t trace.dat | nestsim trace events -") { file, csv, ticks };
+            "trace events report.txt.gz --ticks-per-second 2400M") { file, csv, ticks };
         command.SetAction(parse =>
         {
             string path = parse.GetValue(file)!;
@@ -68,7 +68,7 @@ internal static class TraceEventsVerb
     private static EventSummary Summarise(string path, long? ticksPerSecond)
     {
         string name = CaptureText.NameOf(path);
-        using Stream content = CaptureText.Open(path, out CaptureKind kind);
+        Stream content = CaptureText.Open(path, out CaptureKind kind);
         if (kind == CaptureKind.Hardware)
         {
             using HwLogReader hardware = new(content, name);

@@ -84,7 +84,8 @@ public static class CaptureText
             return new TraceInput(new ExternalDecompressor("xz", "xz-utils", content, name), name, hashed: false);
         }
 
-        return head.StartsWith(Signatures.Zstd) ? new TraceInput(new ExternalDecompressor("zstd", "zstd", content, name), name, hashed: false) : content;
+        // Wrapped in any case: an input can be looked into only once.
+        return new TraceInput(head.StartsWith(Signatures.Zstd) ? new ExternalDecompressor("zstd", "zstd", content, name) : content, name, hashed: false);
     }
 
     // TICKS ICOUNT CPU MODE TYPE, or the context line of a memory window cut after its first line: C CPU MODE CPL.

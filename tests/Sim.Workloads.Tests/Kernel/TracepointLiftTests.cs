@@ -103,10 +103,10 @@ internal sealed class TracepointLiftTests
             Assert.That(Events(trace).Select(e => $"@{e.Time} {e}"), Is.EqualTo(new[]
             {
                 "@0 SchedIn level=0 vcpu=0",
-                "@0 VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
+                "@0 VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
                 "@1000 VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x80 qualification=0x0",
-                "@2000 VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs12=0x5000 vpid12=1 eptp12=0x6000 controls=0x3",
-                "@4000 VmEnter level=0 kind=L0ToL2 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
+                "@2000 VmEnter level=1 kind=L1ToL2 vcpu=0 vmcs=0x5000 vpid=1 eptp=0x6000 controls=0x3",
+                "@4000 VmEnter level=0 kind=L0ToL2 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
                 "@5000 VmExit level=2 kind=L2ToL0 vcpu=0 reason=0x400 qualification=0x200000006",
                 "@7000 MapChange level=0 table=Tdp01 root=0x0 address=0x51a2000 size=0x1000 change=Restricted",
                 "@8000 VmExit level=2 kind=L2ToL1 vcpu=0 reason=0x400 qualification=0x0",
@@ -114,7 +114,7 @@ internal sealed class TracepointLiftTests
                 "@10000 SchedOut level=0 vcpu=0 preempted=1",
                 "@11000 Migrate level=0 vcpu=0 to_lane=1",
                 "@11000 SchedIn level=0 vcpu=0",
-                "@12000 VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs12=0x0 vpid12=0 eptp12=0x0 controls=0x0",
+                "@12000 VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
                 "@13000 Halt level=1",
                 "@13000 VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x78 qualification=0x0",
             }));
