@@ -29,6 +29,8 @@ public sealed partial class CliTests
     [TestCase("config show --help", "help-config-show.txt")]
     [TestCase("trace --help", "help-trace.txt")]
     [TestCase("trace cut --help", "help-trace-cut.txt")]
+    [TestCase("trace events --help", "help-trace-events.txt")]
+    [TestCase("trace lift --help", "help-trace-lift.txt")]
     [TestCase("config show --profile zen-4", "config-show-zen-4.txt")]
     [TestCase("config show --profile skylake-sp", "config-show-skylake-sp.txt")]
     public void Help_and_resolved_profiles_are_the_golden_text(string command, string golden)

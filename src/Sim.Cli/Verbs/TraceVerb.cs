@@ -10,10 +10,12 @@ internal static class TraceVerb
     {
         TraceInfoVerb.Create(invocation),
         TraceHeadVerb.Create(invocation),
+        TraceEventsVerb.Create(invocation),
         TraceVerifyVerb.Create(invocation),
         TraceConvertVerb.Create(invocation),
         TraceCutVerb.Create(invocation),
         TraceGenerateVerb.Create(invocation),
+        TraceLiftVerb.Create(invocation),
         TraceWeaveVerb.Create(invocation),
         TraceMergeVerb.Create(invocation),
     };

@@ -138,7 +138,7 @@ public sealed class Lift
     /// <param name="open">Opens the capture at its start.</param>
     /// <param name="sink">Where the trace goes; its header is that of <see cref="HeaderOf"/>.</param>
     /// <param name="lanes">Number of physical CPUs, from the header.</param>
-    /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware.</param>
+    /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware, and real entries name the VPID and EPTP that it used.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
     public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false)
     {
@@ -279,10 +279,16 @@ public sealed class Lift
         int level = Math.Max(_levels.Level(record.Cpu), 1);
         vcpu.Learn(level, record);
         Establish(lane, time, level);
-        Emit(lane, TraceEvent.VmEnter(time, level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Number));
+        EnterReal(lane, vcpu, time, level);
         lane.Level = level;
         Resolve(lane, vcpu, level);
         CompareCr3(lane, time, record[HwOperand.Cr3]);
+    }
+
+    private void EnterReal(Lane lane, Vcpu vcpu, ulong time, int level)
+    {
+        (ulong vpid, ulong eptp) = !_asRecorded ? (0, 0) : level == 2 ? (vcpu.Vpid02, vcpu.Eptp02) : (vcpu.Vpid01, vcpu.Eptp01);
+        Emit(lane, TraceEvent.VmEnter(time, level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Number, (ushort)vpid, eptp));
     }
 
     private void Exit(Lane lane, ulong time, in HwRecord record)
@@ -407,14 +413,14 @@ public sealed class Lift
         Vcpu vcpu = lane.Vcpu!;
         if (level == 2 && !vcpu.InL2)
         {
-            Emit(lane, TraceEvent.VmEnter(time, TransitionKind.L0ToL1, vcpu.Number));
+            EnterReal(lane, vcpu, time, 1);
             Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
             EnterNested(lane, vcpu, time);
             _synthesized += 3;
         }
         else if (level == 1 && vcpu.InL2)
         {
-            Emit(lane, TraceEvent.VmEnter(time, TransitionKind.L0ToL2, vcpu.Number));
+            EnterReal(lane, vcpu, time, 2);
             Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
             ExitNested(lane, vcpu, time, ExternalInterrupt);
             _synthesized += 3;
@@ -431,7 +437,7 @@ public sealed class Lift
         Schedule(lane, time, vcpu);
         vcpu.Learn(level, record);
         Establish(lane, time, level);
-        Emit(lane, TraceEvent.VmEnter(time, level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Number));
+        EnterReal(lane, vcpu, time, level);
         _synthesized++;
         lane.Level = level;
         CompareCr3(lane, time, record[HwOperand.Cr3]);

@@ -11,23 +11,27 @@ internal readonly record struct TransitionFault(string Expected, string Found, b
 
 /// <summary>
 /// Who runs on one lane, as its transitions tell: L0 at the trace's start; a real entry needs L0, a real exit its guest; L1ToL2 needs L0 after that
-/// vCPU's L1ToL0, L2ToL1 needs L0 after that vCPU's L2ToL0; between the two, only L2 of that vCPU can be entered.
+/// vCPU's L1ToL0, L2ToL1 needs L0 after that vCPU's L2ToL0; between the two, only L2 of that vCPU can be entered. L0 can be preempted anywhere between two real
+/// transitions, so a vCPU that is scheduled out stays where it was; one that migrates is forgotten here, and its first transition on another lane is believed.
 /// </summary>
-internal sealed class LaneState
+/// <param name="hasOtherLanes">Other lanes exist, from which a vCPU may come.</param>
+internal sealed class LaneState(bool hasOtherLanes)
 {
     private readonly SortedDictionary<ushort, VcpuState> _vcpus = [];
+    private readonly HashSet<ushort> _arrived = [];
+    private bool _isOut;
 
     /// <summary>The level that runs: 0, 1 or 2.</summary>
     public byte Level { get; private set; }
 
-    /// <summary>The vCPU that runs, or ran last.</summary>
+    /// <summary>The vCPU that runs, ran last, or was scheduled in since.</summary>
     public ushort Vcpu { get; private set; }
 
-    /// <summary>The vCPUs seen on this lane, by number.</summary>
+    /// <summary>The vCPUs that had a transition on this lane and have not migrated, by number.</summary>
     public IReadOnlyDictionary<ushort, VcpuState> Vcpus => _vcpus;
 
     /// <summary>Whether the last thing before L0 ran was an exit from L1 (of <see cref="Vcpu"/>), so that L0 may carry out an instruction for L1.</summary>
-    public bool EmulatesL1 => Level == 0 && _vcpus.TryGetValue(Vcpu, out VcpuState? vcpu) && vcpu.LastReal == TransitionKind.L1ToL0;
+    public bool EmulatesL1 => Level == 0 && !_isOut && _vcpus.TryGetValue(Vcpu, out VcpuState? vcpu) && vcpu.LastReal == TransitionKind.L1ToL0;
 
     /// <summary>Last SetCr3 and SetCr4 of L0.</summary>
     public ControlRegisters L0Registers { get; } = new();
@@ -44,12 +48,32 @@ internal sealed class LaneState
             case RecordKind.SetCr4:
                 RegistersOf(e.Level).Take(e);
                 return default;
+            case RecordKind.SchedIn:
+                Arrive(e.Vcpu);
+                return default;
             case RecordKind.SchedOut:
+                _isOut |= e.Vcpu == Vcpu;
+                return default;
             case RecordKind.Migrate:
                 _vcpus.Remove(e.Vcpu);
+                _arrived.Remove(e.Vcpu);
                 return default;
             default:
                 return default;
+        }
+    }
+
+    private void Arrive(ushort vcpu)
+    {
+        if (hasOtherLanes && !_vcpus.ContainsKey(vcpu))
+        {
+            _arrived.Add(vcpu);
+        }
+
+        if (Level == 0)
+        {
+            Vcpu = vcpu;
+            _isOut = false;
         }
     }
 
@@ -62,7 +86,9 @@ internal sealed class LaneState
         vcpu ??= _vcpus[number] = new VcpuState();
         TransitionFault fault = Judge(e, vcpu, isNew);
         vcpu.Take(e);
+        _arrived.Remove(number);
         Vcpu = number;
+        _isOut = false;
         Level = e.Transition switch { TransitionKind.L0ToL1 => 1, TransitionKind.L0ToL2 => 2, _ => 0 };
         return fault;
     }
@@ -89,7 +115,7 @@ internal sealed class LaneState
 
         if (isNew)
         {
-            return kind is TransitionKind.L1ToL2 or TransitionKind.L2ToL1 ? new TransitionFault($"{kind} after an exit of vCPU {e.Vcpu}", "none before") : default;
+            return kind is TransitionKind.L1ToL2 or TransitionKind.L2ToL1 && !_arrived.Contains(e.Vcpu) ? new TransitionFault($"{kind} after an exit of vCPU {e.Vcpu}", "none before") : default;
         }
 
         return kind switch

@@ -69,7 +69,7 @@ public static class TraceCutter
         RecordStream records = new(source);
         int lanes = source.Header.Lanes;
         TraceAppender appender = new(sink, lanes);
-        LaneState[] states = [.. Enumerable.Range(0, lanes).Select(_ => new LaneState())];
+        LaneState[] states = [.. Enumerable.Range(0, lanes).Select(_ => new LaneState(lanes > 1))];
         bool[] left = new bool[lanes];
         bool[] begun = new bool[lanes];
         bool open = range.FromMark is null;

@@ -114,7 +114,7 @@ public sealed class TraceSummary
     {
         if (!_states.TryGetValue(block.Lane, out LaneState? state))
         {
-            state = _states[block.Lane] = new LaneState();
+            state = _states[block.Lane] = new LaneState(Header.Lanes > 1);
         }
 
         int access = 0;

@@ -92,7 +92,7 @@ public sealed class TraceVerifier
         _lanes = new Lane[lanes];
         for (int lane = 0; lane < lanes; lane++)
         {
-            _lanes[lane] = new Lane();
+            _lanes[lane] = new Lane(lanes > 1);
         }
     }
 
@@ -288,9 +288,9 @@ public sealed class TraceVerifier
         }
     }
 
-    private sealed class Lane
+    private sealed class Lane(bool hasOtherLanes)
     {
-        public LaneState State { get; } = new();
+        public LaneState State { get; } = new(hasOtherLanes);
 
         public ulong LastTime { get; set; }
 

@@ -208,7 +208,17 @@ internal sealed class LiftTests
         {
             Assert.That(recorded.AnswerKey, Has.Count.EqualTo(result.AnswerKey.Count));
             Assert.That(recorded.Records, Is.EqualTo(result.Records + (ulong)result.AnswerKey.Count));
-            Assert.That(ByLane(asRecorded).Where(e => !(e.Event is { Kind: RecordKind.Invvpid or RecordKind.Invept, Level: 0 })), Is.EqualTo(ByLane(byPolicy)));
+            List<(int Lane, TraceEvent Event)> kept = [.. ByLane(asRecorded).Where(e => !(e.Event is { Kind: RecordKind.Invvpid or RecordKind.Invept, Level: 0 }))];
+            Assert.That(kept.Select(e => (e.Lane, IsReal(e.Event) ? TraceEvent.VmEnter(e.Event.Time, e.Event.Transition, e.Event.Vcpu) : e.Event)), Is.EqualTo(ByLane(byPolicy)));
+            SortedDictionary<string, long> entries = new(StringComparer.Ordinal);
+            foreach ((_, TraceEvent e) in kept.Where(e => IsReal(e.Event) && e.Event.D != 0))
+            {
+                entries[$"{e.D} {e.E:x}"] = entries.GetValueOrDefault($"{e.D} {e.E:x}") + 1;
+            }
+
+            SortedDictionary<string, long> expected = Captures.Awk(Name, "$5 == \"VMENTRY\" { sub(/vpid=/, \"\", $7); sub(/eptp=/, \"\", $8); c[$7 \" \" $8]++ } END { for (k in c) print c[k], k }");
+            Assert.That(entries.Keys, Is.EqualTo(expected.Keys));
+            Assert.That(entries.Sum(e => e.Value), Is.EqualTo(expected.Sum(e => e.Value)).Within(recorded.Synthesized));
         });
     }
 
@@ -259,6 +269,8 @@ internal sealed class LiftTests
             return Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "mutated"), new MemoryTrace(header), header.Lanes).Findings.All.Count;
         });
     }
+
+    private static bool IsReal(in TraceEvent e) => e is { Kind: RecordKind.VmEnter, Transition: TransitionKind.L0ToL1 or TransitionKind.L0ToL2 };
 
     private static MemoryTrace Rewound(MemoryTrace trace)
     {

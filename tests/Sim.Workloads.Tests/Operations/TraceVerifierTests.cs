@@ -49,6 +49,65 @@ public sealed class TraceVerifierTests
         Assert.That(Invariants(TraceEvent.VmEnter(0, In1, 3), TraceEvent.VmExit(1, Out1, 4, 10)), Is.EqualTo(new[] { TraceInvariant.Transitions }));
 
     [Test]
+    public void A_vCPU_that_is_preempted_inside_a_nested_transition_goes_on_where_it_was()
+    {
+        TraceEvent[] preempted = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 24), Sched(RecordKind.SchedOut, 0), Sched(RecordKind.SchedIn, 0)];
+        Assert.That(Run([.. preempted, TraceEvent.NestedEnter(3, 0, 0x1000, VmControls.EnableVpid, 1, 0), TraceEvent.VmEnter(3, In2, 0)]).Findings, Is.Empty);
+        Assert.That(Run([.. preempted, TraceEvent.VmEnter(3, In2, 0)]).Findings.Select(f => f.Expected), Is.EqualTo(new[] { "L0ToL2 after L1ToL2" }));
+    }
+
+    [Test]
+    public void A_vCPU_that_another_one_displaced_is_still_in_L2()
+    {
+        TraceEvent[] displaced =
+        [
+            .. Entered(TraceEvent.NestedEnter(2, 0, 0x1000, VmControls.EnableVpid, 1, 0)), TraceEvent.VmEnter(2, In2, 0), TraceEvent.VmExit(2, Out2, 0, 1), Sched(RecordKind.SchedOut, 0),
+            Sched(RecordKind.SchedIn, 1), TraceEvent.VmEnter(2, In1, 1), TraceEvent.VmExit(2, Out1, 1, 12), Sched(RecordKind.SchedOut, 1), Sched(RecordKind.SchedIn, 0),
+        ];
+        Assert.That(Run([.. displaced, TraceEvent.VmEnter(4, In2, 0)]).Findings, Is.Empty);
+        Assert.That(Run([.. displaced, TraceEvent.VmEnter(4, In1, 0)]).Findings.Select(f => f.Expected), Is.EqualTo(new[] { "L0ToL1 after L2ToL1" }));
+    }
+
+    [Test]
+    public void L1_of_a_vCPU_that_is_scheduled_out_is_not_emulated()
+    {
+        TraceEvent[] exited = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 53), Sched(RecordKind.SchedOut, 0)];
+        TraceEvent invvpid = TraceEvent.Invvpid(3, 1, 1, 5);
+        Assert.That(Invariants([.. exited, invvpid]), Is.EqualTo(new[] { TraceInvariant.Level }));
+        Assert.That(Invariants([.. exited, Sched(RecordKind.SchedIn, 0), invvpid]), Is.Empty);
+        Assert.That(Invariants([.. exited, Sched(RecordKind.SchedIn, 1), invvpid]), Is.EqualTo(new[] { TraceInvariant.Level }));
+    }
+
+    // What happened to it on the other lane may come later in the file, so its first transition here is believed, and only that one.
+    [Test]
+    public void A_vCPU_that_migrates_inside_a_nested_transition_may_finish_it_on_the_other_lane()
+    {
+        Assert.That(Migrated(isScheduledIn: true).Findings, Is.Empty);
+        Assert.That(Migrated(isScheduledIn: false).Findings.Select(f => f.Expected), Is.EqualTo(new[] { "L1ToL2 after an exit of vCPU 0" }));
+        Assert.That(Invariants(Sched(RecordKind.SchedIn, 0), TraceEvent.NestedEnter(3, 0, 0x1000, VmControls.EnableVpid, 1, 0)), Is.EqualTo(new[] { TraceInvariant.Transitions }));
+
+        static TraceVerification Migrated(bool isScheduledIn)
+        {
+            MemoryTrace trace = new(TraceHeader.Default with { Lanes = 2 });
+            TraceAppender appender = new(trace, 2);
+            foreach (TraceEvent e in new[] { TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 24), Sched(RecordKind.SchedOut, 0), new TraceEvent { Time = 2, Kind = RecordKind.Migrate, A = 0, B = 1 } })
+            {
+                appender.Event(0, e);
+            }
+
+            if (isScheduledIn)
+            {
+                appender.Event(1, Sched(RecordKind.SchedIn, 0));
+            }
+
+            appender.Event(1, TraceEvent.NestedEnter(3, 0, 0x1000, VmControls.EnableVpid, 1, 0));
+            appender.Event(1, TraceEvent.VmEnter(4, In2, 0));
+            appender.Complete();
+            return TraceVerifier.Run(trace);
+        }
+    }
+
+    [Test]
     public void Enabling_VPID_with_vpid12_0_is_a_warning_and_without_VPID_it_is_none()
     {
         TraceVerification with = Run(Entered(TraceEvent.NestedEnter(2, 0, 0x1000, VmControls.EnableVpid, 0, 0)));
@@ -161,6 +220,8 @@ public sealed class TraceVerifierTests
         appender.Complete();
         return TraceVerifier.Run(trace);
     }
+
+    private static TraceEvent Sched(RecordKind kind, ushort vcpu) => new() { Time = 2, Kind = kind, A = vcpu };
 
     private static TraceEvent[] Entered(TraceEvent nested) => [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 20), nested];
 
