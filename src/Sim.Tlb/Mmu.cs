@@ -41,6 +41,7 @@ public abstract class Mmu
     private readonly Walker _walker;
     private readonly TagTable _tags = new();
     private readonly TagRetention _retention;
+    private readonly (TlbArray Array, int? KeptVpids, int? KeptPcids)[] _limited;
     private readonly Dictionary<TranslationContext, ActiveContext> _contexts = [];
     private readonly Dictionary<(PageTable Tables, PageTable? Nested), int> _spaces = [];
     private readonly MissAttribution? _attribution;
@@ -63,6 +64,7 @@ public abstract class Mmu
         _attribution = options.Attribution ? new MissAttribution(_second) : null;
         TlbStructure[] structures = [.. profile.FirstLevel, .. profile.SecondLevel];
         _retention = new TagRetention(structures.Max(structure => structure.KeptVpids ?? 1), structures.Max(structure => structure.KeptPcids ?? 1));
+        _limited = Limited();
         Assign();
     }
 
@@ -386,9 +388,9 @@ public abstract class Mmu
     private void DropForgottenTags(ushort vpid, ushort pcid, int cause)
     {
         TagRetention.Promotion vpids = _retention.PromoteVpid(vpid);
-        foreach (TlbArray array in _first.Concat(_second))
+        foreach ((TlbArray array, int? kept, _) in _limited)
         {
-            if (Kept(array, structure => structure.KeptVpids) is { } kept && vpids.PushesOut(kept, out ushort loser))
+            if (kept is { } limit && vpids.PushesOut(limit, out ushort loser))
             {
                 MarkWhere(tag => tag.Vpid == loser);
                 array.Invalidate(_kills, null, cause, _attribution);
@@ -396,9 +398,9 @@ public abstract class Mmu
         }
 
         TagRetention.Promotion pcids = _retention.PromotePcid(vpid, pcid);
-        foreach (TlbArray array in _first.Concat(_second))
+        foreach ((TlbArray array, _, int? kept) in _limited)
         {
-            if (Kept(array, structure => structure.KeptPcids) is { } kept && pcids.PushesOut(kept, out ushort loser))
+            if (kept is { } limit && pcids.PushesOut(limit, out ushort loser))
             {
                 MarkWhere(tag => tag.Vpid == vpid && tag.Pcid == loser && !tag.Global);
                 array.Invalidate(_kills, null, cause, _attribution);
@@ -406,9 +408,16 @@ public abstract class Mmu
         }
     }
 
-    /// <summary>An array's limit; a first-level array under an inclusive second level keeps no more than that.</summary>
-    private int? Kept(TlbArray array, Func<TlbStructure, int?> limit) =>
-        _profile.SecondLevelIsInclusive && Array.IndexOf(_first, array) >= 0 ? _second.Append(array).Min(each => limit(each.Structure)) : limit(array.Structure);
+    /// <summary>Arrays that keep few tags, with their limits. A first-level array under an inclusive second level keeps no more than that.</summary>
+    private (TlbArray Array, int? KeptVpids, int? KeptPcids)[] Limited()
+    {
+        int? Kept(TlbArray array, Func<TlbStructure, int?> limit) =>
+            _profile.SecondLevelIsInclusive && Array.IndexOf(_first, array) >= 0 ? _second.Append(array).Min(each => limit(each.Structure)) : limit(array.Structure);
+
+        return [.. _first.Concat(_second)
+            .Select(array => (array, Kept(array, structure => structure.KeptVpids), Kept(array, structure => structure.KeptPcids)))
+            .Where(each => each.Item2 is not null || each.Item3 is not null)];
+    }
 
     private void MarkWhere(Func<Tag, bool> predicate)
     {

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Reflection;
 
 using Sim.Core;
 using Sim.Core.Profiles;
@@ -76,7 +77,8 @@ internal abstract class TlbArray
 
     /// <summary>Makes an array whose rule is the type argument of <see cref="TlbArray{TReplacement}"/>.</summary>
     public static TlbArray Create(TlbStructure structure, Rng rng) =>
-        (TlbArray)Activator.CreateInstance(typeof(TlbArray<>).MakeGenericType(ReplacementRules.TypeOf(structure.Replacement)), structure, CreateRule(structure, rng))!;
+        (TlbArray)Activator.CreateInstance(
+            typeof(TlbArray<>).MakeGenericType(ReplacementRules.TypeOf(structure.Replacement)), BindingFlags.DoNotWrapExceptions, null, [structure, CreateRule(structure, rng)], null)!;
 
     public static IReplacement CreateRule(TlbStructure structure, Rng rng) => ReplacementRules.Create(structure.Replacement, structure.Sets, structure.Ways, rng);
 

@@ -229,19 +229,7 @@ internal sealed class NaiveHypervisor
                 }
 
                 break;
-            case 'C':
-                if (_v0 && !_v12)
-                {
-                    _flush = true;
-                }
-                else if (_v0 && isNew)
-                {
-                    _lastVpid = id12;
-                    _out.Add("invvpid 2");
-                }
-
-                break;
-            case 'D':
+            case 'C' or 'D':
                 if (_v0 && !_v12)
                 {
                     _flush = true;
