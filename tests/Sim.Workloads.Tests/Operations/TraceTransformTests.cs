@@ -60,6 +60,25 @@ public sealed class TraceTransformTests
     }
 
     [Test]
+    public void A_cut_at_a_preemption_inside_a_nested_entry_knows_the_exit_before_it([Range(2, 4)] int from)
+    {
+        MemoryTrace trace = new();
+        TraceAppender appender = new(trace, 1);
+        appender.Event(0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+        appender.Event(0, TraceEvent.VmExit(1, TransitionKind.L1ToL0, 0, 24));
+        appender.Event(0, new TraceEvent { Time = 2, Kind = RecordKind.SchedOut, A = 0, B = 1 });
+        appender.Event(0, new TraceEvent { Time = 3, Kind = RecordKind.SchedIn, A = 0 });
+        appender.Event(0, TraceEvent.NestedEnter(4, 0, 0x1000, VmControls.EnableVpid, 1, 0));
+        appender.Event(0, TraceEvent.VmEnter(5, TransitionKind.L0ToL2, 0));
+        appender.Complete();
+        MemoryTrace cut = new();
+        CutResult result = TraceCutter.Cut(trace, cut, new CutRange(FromRecord: (ulong)from));
+        Assert.That((result.Kept, result.Established), Is.EqualTo((6UL - (ulong)from, 3UL)));
+        cut.Rewind();
+        Assert.That(TraceVerifier.Run(cut).Findings, Is.Empty);
+    }
+
+    [Test]
     public void A_cut_into_L2_is_preceded_by_the_way_there()
     {
         using MemoryTrace trace = Nested();
