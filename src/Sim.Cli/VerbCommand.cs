@@ -7,7 +7,7 @@ namespace Sim.Cli;
 /// <summary>A command whose help ends with examples.</summary>
 internal sealed class VerbCommand : Command
 {
-    /// <summary>A command with at least one example: a command line without <c>nestsim</c>.</summary>
+    /// <summary>A command with at least one example: a command line without <c>nestsim</c>, or a pipeline with it.</summary>
     public VerbCommand(string name, string description, params IReadOnlyList<string> examples)
         : base(name, description) => Examples = examples;
 
@@ -37,7 +37,7 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
             output.Write("Examples:\n");
             foreach (string example in verb.Examples)
             {
-                output.Write($"  nestsim {example}\n");
+                output.Write(example.Contains("| nestsim ", StringComparison.Ordinal) ? $"  {example}\n" : $"  nestsim {example}\n");
             }
 
             output.Write("\n");

@@ -2,6 +2,7 @@ using System.Globalization;
 using CsvHelper;
 using Sim.Core;
 using Sim.Core.Stats;
+using Sim.Reports.Views;
 
 namespace Sim.Reports.Results;
 
@@ -9,8 +10,6 @@ namespace Sim.Reports.Results;
 public static class RunSetCsv
 {
     private static readonly string[] Columns = ["run", "policy", "path", "label", "kind", "unit", "value"];
-
-    private static readonly CsvWriterOptions Written = CsvWriterOptions.Default with { NewLine = "\n" };
 
     private static readonly CsvReaderOptions Readable = CsvReaderOptions.Default with
     {
@@ -21,28 +20,7 @@ public static class RunSetCsv
     };
 
     /// <summary>Writes the rows: runs in their order, statistics in ordinal order of their keys. A failed run is one row with the path <c>failure</c> and its exit code.</summary>
-    public static string ToText(RunSet set)
-    {
-        using StringWriter text = new(CultureInfo.InvariantCulture);
-        using (CsvWriter csv = CsvWriter.Create(text, Written, leaveOpen: true))
-        {
-            Row(csv, Columns);
-            foreach (RunResult run in set.Runs)
-            {
-                if (run.Failure is { } failure)
-                {
-                    Row(csv, [Safe(run.Run), Safe(run.Policy), "failure", Safe(failure.Message), "gauge", "exit_code", failure.ExitCode.ToString(CultureInfo.InvariantCulture)]);
-                }
-
-                foreach (Stat stat in run.Statistics.Stats)
-                {
-                    Row(csv, [Safe(run.Run), Safe(run.Policy), Safe(stat.Path), Safe(stat.Label), RunSetJson.KindWord(stat.Kind), Safe(stat.Unit), stat.Value.ToString(CultureInfo.InvariantCulture)]);
-                }
-            }
-        }
-
-        return text.ToString();
-    }
+    public static string ToText(RunSet set) => CsvText.Of(Columns, set.Runs.SelectMany(Rows));
 
     /// <summary>Reads the rows back, as run results in order of first appearance. Help texts and failed VM-entries are not in the CSV.</summary>
     /// <param name="text">The file's content.</param>
@@ -88,16 +66,16 @@ public static class RunSetCsv
         return text.StartsWith('\'') ? text[1..] : text;
     }
 
-    /// <summary>A spreadsheet runs a cell that begins with = + - or @ as a formula; an apostrophe before it makes it text. Texts that begin with one get another.</summary>
-    private static string Safe(string text) => text.Length > 0 && text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' or '\'' ? "'" + text : text;
-
-    private static void Row(CsvWriter csv, IReadOnlyList<string> fields)
+    private static IEnumerable<IReadOnlyList<string>> Rows(RunResult run)
     {
-        foreach (string field in fields)
+        if (run.Failure is { } failure)
         {
-            csv.WriteField(field);
+            yield return [run.Run, run.Policy, "failure", failure.Message, "gauge", "exit_code", failure.ExitCode.ToString(CultureInfo.InvariantCulture)];
         }
 
-        csv.EndRecord();
+        foreach (Stat stat in run.Statistics.Stats)
+        {
+            yield return [run.Run, run.Policy, stat.Path, stat.Label, RunSetJson.KindWord(stat.Kind), stat.Unit, stat.Value.ToString(CultureInfo.InvariantCulture)];
+        }
     }
 }

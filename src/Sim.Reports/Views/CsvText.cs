@@ -28,7 +28,7 @@ public static class CsvText
         return text.ToString();
     }
 
-    // A number may begin with a minus; any other cell that begins like a formula gets an apostrophe before it, as one that begins with an apostrophe does.
+    /// <summary>A number may begin with a minus; any other cell that begins like a formula gets an apostrophe before it, as one that begins with an apostrophe does.</summary>
     private static string Safe(string cell) =>
-        cell.Length > 0 && cell[0] is '=' or '+' or '-' or '@' or '\t' or '\r' or '\'' && !long.TryParse(cell, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) ? "'" + cell : cell;
+        cell.Length > 0 && cell[0] is '=' or '+' or '-' or '@' or '\t' or '\r' or '\'' && !(cell[0] == '-' && long.TryParse(cell, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)) ? "'" + cell : cell;
 }

@@ -13,6 +13,7 @@ internal sealed class ExternalDecompressor : Stream
     private readonly Stream _compressed;
     private readonly string _program;
     private bool _ended;
+    private bool _disposed;
 
     /// <summary>Starts <paramref name="program"/> on <paramref name="compressed"/>, which it owns.</summary>
     /// <exception cref="ConfigurationException">The program is not installed.</exception>
@@ -93,8 +94,9 @@ internal sealed class ExternalDecompressor : Stream
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !_disposed)
         {
+            _disposed = true;
             if (!_process.HasExited)
             {
                 _process.Kill();

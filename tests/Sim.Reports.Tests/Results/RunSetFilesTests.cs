@@ -125,7 +125,8 @@ public sealed class RunSetFilesTests
 
     [TestCase("=1+1", "'=1+1")]
     [TestCase("+1", "'+1")]
-    [TestCase("-1", "'-1")]
+    [TestCase("-1", "-1")]
+    [TestCase("-1+2", "'-1+2")]
     [TestCase("@x", "'@x")]
     [TestCase("'=1", "''=1")]
     [TestCase("x=1", "x=1")]
