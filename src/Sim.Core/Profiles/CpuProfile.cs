@@ -150,9 +150,6 @@ public sealed record OperationCosts
     /// <summary>What TLB_CONTROL 1 adds to VMRUN.</summary>
     public required int TlbControlAll { get; init; }
 
-    /// <summary>KVM: comparing and fixing the 512 entries of one unsync shadow page.</summary>
-    public required int KvmSyncPage { get; init; }
-
     /// <summary>KVM: finding a cached or hashed root and loading it.</summary>
     public required int KvmRootLookup { get; init; }
 }

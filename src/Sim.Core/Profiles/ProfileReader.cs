@@ -170,7 +170,6 @@ public static class ProfileReader
             InveptGlobal = Cycles(costs, "invept_global"),
             TlbControlAsid = Cycles(costs, "tlb_control_asid"),
             TlbControlAll = Cycles(costs, "tlb_control_all"),
-            KvmSyncPage = Cycles(costs, "kvm_sync_page"),
             KvmRootLookup = Cycles(costs, "kvm_root_lookup"),
         };
         costs.Close();

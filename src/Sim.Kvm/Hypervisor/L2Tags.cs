@@ -2,7 +2,7 @@ namespace Sim.Kvm;
 
 /// <summary>
 /// The real VPIDs (ASIDs) of one vCPU's L2 contexts and the vpid12 that each stands for. KVM has one, so "the one vpid12 it stands for" is
-/// vmx->nested.last_vpid; a pool keeps several, least recently used replaced first.
+/// vmx->nested.last_vpid; a pool keeps several, least recently used replaced first. Without any real tag (vpid02 = 0) last_vpid is kept all the same.
 /// </summary>
 public sealed class L2Tags
 {
@@ -18,17 +18,17 @@ public sealed class L2Tags
     /// <summary>The real tags.</summary>
     public IReadOnlyList<ushort> All => _tags;
 
-    /// <summary>True if a real tag stands for this vpid12.</summary>
+    /// <summary>True if this vpid12 is one that was taken note of, and not replaced since.</summary>
     public bool Knows(uint vpid12) => _recent.Exists(entry => entry.Vpid12 == vpid12);
 
-    /// <summary>The real tag that L2 runs under with this vpid12, without taking note of it: the known one, else the one that would be given up.</summary>
+    /// <summary>The real tag that L2 runs under with this vpid12, without taking note of it: the known one, else the one that would be given up. There must be one.</summary>
     public ushort TagOf(uint vpid12)
     {
         int known = _recent.FindIndex(entry => entry.Vpid12 == vpid12);
         return _tags[known >= 0 ? _recent[known].Slot : VictimSlot];
     }
 
-    /// <summary>Takes note that a real tag stands for this vpid12 from now on.</summary>
+    /// <summary>Takes note of this vpid12: from now on a real tag, if there is any, stands for it.</summary>
     public void Remember(uint vpid12)
     {
         int known = _recent.FindIndex(entry => entry.Vpid12 == vpid12);
@@ -37,7 +37,7 @@ public sealed class L2Tags
         {
             _recent.RemoveAt(known);
         }
-        else if (_recent.Count == _tags.Length)
+        else if (_recent.Count == Capacity)
         {
             _recent.RemoveAt(_recent.Count - 1);
         }
@@ -45,5 +45,7 @@ public sealed class L2Tags
         _recent.Insert(0, (vpid12, slot));
     }
 
-    private int VictimSlot => _recent.Count < _tags.Length ? _recent.Count : _recent[^1].Slot;
+    private int Capacity => Math.Max(1, _tags.Length);
+
+    private int VictimSlot => _recent.Count < Capacity ? _recent.Count : _recent[^1].Slot;
 }

@@ -60,7 +60,7 @@ internal sealed class NestedVmx
     public void Enter(Lane lane, VCpu vcpu, in Vmcs12 vmcs12)
     {
         _requests.BeforeSwitch(lane, vcpu);
-        bool isNew = (vmcs12.UsesVpid || Amd) && vcpu.Tags.Any && !vcpu.Tags.Knows(vmcs12.Vpid);
+        bool isNew = (vmcs12.UsesVpid || Amd) && !vcpu.Tags.Knows(vmcs12.Vpid);
         vcpu.Vmcs12 = vmcs12;
         Cross(lane, vcpu, true, isNew);
     }
@@ -183,7 +183,7 @@ internal sealed class NestedVmx
         NestedTransition transition = new(isEntry, _spec.L0Vpid, _spec.L0Ept, vmcs12.UsesVpid, vmcs12.UsesEpt, vcpu.Tags.Any, isNew);
         _decision.Clear();
         _policy.OnTransition(transition, _decision);
-        if (_decision.Vpid12Remembered && vcpu.Tags.Any)
+        if (_decision.Vpid12Remembered)
         {
             vcpu.Tags.Remember(vmcs12.Vpid);
         }

@@ -491,13 +491,22 @@ public sealed class Machine
         return new TranslationContext(vpid, registers.EffectivePcid, registers.GlobalPages, guest, nested, lane.Level);
     }
 
+    /// <summary>VPIDs or ASIDs that nobody has; 0 is the host's. An L2 that gets none shares L1's (vpid02 = 0).</summary>
+    private int TagsLeft => _spec.Profile.AddressSpaceIds - _nextTag;
+
     private VCpu VcpuOf(ushort id)
     {
         if (!_vcpus.TryGetValue(id, out VCpu? vcpu))
         {
+            if (_spec.L0Vpid && TagsLeft == 0)
+            {
+                throw new ConfigurationException(
+                    $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {_spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
+            }
+
             ushort vpid01 = _spec.L0Vpid ? _nextTag++ : (ushort)0;
-            int tags = _spec.L0Vpid && _policy.Rules(_spec.Profile.Vendor).OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
-            vcpu = new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, tags).Select(_ => _nextTag++).ToArray()));
+            int wanted = _spec.L0Vpid && _policy.Rules(_spec.Profile.Vendor).OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
+            vcpu = new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
             _vcpus.Add(id, vcpu);
         }
 

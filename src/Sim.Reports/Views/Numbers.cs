@@ -32,7 +32,7 @@ public static class Numbers
     public static string Fraction(double? value) => value is not { } number ? "-"
         : number.ToString(Math.Abs(number) switch { < 10 => "0.000", < 1000 => "0.00", _ => "#,##0.0" }, CultureInfo.InvariantCulture);
 
-    /// <summary>A change against a reference as <c>+12.3%</c>; <c>=</c> if equal, a dash if undefined.</summary>
+    /// <summary>A change against a reference as <c>+12.3%</c>; <c>=</c> only if exactly equal, a dash if undefined.</summary>
     public static string Change(double? value, double? reference)
     {
         if (value is not { } number || reference is not { } against)
@@ -46,6 +46,11 @@ public static class Numbers
         }
 
         double percent = 100 * (number - against) / Math.Abs(against);
+        if (against != 0 && Math.Abs(percent) < 0.0005)
+        {
+            return percent > 0 ? "+<0.001%" : "-<0.001%";
+        }
+
         return against == 0 ? "-"
             : percent.ToString(Math.Abs(percent) switch { < 0.1 => "+0.000'%';-0.000'%'", < 1000 => "+0.0'%';-0.0'%'", _ => "+#,##0'%';-#,##0'%'" }, CultureInfo.InvariantCulture);
     }

@@ -167,4 +167,34 @@ public sealed class NestedTransitionTests
         asRecorded.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(recorded)).RoundTrips(3, 0x5000, Script.NoVpid, 0x70000);
         Assert.That(asRecorded.Issued(), Is.EqualTo("invept_global x1"), "nothing is added at nested transitions");
     }
+
+    // The rows "no EPT, VPID, !v02" of the table at the end of kvm-semantics.md 2.6.
+    [TestCase(3, "")]
+    [TestCase(2, "invvpid_single x2")]
+    public void Without_EPT_an_L2_that_got_no_VPID_of_its_own_is_flushed_at_every_transition(int addressSpaceIds, string oneRoundTrip)
+    {
+        Script script = new Script("kvm-6.12", ept: false, profile: Profiles.Textbook with { AddressSpaceIds = addressSpaceIds }).L1().RoundTrips(3);
+        script.Issued();
+        script.RoundTrips(1);
+        Assert.That(script.Issued(), Is.EqualTo(oneRoundTrip));
+    }
+
+    [TestCase(1u, 0)]
+    [TestCase(9u, 1)]
+    public void A_new_vpid12_syncs_the_shadow_roots_also_without_a_VPID_for_L2(uint vpid12, int syncs)
+    {
+        Script script = new Script("kvm-6.12", ept: false, profile: Profiles.Textbook with { AddressSpaceIds = 2 }).L1().RoundTrips(3);
+        script.Issued();
+        long before = script.Stats["mmu.syncs"];
+        script.RoundTrips(1, vpid12: vpid12);
+        Assert.That((script.Issued(), script.Stats["mmu.syncs"] - before), Is.EqualTo(("invvpid_single x2", (long)syncs)));
+    }
+
+    [Test]
+    public void A_vCPU_that_finds_no_VPID_is_a_configuration_error_with_the_number_there_is()
+    {
+        Script script = new Script("kvm-6.12", profile: Profiles.Textbook with { AddressSpaceIds = 3 }).L1();
+        ConfigurationException error = Assert.Throws<ConfigurationException>(() => script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)))!;
+        Assert.That(error.Message, Does.Contain("vCPU 1").And.Contain("3 (address_space_ids)"));
+    }
 }

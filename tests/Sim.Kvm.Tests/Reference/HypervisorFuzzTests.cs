@@ -16,19 +16,20 @@ public sealed class HypervisorFuzzTests
     public void Every_kernel_issues_the_invalidations_of_the_naive_hypervisor(
         [Values("kvm-4.2", "kvm-4.4", "kvm-4.20", "kvm-5.8", "kvm-5.14", "kvm-5.16", "kvm-6.2", "kvm-6.12", "always-current", "always-guest", "always-all", "never")] string policy,
         [Values(true, false)] bool ept,
-        [Values(true, false)] bool vpid)
+        [Values("vpid", "no vpid", "no vpid02")] string tags)
     {
         char letter = policy switch
         {
             "kvm-4.2" => 'A', "kvm-4.4" => 'B', "kvm-4.20" => 'C', "kvm-5.8" => 'D', "kvm-5.14" => '0', "kvm-5.16" => '1', "kvm-6.2" => 'F', "kvm-6.12" => 'G',
             "always-current" => 'c', "always-guest" => 'g', "always-all" => 'a', _ => 'n',
         };
-        NaiveHypervisor naive = new(letter, vpid, ept);
+        bool vpid = tags != "no vpid";
+        NaiveHypervisor naive = new(letter, vpid, ept, tags == "vpid");
         List<IssuedInvalidation> issued = [];
-        MachineSpec spec = new() { Profile = Profiles.Textbook, L0Ept = ept, L0Vpid = vpid, Attribution = false };
+        MachineSpec spec = new() { Profile = Profiles.Textbook with { AddressSpaceIds = tags == "no vpid02" ? 2 : 3 }, L0Ept = ept, L0Vpid = vpid, Attribution = false };
         Machine machine = new(spec, new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly).Create(policy), ReplayKind.ByPolicy, 2, issued.Add);
         Dictionary<ulong, string> rootNames = [];
-        Rng rng = Rng.Fork(1, $"{policy} {ept} {vpid}");
+        Rng rng = Rng.Fork(1, $"{policy} {ept} {tags}");
         TraceBlock block = new();
         int lane = 0;
         bool l2 = false;

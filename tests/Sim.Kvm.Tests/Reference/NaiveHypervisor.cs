@@ -9,6 +9,7 @@ internal sealed class NaiveHypervisor
     private readonly char _policy;
     private readonly bool _v0;
     private readonly bool _e0;
+    private readonly bool _v02;
     private readonly List<string> _out = [];
     private readonly List<string> _rootMmu = [];
     private readonly List<string> _guestMmu = [];
@@ -28,13 +29,13 @@ internal sealed class NaiveHypervisor
     private bool _guest;
 
     /// <summary>Letters of kvm-semantics.md 0.4: A B C D 0 (for E0) 1 (for E1) F G; c g a n for the yardsticks.</summary>
-    public NaiveHypervisor(char policy, bool v0, bool e0) => (_policy, _v0, _e0) = (policy, v0, e0);
+    public NaiveHypervisor(char policy, bool v0, bool e0, bool v02) => (_policy, _v0, _e0, _v02) = (policy, v0, e0, v02);
 
     private bool IsNew => "cgan".Contains(_policy);
 
     private char Kernel => IsNew ? 'G' : _policy;
 
-    private bool V02 => _v0 && Kernel != 'A';
+    private bool V02 => _v02 && _v0 && Kernel != 'A';
 
     private int Vpid01 => _v0 ? 1 : 0;
 
@@ -108,7 +109,8 @@ internal sealed class NaiveHypervisor
             return;
         }
 
-        _out.Add(type == 0 && Kernel != 'B' ? $"invvpid {Vpid02} @{address:x}" : $"invvpid {Vpid02}");
+        int effective = V02 ? 2 : 1;
+        _out.Add(type == 0 && Kernel != 'B' ? $"invvpid {effective} @{address:x}" : $"invvpid {effective}");
         if (Kernel == 'B' && _e0 && CurrentRoot is not null)
         {
             _out.Add($"invept {CurrentRoot}");
@@ -194,7 +196,8 @@ internal sealed class NaiveHypervisor
 
     private void Transition(bool entry, uint id12)
     {
-        bool isNew = entry && _v12 && V02 && id12 != _lastVpid;
+        bool isNew = entry && _v12 && id12 != _lastVpid;
+        bool tag = _e0 || (_v12 && V02);
         switch (_policy)
         {
             case 'A':
@@ -214,7 +217,7 @@ internal sealed class NaiveHypervisor
                 {
                     OldFlush();
                 }
-                else if (!_v12)
+                else if (!_v12 || !V02)
                 {
                     OldFlush();
                 }
@@ -229,15 +232,36 @@ internal sealed class NaiveHypervisor
                 }
 
                 break;
-            case 'C' or 'D':
-                if (_v0 && !_v12)
+            case 'C':
+                if (_v0 && !(_v12 && (_e12 || V02)))
                 {
                     _flush = true;
                 }
                 else if (_v0 && isNew)
                 {
                     _lastVpid = id12;
-                    _out.Add("invvpid 2");
+                    Vpid(V02 ? 2 : 1);
+                }
+
+                break;
+            case 'D':
+                if (!_v0)
+                {
+                    break;
+                }
+
+                if (!_v12)
+                {
+                    _flush = true;
+                }
+                else if (!tag)
+                {
+                    _current = true;
+                }
+                else if (isNew)
+                {
+                    _lastVpid = id12;
+                    Vpid(V02 ? 2 : 1);
                 }
 
                 break;
@@ -246,10 +270,14 @@ internal sealed class NaiveHypervisor
                 {
                     _guest = true;
                 }
+                else if (!tag)
+                {
+                    _current = true;
+                }
                 else if (isNew)
                 {
                     _lastVpid = id12;
-                    _out.Add("invvpid 2");
+                    Vpid(V02 ? 2 : 1);
                 }
 
                 break;
@@ -262,6 +290,10 @@ internal sealed class NaiveHypervisor
                 {
                     _lastVpid = id12;
                     _guest = true;
+                }
+                else if (!tag)
+                {
+                    _current = true;
                 }
 
                 break;
@@ -420,7 +452,7 @@ internal sealed class NaiveHypervisor
         Vpid(Kernel switch
         {
             'D' or '0' => Vpid01,
-            'G' => _l2 && _v12 ? Vpid02 : Vpid01,
+            'G' => _l2 && _v12 && V02 ? Vpid02 : Vpid01,
             _ => _l2 && V02 ? Vpid02 : Vpid01,
         });
     }

@@ -31,6 +31,9 @@ public sealed class ViewTests
     [TestCase(1d, null, "-")]
     [TestCase(100_001d, 100_000d, "+0.001%")]
     [TestCase(1_300d, 100d, "+1,200%")]
+    [TestCase(1_000_003.0, 1_000_000.0, "+<0.001%")]
+    [TestCase(999_997.0, 1_000_000.0, "-<0.001%")]
+    [TestCase(1_000_005.1, 1_000_000.0, "+0.001%")]
     public void Changes_are_signed_percentages_or_undefined(double? value, double? reference, string text) => Assert.That(Numbers.Change(value, reference), Is.EqualTo(text));
 
     [Test]

@@ -68,7 +68,6 @@ internal static class LaneProfile
         InveptGlobal = 0,
         TlbControlAsid = 0,
         TlbControlAll = 0,
-        KvmSyncPage = 0,
         KvmRootLookup = 0,
     };
 }
