@@ -69,6 +69,11 @@ public static class SanityChecks
             hints.Add($"{run.Run}: this policy flushes on every transition, yet no flush was requested in {transitions:0}.");
         }
 
+        if (run.Policy == "never")
+        {
+            hints.Add($"{run.Run}: unsafe, a yardstick: a new vpid12 finds its predecessor's translations. Its cost is a bound and no proposal; safety is not checked yet (docs/limits.md).");
+        }
+
         if (run.FailedVmEntries.Count > 0)
         {
             hints.Add($"{run.Run}: {run.FailedVmEntries.Count} VM-entries failed their checks, the first because {run.FailedVmEntries[0].Check}.");

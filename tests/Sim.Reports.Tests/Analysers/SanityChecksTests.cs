@@ -50,7 +50,15 @@ public sealed class SanityChecksTests
         quiet.Counter("vm.nested_entries", "transitions", "E.", 200);
 
         Assert.That(SanityChecks.Hints(Set(("always-guest", quiet)), Reach), Has.Exactly(1).Contains("no flush was requested in 200"));
-        Assert.That(SanityChecks.Hints(Set(("never", quiet)), Reach), Is.Empty);
+        Assert.That(SanityChecks.Hints(Set(("never", quiet)), Reach), Has.None.Contains("no flush was requested"));
+    }
+
+    [Test]
+    public void The_policy_that_never_flushes_is_called_unsafe()
+    {
+        StatSheet sheet = Sample.Sheet(1_000, 100, 40, 200);
+        Assert.That(SanityChecks.Hints(Set(("never", sheet)), Reach), Has.Exactly(1).StartsWith("never: unsafe"));
+        Assert.That(SanityChecks.Hints(Set(("kvm-6.12", sheet)), Reach), Is.Empty);
     }
 
     [Test]
