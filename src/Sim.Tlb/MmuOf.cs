@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 using Sim.Core;
 using Sim.Core.Profiles;
@@ -24,6 +25,7 @@ internal sealed class Mmu<TReplacement> : Mmu
     private int _tagged;
     private int _global;
     private int _level;
+    private long _missed;
 
     public Mmu(CpuProfile profile, FlushCauses causes, MmuOptions options, string name)
         : base(profile, causes, options, name, profile.FirstLevel.Select(structure => CreateArray(structure, options, name)).ToArray())
@@ -57,43 +59,24 @@ internal sealed class Mmu<TReplacement> : Mmu
     {
         ReadOnlySpan<ulong> addresses = block.Address.AsSpan(from, to - from);
         ref byte flags = ref MemoryMarshal.GetReference(block.Flags.AsSpan(from, addresses.Length));
-        ref uint repeats = ref MemoryMarshal.GetReference(block.Repeat.AsSpan(from, addresses.Length));
         ref FirstProbe probes = ref MemoryMarshal.GetArrayDataReference(_probes);
         ref ulong latest = ref MemoryMarshal.GetArrayDataReference(_latest);
         ulong stall = 0;
-        long all = 0;
-        long stores = 0;
-        long fetches = 0;
-        long misses = 0;
         for (int i = 0; i < addresses.Length; i++)
         {
             ulong address = addresses[i];
-            int side = Unsafe.Add(ref flags, i) & AccessFlags.TypeMask;
-            long repeat = Unsafe.Add(ref repeats, i);
-            all += repeat;
-            stores += repeat & -(side & 1);
-            fetches += repeat & -(side >> 1);
-            ref FirstProbe probe = ref Unsafe.Add(ref probes, (nint)((address >> 63 << 2) | (uint)side));
+            ref FirstProbe probe = ref Unsafe.Add(ref probes, (nint)((address >> 63 << 2) | (Unsafe.Add(ref flags, i) & (uint)AccessFlags.TypeMask)));
             ulong page = (address & EntryKey.AddressMask) >> probe.PageShift;
             ulong set = (page ^ (page >> probe.SetShift)) & probe.SetMask;
-            ulong key = probe.Key | page;
-            if (Unsafe.Add(ref latest, (nint)(probe.LatestStart + set)) != key && !probe.Array.HitIn((int)set, key) && !HitElsewhere(address, side, ref probe))
+            if (Unsafe.Add(ref latest, (nint)(probe.LatestStart + set)) != (probe.Key | page))
             {
-                misses++;
-                stall += Miss(address, side);
-                if (repeat > 1)
-                {
-                    // The rest of the run hits what was filled, and the replacement rule must see it.
-                    _ = probe.Array.HitIn((int)set, key) || HitElsewhere(address, side, ref probe);
-                }
+                stall += LookFurther(block, from + i, (int)set, ref probe);
             }
         }
 
-        Span<long> accesses = Accesses.AsSpan(4 * _level, 4);
-        accesses[0] += all - stores - fetches;
-        accesses[1] += stores;
-        accesses[2] += fetches;
-        FirstHits[_level] += all - misses;
+        long misses = _missed;
+        _missed = 0;
+        FirstHits[_level] += Count(block.Flags.AsSpan(from, addresses.Length), block.Repeat.AsSpan(from, addresses.Length), Accesses.AsSpan(4 * _level, 4)) - misses;
         return stall;
     }
 
@@ -112,6 +95,73 @@ internal sealed class Mmu<TReplacement> : Mmu
     {
         IReplacement rule = TlbArray.CreateRule(structure, Rng.Fork(options.Seed, $"{name}.{structure.Name}"));
         return new TlbArray<TReplacement>(structure, typeof(TReplacement) == typeof(MixedReplacement) ? (TReplacement)(object)new MixedReplacement(rule) : (TReplacement)rule);
+    }
+
+    /// <summary>An access whose set saw another entry last: the rest of the first level, then the second. Returns its stall cycles.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private ulong LookFurther(TraceBlock block, int access, int set, ref FirstProbe probe)
+    {
+        ulong address = block.Address[access];
+        ulong key = probe.Key | ((address & EntryKey.AddressMask) >> probe.PageShift);
+        int side = block.Flags[access] & AccessFlags.TypeMask;
+        if (probe.Array.HitIn(set, key) || HitElsewhere(address, side, ref probe))
+        {
+            return 0;
+        }
+
+        _missed++;
+        ulong stall = Miss(address, side);
+        if (block.Repeat[access] > 1)
+        {
+            // The rest of the run hits what was filled, and the replacement rule must see it.
+            _ = probe.Array.HitIn(set, key) || HitElsewhere(address, side, ref probe);
+        }
+
+        return stall;
+    }
+
+    /// <summary>Adds the references by side, and returns their number.</summary>
+    private static long Count(ReadOnlySpan<byte> flags, ReadOnlySpan<uint> repeats, Span<long> bySide)
+    {
+        long all = 0;
+        long stores = 0;
+        long fetches = 0;
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            Vector256<ulong> allOf = default;
+            Vector256<ulong> storesOf = default;
+            Vector256<ulong> fetchesOf = default;
+            for (; i + Vector256<uint>.Count <= repeats.Length; i += Vector256<uint>.Count)
+            {
+                Vector128<byte> eight = Vector128.CreateScalarUnsafe(MemoryMarshal.Read<ulong>(flags[i..])).AsByte();
+                Vector128<ushort> wide = Vector128.WidenLower(eight);
+                Vector256<uint> type = Vector256.Create(Vector128.WidenLower(wide), Vector128.WidenUpper(wide)) & Vector256.Create((uint)AccessFlags.TypeMask);
+                Vector256<uint> repeat = Vector256.Create(repeats[i..]);
+                Vector256<uint> store = repeat & Vector256.Equals(type, Vector256.Create((uint)AccessType.Write));
+                Vector256<uint> fetch = repeat & Vector256.Equals(type, Vector256.Create((uint)AccessType.Execute));
+                allOf += Vector256.WidenLower(repeat) + Vector256.WidenUpper(repeat);
+                storesOf += Vector256.WidenLower(store) + Vector256.WidenUpper(store);
+                fetchesOf += Vector256.WidenLower(fetch) + Vector256.WidenUpper(fetch);
+            }
+
+            all = (long)Vector256.Sum(allOf);
+            stores = (long)Vector256.Sum(storesOf);
+            fetches = (long)Vector256.Sum(fetchesOf);
+        }
+
+        for (; i < repeats.Length; i++)
+        {
+            int side = flags[i] & AccessFlags.TypeMask;
+            all += repeats[i];
+            stores += side == (int)AccessType.Write ? repeats[i] : 0;
+            fetches += side == (int)AccessType.Execute ? repeats[i] : 0;
+        }
+
+        bySide[(int)AccessType.Read] += all - stores - fetches;
+        bySide[(int)AccessType.Write] += stores;
+        bySide[(int)AccessType.Execute] += fetches;
+        return all;
     }
 
     /// <summary>Looks for the classes of entries that the probe is not aimed at; a hit aims it at its class.</summary>

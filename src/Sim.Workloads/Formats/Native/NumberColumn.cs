@@ -203,6 +203,7 @@ internal static class NumberColumn
     /// The caller has counted: <paramref name="data"/> and the eight bytes after the last number can be loaded. Four numbers at a time: where each begins is
     /// looked up by their common byte of codes, so that the next four wait for one addition and not for four.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Decode<TSink>(
         ReadOnlySpan<byte> controls, ref byte data, scoped ReadOnlySpan<int> lengths, scoped ReadOnlySpan<ulong> masks, int count, scoped ref TSink sink)
         where TSink : struct, INumberSink, allows ref struct
