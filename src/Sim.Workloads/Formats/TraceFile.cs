@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using Sim.Core;
 using Sim.Core.Traces;
 
@@ -83,7 +82,7 @@ public sealed class TraceFile : ISeekableTraceSource
             for (int layer = 0; ; layer++)
             {
                 ReadOnlySpan<byte> head = content.Peek(HeadBytes);
-                if (layer <= MaxCompressionLayers && Unwrap(content, head, name) is { } unwrapped)
+                if (layer <= MaxCompressionLayers && Compression.Unwrap(content, head, name) is { } unwrapped)
                 {
                     content = new TraceInput(unwrapped, name, hashed: false);
                     continue;
@@ -128,21 +127,6 @@ public sealed class TraceFile : ISeekableTraceSource
 
     /// <inheritdoc/>
     public void Dispose() => _source.Dispose();
-
-    private static Stream? Unwrap(TraceInput content, ReadOnlySpan<byte> head, string name)
-    {
-        if (head.StartsWith(Signatures.Gzip))
-        {
-            return new GZipStream(content, CompressionMode.Decompress);
-        }
-
-        if (head.StartsWith(Signatures.Xz))
-        {
-            return new ExternalDecompressor("xz", "xz-utils", content, name);
-        }
-
-        return head.StartsWith(Signatures.Zstd) ? new ExternalDecompressor("zstd", "zstd", content, name) : null;
-    }
 
     private static string Recognise(ReadOnlySpan<byte> head, string name)
     {

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using Sim.Core;
 using Sim.Workloads.Formats;
 
@@ -73,19 +72,9 @@ public static class CaptureText
     private static TraceInput Unwrap(Stream stream, string name)
     {
         TraceInput content = new(stream, name, hashed: false);
-        ReadOnlySpan<byte> head = content.Peek(HeadBytes);
-        if (head.StartsWith(Signatures.Gzip))
-        {
-            return new TraceInput(new GZipStream(content, CompressionMode.Decompress), name, hashed: false);
-        }
-
-        if (head.StartsWith(Signatures.Xz))
-        {
-            return new TraceInput(new ExternalDecompressor("xz", "xz-utils", content, name), name, hashed: false);
-        }
 
         // Wrapped in any case: an input can be looked into only once.
-        return new TraceInput(head.StartsWith(Signatures.Zstd) ? new ExternalDecompressor("zstd", "zstd", content, name) : content, name, hashed: false);
+        return new TraceInput(Compression.Unwrap(content, content.Peek(HeadBytes), name) ?? content, name, hashed: false);
     }
 
     // TICKS ICOUNT CPU MODE TYPE, or the context line of a memory window cut after its first line: C CPU MODE CPL.
