@@ -3,7 +3,7 @@
 #
 # usage: capture.sh OUT [name...]      names: sort gzip python sqlite (default: all)
 #
-# Needs valgrind, python3, sqlite3, GNU sort and gzip (Debian packages). Input data are made here from a fixed seed, so a second capture
+# Needs valgrind, python3, sqlite3, GNU sort and gzip (Debian packages). Input data are made here from a fixed seed; still, a second capture
 # on the same Debian release need not be the same: its window may begin some accesses earlier or later. The window skips the loader
 # and the program's start-up: SKIP accesses are dropped, TAKE are kept, then the program is ended.
 set -eu
