@@ -11,6 +11,7 @@ internal sealed class Lane
     private readonly MachineSpec _spec;
     private readonly FlushCauses _causes;
     private readonly long[] _records = new long[RecordSchema.Kinds.Count];
+    private ulong? _start;
     private long _translationCycles;
     private long _invalidationCycles;
     private long _transitionCycles;
@@ -60,10 +61,11 @@ internal sealed class Lane
     };
 
     /// <summary>Takes note that records of one kind went by.</summary>
-    public void Count(RecordKind kind, int records, ulong time)
+    public void Count(RecordKind kind, int records, ulong firstTime, ulong lastTime)
     {
+        _start ??= firstTime;
         _records[(int)kind] += records;
-        Time = time;
+        Time = lastTime;
     }
 
     /// <summary>Accesses of a block, all by who runs now.</summary>
@@ -96,7 +98,7 @@ internal sealed class Lane
     public void Collect(StatSheet sheet)
     {
         Mmu.Collect(sheet);
-        sheet.Counter("cycles.trace", "cycles", "Cycles of the trace itself, summed over lanes.", (long)Time);
+        sheet.Counter("cycles.trace", "cycles", "Cycles of the trace itself, from each lane's first record to its last.", (long)(Time - (_start ?? Time)));
         sheet.Counter("cycles.translation", "cycles", "Stall cycles of address translation beyond a first-level TLB hit.", _translationCycles);
         sheet.Counter("cycles.invalidation", "cycles", "Cycles of invalidation instructions, whoever executed them.", _invalidationCycles);
         sheet.Counter("cycles.transition", "cycles", "Hardware cycles of VM-entries and VM-exits.", _transitionCycles);

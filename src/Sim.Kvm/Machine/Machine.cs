@@ -140,7 +140,7 @@ public sealed class Machine
 
     private void Run(Lane lane, TraceBlock block, int from, int to)
     {
-        lane.Count(RecordKind.Access, to - from, block.Time[to - 1]);
+        lane.Count(RecordKind.Access, to - from, block.Time[from], block.Time[to - 1]);
         if (lane.Refused)
         {
             _skipped += to - from;
@@ -153,7 +153,7 @@ public sealed class Machine
 
     private void Handle(Lane lane, in TraceEvent e)
     {
-        lane.Count(e.Kind, 1, e.Time);
+        lane.Count(e.Kind, 1, e.Time, e.Time);
         if (lane.Refused)
         {
             // The nested VM-exit that ends what never began.

@@ -197,4 +197,15 @@ public sealed class NestedTransitionTests
         ConfigurationException error = Assert.Throws<ConfigurationException>(() => script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)))!;
         Assert.That(error.Message, Does.Contain("vCPU 1").And.Contain("3 (address_space_ids)"));
     }
+
+    [Test]
+    public void Trace_cycles_run_from_the_first_record_whenever_that_was()
+    {
+        TraceBlock block = new();
+        block.AddAccess(1_000, 0x1000, AccessFlags.Pack(AccessType.Read));
+        block.AddAccess(1_250, 0x1000, AccessFlags.Pack(AccessType.Read));
+        Machine machine = new Script("kvm-6.12").Machine;
+        machine.Replay(block, 0, 2);
+        Assert.That(machine.Snapshot()["cycles.trace"], Is.EqualTo(250));
+    }
 }
