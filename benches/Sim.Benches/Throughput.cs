@@ -20,7 +20,7 @@ public static class Throughput
     /// <summary>The traces are short: each is measured as so many copies of itself in one file, so that start-up is not what is measured.</summary>
     private const int Times = 8;
 
-    /// <summary>Measures each trace; without arguments, the user traces in traces/. Exit code 1 if a figure cannot be had.</summary>
+    /// <summary>Measures each trace; without arguments, the user traces in traces/. Throws if a trace cannot be read or there is no C compiler.</summary>
     public static int Run(IReadOnlyList<string> traces)
     {
         string root = RepositoryRoot();

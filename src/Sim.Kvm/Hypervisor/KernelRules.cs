@@ -92,9 +92,6 @@ public enum InveptEmulation
 /// <summary>The kernel around a flush policy: everything that differs between versions but is not decided at the transition itself.</summary>
 public sealed record KernelRules
 {
-    /// <summary>First kernel with these rules.</summary>
-    public required string Kernel { get; init; }
-
     /// <summary>L1 may enable VPID for L2, and L2 gets vpid02.</summary>
     public bool OffersVpid { get; init; } = true;
 
@@ -135,7 +132,6 @@ public sealed record KernelRules
     /// <summary>Policy A: up to 4.3 (read: 4.2.8, 4.3).</summary>
     public static KernelRules Kvm42 { get; } = new()
     {
-        Kernel = "4.2",
         OffersVpid = false,
         L2HasOwnDirectRoot = false,
         RootSwitch = RootSwitch.ReloadAndFlush,
@@ -147,12 +143,11 @@ public sealed record KernelRules
     };
 
     /// <summary>Policy B: 4.4 to 4.19 (read: 4.4.11, 4.9.76).</summary>
-    public static KernelRules Kvm44 { get; } = Kvm42 with { Kernel = "4.4", OffersVpid = true, Invvpid = InvvpidEmulation.FlushVpid02AndEptp };
+    public static KernelRules Kvm44 { get; } = Kvm42 with { OffersVpid = true, Invvpid = InvvpidEmulation.FlushVpid02AndEptp };
 
     /// <summary>Policy C: 4.20 to 5.7 (read: 4.20, 5.4.214, 5.7.6).</summary>
     public static KernelRules Kvm420 { get; } = Kvm44 with
     {
-        Kernel = "4.20",
         L2HasOwnDirectRoot = true,
         RootSwitch = RootSwitch.CachedAndFlush,
         Primitive = FlushPrimitive.ActiveEptpElseVpid01,
@@ -162,7 +157,6 @@ public sealed record KernelRules
     /// <summary>Policy D: 5.8 to 5.13 (read: 5.8.1, 5.10.13, 5.11).</summary>
     public static KernelRules Kvm58 { get; } = new()
     {
-        Kernel = "5.8",
         FlushCurrentVpid = CurrentVpid.Vpid02InGuestMode,
         FlushGuestVpid = CurrentVpid.Vpid01,
         ServicesGuestBeforeSwitch = false,
@@ -172,20 +166,20 @@ public sealed record KernelRules
 
     /// <summary>Policy E0: 5.14 to 5.15.6 (read: 5.14-rc5).</summary>
     public static KernelRules Kvm514 { get; } =
-        Kvm58 with { Kernel = "5.14", ShadowGuestFlush = ShadowGuestFlush.Unload, Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots };
+        Kvm58 with { ShadowGuestFlush = ShadowGuestFlush.Unload, Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots };
 
     /// <summary>Policy E1: 5.15.7 stable and 5.16 (read: 5.15.85). 5.17 to 6.1 differ in <see cref="ShadowGuestFlush"/> only.</summary>
     public static KernelRules Kvm516 { get; } =
-        Kvm514 with { Kernel = "5.16", FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true };
+        Kvm514 with { FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true };
 
     /// <summary>Policy F: 6.2 to 6.11 (read: 6.5, 6.8.1).</summary>
-    public static KernelRules Kvm62 { get; } = Kvm516 with { Kernel = "6.2", ShadowGuestFlush = ShadowGuestFlush.Sync };
+    public static KernelRules Kvm62 { get; } = Kvm516 with { ShadowGuestFlush = ShadowGuestFlush.Sync };
 
     /// <summary>Policy G: 6.12 to 7.1.5.</summary>
-    public static KernelRules Kvm612 { get; } = new() { Kernel = "6.12" };
+    public static KernelRules Kvm612 { get; } = new();
 
     /// <summary>nSVM, 5.8 to today.</summary>
-    public static KernelRules Nsvm58 { get; } = new() { Kernel = "5.8", Primitive = FlushPrimitive.Asid };
+    public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid };
 
     /// <summary>Today's kernel on that vendor's hardware: where yardsticks and hypothetical policies live.</summary>
     public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : Nsvm58;

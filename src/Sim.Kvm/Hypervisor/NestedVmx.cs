@@ -8,9 +8,6 @@ namespace Sim.Kvm;
 /// <summary>L0's emulation of L1's virtualization instructions: nested VM-entry and VM-exit (kvm-semantics.md 2.2), INVVPID, INVEPT (2.9), INVLPGA.</summary>
 internal sealed class NestedVmx
 {
-    /// <summary>Bits 51:12 of an EPTP.</summary>
-    public const ulong Ep4taMask = 0x000F_FFFF_FFFF_F000;
-
     private readonly MachineSpec _spec;
     private readonly IFlushPolicy _policy;
     private readonly KernelRules _rules;
@@ -43,7 +40,7 @@ internal sealed class NestedVmx
     /// </summary>
     public bool Accept(Lane lane, VCpu vcpu, in TraceEvent e, out Vmcs12 vmcs12)
     {
-        vmcs12 = new Vmcs12(e.C, Offered((VmControls)e.F), (uint)e.D, e.E & Ep4taMask);
+        vmcs12 = new Vmcs12(e.C, Offered((VmControls)e.F), (uint)e.D, InveptSingle.Ep4taOf(e.E));
         lane.HypervisorCycles += _spec.Profile.Costs.KvmNestedEntry;
         if (vmcs12.UsesVpid && vmcs12.Vpid == 0)
         {
@@ -131,7 +128,7 @@ internal sealed class NestedVmx
             return;
         }
 
-        (ulong type, ulong eptp12) = (e.A, e.B & Ep4taMask);
+        (ulong type, ulong eptp12) = (e.A, InveptSingle.Ep4taOf(e.B));
         if (type is not (1 or 2))
         {
             _vmfails++;

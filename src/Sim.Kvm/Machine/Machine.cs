@@ -201,7 +201,7 @@ public sealed class Machine
                 _nested.Invvpid(lane, RunningVcpu(lane), e);
                 break;
             case RecordKind.Invept when e.Level == 0:
-                Recorded(lane, e.A == 1 ? new InveptSingle(e.B & NestedVmx.Ep4taMask) : new InveptGlobal());
+                Recorded(lane, e.A == 1 ? new InveptSingle(e.B) : new InveptGlobal());
                 break;
             case RecordKind.Invept when _kind == ReplayKind.ByPolicy:
                 _nested.Invept(RunningVcpu(lane), e);
@@ -229,7 +229,7 @@ public sealed class Machine
         if (_kind == ReplayKind.AsRecorded)
         {
             vcpu.GuestMode = guestMode;
-            lane.Recorded = ((ushort)e.D, e.E & NestedVmx.Ep4taMask);
+            lane.Recorded = ((ushort)e.D, InveptSingle.Ep4taOf(e.E));
         }
         else
         {
@@ -436,7 +436,7 @@ public sealed class Machine
             MapTable.L1 => _spaces.L1(e.B),
             MapTable.L2 => _spaces.L2(RunningVcpu(lane).Vmcs12, e.B),
             MapTable.Tdp01 => _spaces.Tdp(new RootKey(0, 0, false, false)),
-            _ => _spaces.Tdp(new RootKey(0, e.B & NestedVmx.Ep4taMask, true, true)),
+            _ => _spaces.Tdp(new RootKey(0, InveptSingle.Ep4taOf(e.B), true, true)),
         };
         if (change is MapChangeKind.Made or MapChangeKind.Changed)
         {
