@@ -30,9 +30,16 @@ public sealed record Stat(string Path, string Label, string Unit, StatKind Kind,
 public sealed class StatSheet
 {
     private readonly SortedDictionary<string, Stat> _stats = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, Series> _series = new(StringComparer.Ordinal);
 
     /// <summary>All statistics, ordinal order of keys.</summary>
     public IReadOnlyCollection<Stat> Stats => _stats.Values;
+
+    /// <summary>All series, ordinal order of keys.</summary>
+    public IReadOnlyCollection<Series> Series => _series.Values;
+
+    /// <summary>Adds a series. Its key must be new.</summary>
+    public void Add(Series series) => _series.Add(series.Key, series);
 
     /// <summary>Adds a counter. Adding the same key twice sums the values (two structures under one name).</summary>
     public void Counter(string path, string unit, string help, long value, string label = "") => Add(new Stat(path, label, unit, StatKind.Counter, help, value));
@@ -46,7 +53,7 @@ public sealed class StatSheet
     /// <summary>The sum over all statistics with this path, whatever their label.</summary>
     public long Sum(string path) => _stats.Values.Where(stat => stat.Path == path).Sum(stat => stat.Value);
 
-    /// <summary>This snapshot minus an earlier one: counters are subtracted, gauges kept.</summary>
+    /// <summary>This snapshot minus an earlier one: counters and histograms are subtracted, gauges kept, and of what goes over time the points that are new.</summary>
     public StatSheet Since(StatSheet earlier)
     {
         StatSheet result = new();
@@ -55,7 +62,23 @@ public sealed class StatSheet
             result.Add(stat.Kind == StatKind.Counter ? stat with { Value = stat.Value - earlier[stat.Key] } : stat);
         }
 
+        foreach (Series series in _series.Values)
+        {
+            result.Add(series with { Points = earlier._series.TryGetValue(series.Key, out Series? before) ? NewPoints(series, before) : series.Points });
+        }
+
         return result;
+    }
+
+    private static List<SeriesPoint> NewPoints(Series now, Series before)
+    {
+        if (now.Kind == SeriesKind.OverTime)
+        {
+            return [.. now.Points.Skip(before.Points.Count)];
+        }
+
+        Dictionary<long, long> counted = before.Points.ToDictionary(point => point.X, point => point.Y);
+        return [.. now.Points.Select(point => point with { Y = point.Y - counted.GetValueOrDefault(point.X) }).Where(point => point.Y != 0)];
     }
 
     private void Add(Stat stat)

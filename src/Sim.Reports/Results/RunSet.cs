@@ -19,7 +19,23 @@ public sealed record RunSet(bool Partial, Provenance Provenance, IReadOnlyList<R
 /// <param name="Statistics">Statistics of the measured window; empty if the run failed.</param>
 /// <param name="FailedVmEntries">VM-entries of the measured window that failed their consistency checks, in order.</param>
 /// <param name="Failure">Why the run has no statistics; null if it has.</param>
-public sealed record RunResult(string Run, string Policy, StatSheet Statistics, IReadOnlyList<FailedEntry> FailedVmEntries, RunFailure? Failure = null);
+/// <param name="Safety">What the safety oracle says; null if it did not watch.</param>
+public sealed record RunResult(string Run, string Policy, StatSheet Statistics, IReadOnlyList<FailedEntry> FailedVmEntries, RunFailure? Failure = null, SafetyVerdict? Safety = null);
+
+/// <summary>What the safety oracle saw in the measured window.</summary>
+/// <param name="Findings">One for each kind of wrong outcome that happened; empty if none did.</param>
+/// <param name="PermittedStaleUses">Uses of an old translation that the architecture still allowed.</param>
+public sealed record SafetyVerdict(IReadOnlyList<SafetyFinding> Findings, long PermittedStaleUses)
+{
+    /// <summary>True if nothing wrong happened.</summary>
+    public bool IsSafe => Findings.Count == 0;
+}
+
+/// <summary>A kind of wrong outcome.</summary>
+/// <param name="Kind">stale_use, failed_vm_entry, interrupt_lost, interrupt_duplicated, interrupt_misdelivered, ...</param>
+/// <param name="Count">How often.</param>
+/// <param name="Story">The first one, told in lines: who mapped, who changed, which flush was owed, which was done, which record used it.</param>
+public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string> Story);
 
 /// <summary>Why a run has no result.</summary>
 /// <param name="ExitCode">The process exit code of this kind of error (DESIGN.md section 8).</param>
