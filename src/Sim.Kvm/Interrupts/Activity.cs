@@ -59,6 +59,9 @@ public sealed class Activity
     /// <summary>What the step before found: carried from one step to the next, as in a register.</summary>
     internal bool Found { get; set; }
 
+    /// <summary>A step that stays needs not be tried again before this time, unless somebody pokes its CPU; 0: try again.</summary>
+    internal long WaitUntil { get; set; }
+
     /// <summary>Cycles that this step cost beyond its own figure.</summary>
     internal int Extra { get; set; }
 
@@ -86,6 +89,12 @@ public sealed class Activity
     /// <summary>Begins a program when idle, or puts it in front of what is under way, so that its first step is the current one.</summary>
     internal void Begin(Program program)
     {
+        if (_depth > 0)
+        {
+            // It was not carried out yet, and must be when this program ends.
+            _positions[_depth - 1]--;
+        }
+
         Call(program);
         _positions[_depth - 1] = 0;
     }
@@ -98,6 +107,7 @@ public sealed class Activity
     {
         Step step = Current;
         Extra = 0;
+        WaitUntil = 0;
         Flow flow = step.Run(this);
         if (flow == Flow.Return)
         {
@@ -109,7 +119,8 @@ public sealed class Activity
             MoveOn();
         }
 
-        return step.Cycles(System.Spec.Profile) + Extra;
+        int cycles = step.Cycles(System.Spec.Profile) + Extra;
+        return flow == Flow.Stay ? Math.Max(1, cycles) : cycles;
     }
 
     private void MoveOn()

@@ -48,6 +48,6 @@ public interface IGuestBehaviour
     /// <summary>What the guest at its home level does next.</summary>
     GuestAction Next(int vcpu);
 
-    /// <summary>A handler returned.</summary>
-    void Handled(int vcpu, int level, byte vector);
+    /// <summary>A handler returned. Says which vCPU's <see cref="GuestActionKind.Spin"/> that ends; -1 for none but its own.</summary>
+    int Handled(int vcpu, int level, byte vector);
 }

@@ -30,7 +30,7 @@ public interface IInterruptPath
     /// <summary>From the requests to the VM-entry (vcpu_enter_guest).</summary>
     Program Entry { get; }
 
-    /// <summary>kvm_vcpu_halt, up to leaving the CPU.</summary>
+    /// <summary>kvm_vcpu_halt: poll, sleep, wake, look whether there is something to run for.</summary>
     Program Halt { get; }
 
     /// <summary>vcpu_load.</summary>
@@ -38,7 +38,4 @@ public interface IInterruptPath
 
     /// <summary>What vcpu_put does for a preempted vCPU.</summary>
     Program Preempt { get; }
-
-    /// <summary>Behind a wake-up: whether there is something to run for.</summary>
-    Program Unhalt { get; }
 }

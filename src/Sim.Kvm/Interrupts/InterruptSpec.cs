@@ -6,6 +6,12 @@ namespace Sim.Kvm.Interrupts;
 /// <summary>The machine on which interrupts are delivered, whatever the path. Times are reference cycles.</summary>
 public sealed record InterruptSpec
 {
+    /// <summary>posted_intr_nv: the vector that L1's KVM notifies L2's vCPUs with.</summary>
+    public const byte PostedIntrNv = 0xF2;
+
+    /// <summary>The vector of L1's own reschedule IPI.</summary>
+    public const byte L1Reschedule = 0xFD;
+
     /// <summary>Controls that L1's KVM sets in vmcs12 if it may use everything.</summary>
     public const VmControls FullControls12 = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow
         | VmControls.VirtualInterruptDelivery | VmControls.PostedInterrupts;
@@ -48,9 +54,9 @@ public sealed record InterruptSpec
     /// <summary>APICv inhibit reasons that are set from the start, as bits.</summary>
     public ulong Inhibits { get; init; }
 
+    /// <summary>Vectors whose EOI must reach L0 (level-triggered ones): the EOI-exit bitmap.</summary>
+    public IReadOnlyList<byte> EoiExitVectors { get; init; } = [];
+
     /// <summary>vCPUs in all.</summary>
     public int Vcpus => Lanes * VcpusPerLane;
-
-    /// <summary>L1 delivers to L2 through L2's own posted-interrupt descriptor.</summary>
-    public bool L1PostsToL2 => Profile.Vendor == Vendor.Intel && (Controls12 & VmControls.PostedInterrupts) != 0;
 }

@@ -94,6 +94,13 @@ internal sealed class InterruptSystem
 
     public AvicPhysicalIdTable AvicPhysicalIds { get; }
 
+    /// <summary>Controls of vmcs12: those that L1 wants and L0 can offer. Without APICv in L0 there is none in vmcs12.</summary>
+    public VmControls Controls12 => Path.UsesApicv ? Spec.Controls12
+        : Spec.Controls12 & ~(VmControls.VirtualInterruptDelivery | VmControls.PostedInterrupts | VmControls.ApicRegisterVirtualization);
+
+    /// <summary>L1 delivers to L2 through L2's own posted-interrupt descriptor; else by injection.</summary>
+    public bool L1PostsToL2 => (Controls12 & VmControls.PostedInterrupts) != 0;
+
     /// <summary>Told of every step, if somebody wants to know.</summary>
     public Action<ExecutedStep>? Observer { get; init; }
 
@@ -139,7 +146,15 @@ internal sealed class InterruptSystem
     public int Advance(Activity activity)
     {
         Observe(activity, activity.Current.Name);
-        return activity.Advance();
+        PhysicalCpu? cpu = activity.Cpu;
+        bool inHost = cpu is { InGuest: false };
+        int cycles = activity.Advance();
+        if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
+        {
+            Ledger.Stolen(cpu.LastExit, cycles);
+        }
+
+        return cycles;
     }
 
     /// <summary>Cycles of guest work that a CPU has before its next step; 0 if it does none.</summary>

@@ -63,6 +63,9 @@ internal sealed class VirtualCpu
     /// <summary>Halted: in kvm_vcpu_halt until something deliverable comes.</summary>
     public bool IsHalted { get; set; }
 
+    /// <summary>When halt-polling ends.</summary>
+    public long PollUntil { get; set; }
+
     /// <summary>Woken since it last looked whether it may run.</summary>
     public bool WasWoken { get; set; }
 
@@ -117,6 +120,9 @@ internal sealed class VirtualCpu
     /// <summary>L1 gave L2 up: its VM-entry failed.</summary>
     public bool L2Failed { get; set; }
 
+    /// <summary>The IPI that L2 asked L1 to emulate.</summary>
+    public Delivery L2Icr { get; set; }
+
     /// <summary>What L1 must emulate for L2 before it enters it again.</summary>
     public L1Task L1Task { get; set; }
 
@@ -150,6 +156,12 @@ internal sealed class GuestContext
 
     /// <summary>Vector whose handler runs; -1 if none does.</summary>
     public int Handler { get; set; } = -1;
+
+    /// <summary>Level of the APIC that accepted it.</summary>
+    public int HandlerApic { get; set; }
+
+    /// <summary>Work that the handler interrupted.</summary>
+    public long Interrupted { get; set; }
 
     /// <summary>The handler wrote EOI and has only its return left.</summary>
     public bool EoiWritten { get; set; }

@@ -30,6 +30,9 @@ internal sealed class VmcsState
     /// <summary>Vector to inject at the next VM-entry; -1 if none.</summary>
     public int Injection { get; set; } = -1;
 
+    /// <summary>Level of the APIC that accepted it.</summary>
+    public int InjectionApic { get; set; }
+
     /// <summary>Interrupt-window exiting (VINTR intercept on AMD).</summary>
     public bool WindowExiting { get; set; }
 
