@@ -56,6 +56,9 @@ internal sealed class InterruptLedger
     /// <summary>Interrupts whose handler ran, at both levels.</summary>
     public long Handled => _handled[0] + _handled[1];
 
+    /// <summary>Interrupts sent, to both levels.</summary>
+    public long Sent => _posted[0] + _posted[1];
+
     /// <summary>Latency from source to handler of interrupts for level 1 or 2.</summary>
     public LatencyHistogram Latency(int level) => _latency[level - 1];
 

@@ -101,7 +101,7 @@ internal sealed class InterruptSystem
     /// <summary>L1 delivers to L2 through L2's own posted-interrupt descriptor; else by injection.</summary>
     public bool L1PostsToL2 => (Controls12 & VmControls.PostedInterrupts) != 0;
 
-    /// <summary>Told of every step, if somebody wants to know.</summary>
+    /// <summary>Told of every step behind its effect, if somebody wants to know.</summary>
     public Action<ExecutedStep>? Observer { get; init; }
 
     /// <summary>Told of VM-exits and VM-entries, and asked what they cost beyond this model.</summary>
@@ -145,10 +145,11 @@ internal sealed class InterruptSystem
     /// <summary>Carries out an activity's current step. Returns its cycles.</summary>
     public int Advance(Activity activity)
     {
-        Observe(activity, activity.Current.Name);
+        string name = activity.Current.Name;
         PhysicalCpu? cpu = activity.Cpu;
         bool inHost = cpu is { InGuest: false };
         int cycles = activity.Advance();
+        Observe(activity, name);
         if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
         {
             Ledger.Stolen(cpu.LastExit, cycles);
@@ -193,19 +194,19 @@ internal sealed class InterruptSystem
     /// <summary>kvm_vcpu_wake_up: true if the thread slept, or was about to.</summary>
     public bool WakeUp(VirtualCpu vcpu)
     {
-        if (vcpu.State == ThreadState.Runnable)
+        if (vcpu.State == VcpuThreadState.Runnable)
         {
             return false;
         }
 
         vcpu.WasWoken = true;
-        if (vcpu.State == ThreadState.Asleep)
+        if (vcpu.State == VcpuThreadState.Asleep)
         {
             vcpu.Cpu.RunQueue.Enqueue(vcpu);
             Conductor.Poke(vcpu.Cpu);
         }
 
-        vcpu.State = ThreadState.Runnable;
+        vcpu.State = VcpuThreadState.Runnable;
         return true;
     }
 

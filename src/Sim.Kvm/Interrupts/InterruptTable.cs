@@ -143,8 +143,8 @@ public static class InterruptTable
         {
             TargetState.RunningL1 => runs && !vcpu.GuestMode,
             TargetState.RunningL2 => runs && vcpu.GuestMode,
-            TargetState.Halted => vcpu.State == ThreadState.Asleep,
-            _ => vcpu is { State: ThreadState.Runnable, IsLoaded: false } && vcpu.Cpu is { InGuest: true, Interrupts.IsIdle: true },
+            TargetState.Halted => vcpu.State == VcpuThreadState.Asleep,
+            _ => vcpu is { State: VcpuThreadState.Runnable, IsLoaded: false } && vcpu.Cpu is { InGuest: true, Interrupts.IsIdle: true },
         };
     }
 }

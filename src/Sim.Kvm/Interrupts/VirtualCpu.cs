@@ -9,7 +9,7 @@ internal enum VcpuMode
 }
 
 /// <summary>What the host's scheduler thinks of a vCPU's thread.</summary>
-internal enum ThreadState
+internal enum VcpuThreadState
 {
     /// <summary>Has, or waits for, a CPU.</summary>
     Runnable,
@@ -55,7 +55,7 @@ internal sealed class VirtualCpu
 
     public VcpuMode Mode { get; set; }
 
-    public ThreadState State { get; set; }
+    public VcpuThreadState State { get; set; }
 
     /// <summary>vcpu_load was done and vcpu_put was not.</summary>
     public bool IsLoaded { get; set; }

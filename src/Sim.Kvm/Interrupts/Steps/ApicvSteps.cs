@@ -164,7 +164,7 @@ internal static class ApicvSteps
     /// <summary>kvm_make_all_cpus_request with KVM_REQUEST_NO_WAKEUP.</summary>
     private static void KickWithoutWaking(InterruptSystem system, VirtualCpu vcpu, PhysicalCpu? self)
     {
-        if (vcpu.State == ThreadState.Runnable)
+        if (vcpu.State == VcpuThreadState.Runnable)
         {
             system.Kick(vcpu, self);
         }

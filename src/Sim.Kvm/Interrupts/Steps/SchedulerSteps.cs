@@ -19,7 +19,7 @@ internal static class SchedulerSteps
     /// <summary>prepare_to_rcuwait, set_current_state: a wake-up from here on counts.</summary>
     public static Step PrepareToSleep { get; } = new("set_current_state(TASK_INTERRUPTIBLE)", Costs.SharedLine, activity =>
     {
-        activity.Vcpu!.State = ThreadState.Interruptible;
+        activity.Vcpu!.State = VcpuThreadState.Interruptible;
         return Flow.Next;
     });
 
@@ -31,7 +31,7 @@ internal static class SchedulerSteps
         vcpu.WasWoken = false;
         if (EntrySteps.HasEvents(activity.System, vcpu))
         {
-            vcpu.State = ThreadState.Runnable;
+            vcpu.State = VcpuThreadState.Runnable;
             vcpu.IsHalted = false;
             vcpu.Requests |= VcpuRequests.Event;
             if (!activity.System.Path.UsesAvic)
@@ -52,9 +52,9 @@ internal static class SchedulerSteps
     public static Step Deactivate { get; } = new("schedule()", Costs.SharedLine, activity =>
     {
         VirtualCpu vcpu = activity.Vcpu!;
-        if (vcpu.State == ThreadState.Interruptible)
+        if (vcpu.State == VcpuThreadState.Interruptible)
         {
-            vcpu.State = ThreadState.Asleep;
+            vcpu.State = VcpuThreadState.Asleep;
         }
         else
         {
