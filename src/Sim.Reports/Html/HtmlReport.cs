@@ -215,9 +215,9 @@ public static class HtmlReport
         }
 
         Fact(html, "records", $"{Numbers.Whole(provenance.Windows.Skipped)} skipped, {Numbers.Whole(provenance.Windows.WarmedUp)} warm-up, {Numbers.Whole(provenance.Windows.Measured)} measured");
-        foreach ((string path, string origin) in provenance.Origins.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        foreach (IGrouping<string, string> paths in provenance.Origins.OrderBy(pair => pair.Key, StringComparer.Ordinal).GroupBy(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal))
         {
-            Fact(html, $"set: {path}", $"by {origin}");
+            Fact(html, $"set by {paths.Key}", string.Join(", ", paths));
         }
 
         if (session.StartedUtc.Length > 0)

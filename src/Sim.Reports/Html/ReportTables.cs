@@ -15,8 +15,6 @@ internal static class ReportTables
         ("per nested transition", Figures.TotalPerTransition, false),
         ("translation cycles", Figures.TranslationCycles, true),
         ("per nested transition", Figures.TranslationPerTransition, false),
-        ("walk cycles", Figures.WalkCycles, true),
-        ("per walk", Figures.CyclesPerWalk, false),
     ];
 
     private static readonly (string Title, Func<StatSheet, double?> Figure, bool Whole)[] MissColumns =
@@ -30,8 +28,15 @@ internal static class ReportTables
         ("conflict", Figures.Conflict, true),
         ("flushed", Figures.Flushed, true),
         ("flushed per nested transition", Figures.FlushedPerTransition, false),
+    ];
+
+    private static readonly (string Title, Func<StatSheet, double?> Figure, bool Whole)[] WalkColumns =
+    [
+        ("walk cycles", Figures.WalkCycles, true),
+        ("cycles per walk", Figures.CyclesPerWalk, false),
+        ("walk references", Figures.WalkReferences, true),
         ("references per walk", Figures.ReferencesPerWalk, false),
-        ("entries dropped", Figures.EntriesDropped, true),
+        ("entries dropped by invalidations", Figures.EntriesDropped, true),
     ];
 
     /// <summary>All tables of these results, in the order of the page.</summary>
@@ -44,8 +49,9 @@ internal static class ReportTables
             tables.Add(ByRun("Cycles", "Of the measured window. Per nested transition: divided by nested VM-entries plus nested VM-exits.", runs, CostColumns));
             AddCounts(tables, "Cycles by activity", "The parts of the total.", "activity", runs, CyclesByActivity, folded: false);
             tables.Add(ByRun("Misses", "A walk is an access that missed in every TLB level; its four causes add up to it.", runs, MissColumns));
+            tables.Add(ByRun("Walks", "A reference is one paging-structure entry read, guest and host together.", runs, WalkColumns));
             AddCounts(tables, "Flush requests and invalidations", "What the hypervisor asked for, and what hardware executed, by whomever.", "kind", runs, Flushes, folded: false);
-            AddCounts(tables, "Misses caused by flushes", "By what dropped the translation, at which transition, decided by which rule.", "cause", runs, Figures.FlushedByCause, folded: false);
+            AddCounts(tables, "Misses caused by flushes", "By what dropped the translation, at which transition, decided by which rule.", "cause", runs, FlushedMisses, folded: false);
             AddCounts(tables, "VM-exits", "By level and reason.", "exit", runs, sheet => Exits(sheet, input.ExitName), folded: false);
             AddFailedEntries(tables, runs);
             AddCounts(tables, "All statistics", "Exact, as in the result file.", "statistic", runs, sheet => sheet.Stats.Select(stat => KeyValuePair.Create(stat.Key, stat.Value)), folded: true);
@@ -96,6 +102,9 @@ internal static class ReportTables
 
     private static IEnumerable<KeyValuePair<string, long>> Flushes(StatSheet sheet) =>
         Figures.FlushRequests(sheet).Select(pair => KeyValuePair.Create($"{pair.Key} requests", pair.Value)).Concat(Figures.Invalidations(sheet));
+
+    private static IEnumerable<KeyValuePair<string, long>> FlushedMisses(StatSheet sheet) => Figures.FlushedByCause(sheet)
+        .Select(pair => KeyValuePair.Create($"{StatQuery.Value(pair.Key, "invalidation")} at {StatQuery.Value(pair.Key, "transition")}, rule {StatQuery.Value(pair.Key, "rule")}", pair.Value));
 
     private static IEnumerable<KeyValuePair<string, long>> Exits(StatSheet sheet, Func<long, string> name) =>
         Figures.ExitsByLevel(sheet).Select(exit => KeyValuePair.Create($"L{exit.Level} {name(exit.Reason)} ({exit.Reason})", exit.Count));

@@ -47,8 +47,8 @@ function themed(specification) {
   if (narrow.matches) {
     config.axis.labelLimit = 110;
     config.axisX.tickCount = 4;
-    config.legend.columns = 2;
-    config.legend.labelLimit = 130;
+    config.legend.columns = 1;
+    config.legend.labelLimit = 210;
   }
 
   return { ...specification, config };
@@ -64,6 +64,10 @@ function withoutHidden(specification) {
         layer.encoding[channel].sort = names.filter((name) => !hiddenRuns.has(name));
       }
     }
+  }
+
+  if (copy.usermeta?.step) {
+    copy.height = copy.usermeta.step * Math.max(1, copy.layer[0].encoding.y.sort.length);
   }
 
   return copy;

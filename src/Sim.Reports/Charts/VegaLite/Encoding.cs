@@ -126,7 +126,7 @@ public sealed record Encoding(Channel Channel, string Member, ValueKind Kind, st
 
         if (Channel is Channel.X or Channel.Y && Kind == ValueKind.Quantitative)
         {
-            json["axis"] = new JsonObject { ["format"] = "~s" };
+            json["axis"] = new JsonObject { ["labelExpr"] = "format(datum.value, '~s')" };
         }
 
         if (Hidden && Channel != Channel.YOffset)

@@ -10,11 +10,13 @@ public sealed record Specification(string Title, string Reading, params IReadOnl
 {
     private const string Schema = "https://vega.github.io/schema/vega-lite/v6.json";
 
-    /// <summary>Height in pixels; null to give each category of Y the room of <see cref="Step"/>.</summary>
+    /// <summary>Height in pixels; null to give each of the names on the Y of the first layer the room of <see cref="Step"/>.</summary>
     public int? Height { get; init; }
 
-    /// <summary>Pixels for each category of Y if <see cref="Height"/> is null.</summary>
+    /// <summary>Pixels for each name if <see cref="Height"/> is null; the page makes the plot lower when it hides some.</summary>
     public int Step { get; init; } = 30;
+
+    private int Categories => Layers[0].Encodings.First(encoding => encoding.Channel == Channel.Y).Names!.Count;
 
     /// <summary>The specification.</summary>
     /// <param name="theme">Colours and fonts; null leaves them to who draws it.</param>
@@ -26,10 +28,14 @@ public sealed record Specification(string Title, string Reading, params IReadOnl
             ["$schema"] = Schema,
             ["description"] = $"{Title}. {Reading}",
             ["width"] = width is { } pixels ? pixels : "container",
-            ["height"] = Height is { } fixedHeight ? fixedHeight : new JsonObject { ["step"] = Step },
-            ["autosize"] = new JsonObject { ["type"] = width is null ? "fit-x" : "pad", ["contains"] = "padding" },
+            ["height"] = Height ?? (Step * Categories),
             ["layer"] = new JsonArray([.. Layers.Select(layer => layer.ToJson())]),
         };
+        if (Height is null)
+        {
+            json["usermeta"] = new JsonObject { ["step"] = Step };
+        }
+
         if (theme is not null)
         {
             json["title"] = Title;
