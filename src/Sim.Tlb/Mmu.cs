@@ -62,6 +62,8 @@ public abstract class Mmu
         _second = profile.SecondLevel.Select(structure => TlbArray.Create(structure, Rng.Fork(options.Seed, $"{name}.{structure.Name}"))).ToArray();
         _walker = new Walker(profile, options.PagingStructureCaches);
         _attribution = options.Attribution ? new MissAttribution(_second) : null;
+        Refill = options.RefillCurve ? new RefillCurve() : null;
+        Breakdown = options.WalkBreakdown ? new WalkBreakdown() : null;
         TlbStructure[] structures = [.. profile.FirstLevel, .. profile.SecondLevel];
         _retention = new TagRetention(structures.Max(structure => structure.KeptVpids ?? 1), structures.Max(structure => structure.KeptPcids ?? 1));
         _limited = Limited();
@@ -72,6 +74,12 @@ public abstract class Mmu
     public TranslationContext Context => Active?.Context!;
 
     private protected ActiveContext? Active { get; private set; }
+
+    /// <summary>Null if not wanted.</summary>
+    private protected RefillCurve? Refill { get; }
+
+    /// <summary>Null if not wanted.</summary>
+    private protected WalkBreakdown? Breakdown { get; }
 
     /// <summary>For each side, the classes of first-level entries that the context may have: bit (2 * size + global).</summary>
     private protected int[] FirstClasses { get; } = new int[Sides];
@@ -146,6 +154,10 @@ public abstract class Mmu
         if (Mark(effective, current, guestPhysical: false, pagingStructures: false))
         {
             dropped += InvalidateTlbs(effective.Translations, cause);
+            if (effective.Translations is null)
+            {
+                Refill?.Flushed(_kills, cause);
+            }
         }
 
         if (Mark(effective, current, guestPhysical: false, pagingStructures: true))
@@ -194,6 +206,21 @@ public abstract class Mmu
         Counters.CollectByCause(sheet, $"{_name}.invalidations", "invalidations", "Invalidations executed.", _executed, _causes);
         _walker.Collect(sheet, _name, _causes);
         _attribution?.Collect(sheet, _name, _causes);
+        Refill?.Collect(sheet, _name, _causes);
+        Breakdown?.Collect(sheet, _name);
+    }
+
+    /// <summary>Adds a gauge for every array and every tag that has entries in it: who holds the array now.</summary>
+    public void CollectOccupancy(StatSheet sheet)
+    {
+        ArgumentNullException.ThrowIfNull(sheet);
+        for (int context = 1; context < _tags.Count; context++)
+        {
+            foreach (TlbArray array in _first.Concat(_second).Where(array => array.LiveOf(context) != 0))
+            {
+                sheet.Gauge($"{_name}.{array.Structure.Name}.occupancy", "entries", "Entries held now, by the tag they have and the level that uses it.", array.LiveOf(context), LabelOf(context));
+            }
+        }
     }
 
     /// <summary>Checks the conservation laws.</summary>
@@ -221,6 +248,8 @@ public abstract class Mmu
             Counters.Check($"{_name}: walks", _walks.Sum(), "cold + capacity + conflict + flushed", _attribution.Walks);
             Counters.Check($"{_name}: walk cycles", _walkCycles.Sum(), "those by cause", _attribution.WalkCycles);
         }
+
+        Breakdown?.CheckConservation(_name, _walks.Sum(), _walkCycles.Sum());
     }
 
     /// <summary>The hot loop's own view of the current context must be renewed.</summary>
@@ -270,6 +299,8 @@ public abstract class Mmu
         int firstSize = _firstSize[(Sizes * side) + (int)walk.Size];
         int secondSize = _secondSize[(Sizes * side) + (int)walk.Size];
         _attribution?.Walk(space, secondSize == NoSize ? firstSize : secondSize, firstSize, address, (long)cycles);
+        Refill?.Walked();
+        Breakdown?.Walk(address, walk.Size, (long)cycles);
         ulong payload = EntryPayload.Pack(walk.PhysicalAddress, space, walk.LinearSize);
         if (secondSize != NoSize)
         {
@@ -366,6 +397,16 @@ public abstract class Mmu
             context.Nested is null ? 0 : _tags.Intern(new Tag(MappingKind.GuestPhysical, intel ? (ushort)0 : context.Vpid, 0, false, ep4ta)),
             SpaceOf(context.Guest.Owner(0), context.Nested),
             SpaceOf(context.Guest.Owner(ulong.MaxValue), context.Nested));
+    }
+
+    /// <summary>Levels and tag of a context id: <c>level=2,vpid=3,pcid=1</c>, then <c>global=true</c> and <c>ep4ta</c> where they apply. Levels that share a tag are joined by +.</summary>
+    private string LabelOf(int context)
+    {
+        Tag tag = _tags[context];
+        IEnumerable<int> levels = _contexts.Values.Where(active => active.Tagged == context || active.Global == context).Select(active => active.Context.Level).Distinct().Order();
+        string label = $"level={string.Join('+', levels)},{(_profile.Vendor == Vendor.Intel ? "vpid" : "asid")}={tag.Vpid}";
+        label += tag.Global ? ",global=true" : $",pcid={tag.Pcid}";
+        return tag.Ep4ta == 0 ? label : $"{label},ep4ta=0x{tag.Ep4ta:x}";
     }
 
     /// <summary>A small number for a pair of page tables: 1, 2, ...</summary>

@@ -62,6 +62,8 @@ internal sealed class Mmu<TReplacement> : Mmu
         ref FirstProbe probes = ref MemoryMarshal.GetArrayDataReference(_probes);
         ref ulong latest = ref MemoryMarshal.GetArrayDataReference(_latest);
         ulong stall = 0;
+        Refill?.Begin(_tagged, _level, from);
+        Breakdown?.Begin(Active!, from);
         for (int i = 0; i < addresses.Length; i++)
         {
             ulong address = addresses[i];
@@ -76,7 +78,10 @@ internal sealed class Mmu<TReplacement> : Mmu
 
         long misses = _missed;
         _missed = 0;
-        FirstHits[_level] += Count(block.Flags.AsSpan(from, addresses.Length), block.Repeat.AsSpan(from, addresses.Length), Accesses.AsSpan(4 * _level, 4)) - misses;
+        long accesses = Count(block.Flags.AsSpan(from, addresses.Length), block.Repeat.AsSpan(from, addresses.Length), Accesses.AsSpan(4 * _level, 4));
+        FirstHits[_level] += accesses - misses;
+        Refill?.End(accesses);
+        Breakdown?.Scan(block, to);
         return stall;
     }
 
@@ -110,6 +115,8 @@ internal sealed class Mmu<TReplacement> : Mmu
         }
 
         _missed++;
+        Refill?.Missed(block, access);
+        Breakdown?.Scan(block, access + 1);
         ulong stall = Miss(address, side);
         if (block.Repeat[access] > 1)
         {
