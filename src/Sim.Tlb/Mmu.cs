@@ -45,6 +45,8 @@ public abstract class Mmu
     private readonly Dictionary<TranslationContext, ActiveContext> _contexts = [];
     private readonly Dictionary<(PageTable Tables, PageTable? Nested), int> _spaces = [];
     private readonly MissAttribution? _attribution;
+    private readonly RefillCurve? _refill;
+    private readonly WalkBreakdown? _breakdown;
     private readonly CauseCounts _executed = new();
     private readonly long[] _firstMisses = new long[Levels];
     private readonly long[] _secondHits = new long[Levels];
@@ -62,8 +64,9 @@ public abstract class Mmu
         _second = profile.SecondLevel.Select(structure => TlbArray.Create(structure, Rng.Fork(options.Seed, $"{name}.{structure.Name}"))).ToArray();
         _walker = new Walker(profile, options.PagingStructureCaches);
         _attribution = options.Attribution ? new MissAttribution(_second) : null;
-        Refill = options.RefillCurve ? new RefillCurve() : null;
-        Breakdown = options.WalkBreakdown ? new WalkBreakdown() : null;
+        _refill = options.RefillCurve ? new RefillCurve() : null;
+        _breakdown = options.WalkBreakdown ? new WalkBreakdown() : null;
+        Observed = options.RefillCurve || options.WalkBreakdown;
         TlbStructure[] structures = [.. profile.FirstLevel, .. profile.SecondLevel];
         _retention = new TagRetention(structures.Max(structure => structure.KeptVpids ?? 1), structures.Max(structure => structure.KeptPcids ?? 1));
         _limited = Limited();
@@ -75,11 +78,8 @@ public abstract class Mmu
 
     private protected ActiveContext? Active { get; private set; }
 
-    /// <summary>Null if not wanted.</summary>
-    private protected RefillCurve? Refill { get; }
-
-    /// <summary>Null if not wanted.</summary>
-    private protected WalkBreakdown? Breakdown { get; }
+    /// <summary>Somebody wants <see cref="NoteMiss"/> to be told.</summary>
+    private protected bool Observed { get; }
 
     /// <summary>For each side, the classes of first-level entries that the context may have: bit (2 * size + global).</summary>
     private protected int[] FirstClasses { get; } = new int[Sides];
@@ -140,7 +140,22 @@ public abstract class Mmu
 
     /// <summary>Replays the accesses [from, to) of a block, all in the current context.</summary>
     /// <returns>Stall cycles: translation cycles beyond a first-level hit.</returns>
-    public abstract ulong Translate(TraceBlock block, int from, int to);
+    public ulong Translate(TraceBlock block, int from, int to)
+    {
+        if (!Observed)
+        {
+            return Replay(block, from, to);
+        }
+
+        ActiveContext active = Active!;
+        long before = Accesses.Sum();
+        _refill?.Begin(active.Tagged, active.Context.Level, from);
+        _breakdown?.Begin(active, from);
+        ulong stall = Replay(block, from, to);
+        _refill?.End(Accesses.Sum() - before);
+        _breakdown?.Scan(block, to);
+        return stall;
+    }
 
     /// <summary>Applies an invalidation; current tag values come from <see cref="Context"/>. A profile with coarse precision applies <see cref="Invalidation.Coarsened"/>.</summary>
     /// <returns>Entries dropped over all structures.</returns>
@@ -156,7 +171,7 @@ public abstract class Mmu
             dropped += InvalidateTlbs(effective.Translations, cause);
             if (effective.Translations is null)
             {
-                Refill?.Flushed(_kills, cause);
+                _refill?.Flushed(_kills, cause);
             }
         }
 
@@ -206,8 +221,8 @@ public abstract class Mmu
         Counters.CollectByCause(sheet, $"{_name}.invalidations", "invalidations", "Invalidations executed.", _executed, _causes);
         _walker.Collect(sheet, _name, _causes);
         _attribution?.Collect(sheet, _name, _causes);
-        Refill?.Collect(sheet, _name, _causes);
-        Breakdown?.Collect(sheet, _name);
+        _refill?.Collect(sheet, _name, _causes);
+        _breakdown?.Collect(sheet, _name);
     }
 
     /// <summary>Adds a gauge for every array and every tag that has entries in it: who holds the array now.</summary>
@@ -249,14 +264,24 @@ public abstract class Mmu
             Counters.Check($"{_name}: walk cycles", _walkCycles.Sum(), "those by cause", _attribution.WalkCycles);
         }
 
-        Breakdown?.CheckConservation(_name, _walks.Sum(), _walkCycles.Sum());
+        _breakdown?.CheckConservation(_name, _walks.Sum(), _walkCycles.Sum());
     }
+
+    /// <summary>The hot loop: see <see cref="Translate"/>.</summary>
+    private protected abstract ulong Replay(TraceBlock block, int from, int to);
 
     /// <summary>The hot loop's own view of the current context must be renewed.</summary>
     private protected abstract void ContextChanged(ActiveContext context);
 
     /// <summary>The first-level array that holds entries of a size for a side; null if none does.</summary>
     private protected TlbArray? FirstServing(int side, int size) => _firstServing[(Sizes * side) + size];
+
+    /// <summary>An access of a block missed the first level, and <see cref="Miss"/> comes next.</summary>
+    private protected void NoteMiss(TraceBlock block, int access)
+    {
+        _refill?.Missed(block, access);
+        _breakdown?.Scan(block, access + 1);
+    }
 
     /// <summary>A reference that the first level did not translate.</summary>
     /// <returns>Its stall cycles.</returns>
@@ -299,8 +324,8 @@ public abstract class Mmu
         int firstSize = _firstSize[(Sizes * side) + (int)walk.Size];
         int secondSize = _secondSize[(Sizes * side) + (int)walk.Size];
         _attribution?.Walk(space, secondSize == NoSize ? firstSize : secondSize, firstSize, address, (long)cycles);
-        Refill?.Walked();
-        Breakdown?.Walk(address, walk.Size, (long)cycles);
+        _refill?.Walked();
+        _breakdown?.Walk(address, walk.Size, (long)cycles);
         ulong payload = EntryPayload.Pack(walk.PhysicalAddress, space, walk.LinearSize);
         if (secondSize != NoSize)
         {

@@ -55,15 +55,13 @@ internal sealed class Mmu<TReplacement> : Mmu
     /// because a short run would otherwise spend itself in the slower code that tiering begins with.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override ulong Translate(TraceBlock block, int from, int to)
+    private protected override ulong Replay(TraceBlock block, int from, int to)
     {
         ReadOnlySpan<ulong> addresses = block.Address.AsSpan(from, to - from);
         ref byte flags = ref MemoryMarshal.GetReference(block.Flags.AsSpan(from, addresses.Length));
         ref FirstProbe probes = ref MemoryMarshal.GetArrayDataReference(_probes);
         ref ulong latest = ref MemoryMarshal.GetArrayDataReference(_latest);
         ulong stall = 0;
-        Refill?.Begin(_tagged, _level, from);
-        Breakdown?.Begin(Active!, from);
         for (int i = 0; i < addresses.Length; i++)
         {
             ulong address = addresses[i];
@@ -78,10 +76,7 @@ internal sealed class Mmu<TReplacement> : Mmu
 
         long misses = _missed;
         _missed = 0;
-        long accesses = Count(block.Flags.AsSpan(from, addresses.Length), block.Repeat.AsSpan(from, addresses.Length), Accesses.AsSpan(4 * _level, 4));
-        FirstHits[_level] += accesses - misses;
-        Refill?.End(accesses);
-        Breakdown?.Scan(block, to);
+        FirstHits[_level] += Count(block.Flags.AsSpan(from, addresses.Length), block.Repeat.AsSpan(from, addresses.Length), Accesses.AsSpan(4 * _level, 4)) - misses;
         return stall;
     }
 
@@ -115,8 +110,11 @@ internal sealed class Mmu<TReplacement> : Mmu
         }
 
         _missed++;
-        Refill?.Missed(block, access);
-        Breakdown?.Scan(block, access + 1);
+        if (Observed)
+        {
+            NoteMiss(block, access);
+        }
+
         ulong stall = Miss(address, side);
         if (block.Repeat[access] > 1)
         {
