@@ -15,6 +15,7 @@ internal static class ListVerb
     [
         ("policies", "Flush policies", () => Entries(Components.Policies)),
         ("profiles", "CPU profiles", Profiles),
+        ("footprints", "What hypervisors touch, for 'trace weave --events'", Footprints),
         ("formats", "Trace formats", () => Entries(TraceFile.Formats)),
         ("generators", "Generators of synthetic traces", () => Entries(GeneratorCatalogue.All)),
         ("replacements", "Replacement rules", () => Components.Replacements.Select(name => (name, ""))),
@@ -64,6 +65,8 @@ internal static class ListVerb
 
     private static IEnumerable<(string, string)> Profiles() =>
         ProfileLibrary.Names.Select(name => (name, SettingsNode.ParseFile(ProfileLibrary.Find(name).Path, name, [])["summary"]?.Text ?? ""));
+
+    private static IEnumerable<(string, string)> Footprints() => FootprintLibrary.Names.Select(name => (name, FootprintLibrary.Read(name).Summary));
 
     private static IEnumerable<(string, string)> Statistics() =>
         Components.Statistics().Select(stat => (stat.Path, $"{stat.Help} [{stat.Unit}, {(stat.Kind == StatKind.Counter ? "counter" : "gauge")}]"));

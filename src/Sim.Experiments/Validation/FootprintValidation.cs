@@ -64,7 +64,7 @@ public static class FootprintValidation
     {
         FootprintModel model = learner.Learn("validation", "learned from the other recordings", machine.Profile.Vendor, "unknown", [], leftOut);
         EpisodeMeter predicted = Meter(machine, policies, recording.Lanes);
-        FootprintWeaveSummary woven = FootprintWeaver.Weave(Open, null, model, new FootprintWeaveOptions(CycleRate.One, seed, Fold: false), predicted);
+        FootprintWeaveSummary woven = FootprintWeaver.Weave(Open, null, model, new FootprintWeaveOptions { Seed = seed, Fold = false }, predicted);
         return new FootprintCheck(recording.Name, [.. policies.Select((policy, p) => (policy, Compare(recorded, predicted, p)))], woven.Substitutes);
 
         ITraceSource Open()

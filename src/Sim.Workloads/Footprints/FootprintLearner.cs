@@ -31,7 +31,7 @@ public sealed class FootprintLearner
     public FootprintModel Learn(string name, string summary, Vendor vendor, string kernel, IReadOnlyList<FootprintSource> sources, int? leftOut = null)
     {
         RecordedWindow[] windows = [.. _windows.Where((_, index) => index != leftOut)];
-        PageRoles roles = new(windows);
+        SharedPages shared = new(windows);
         SortedDictionary<StayKey, KindCounts> kinds = new(StayKey.Order);
         for (int w = 0; w < windows.Length; w++)
         {
@@ -42,13 +42,13 @@ public sealed class FootprintLearner
                     kinds.Add(stay.Key, kind = new KindCounts());
                 }
 
-                kind.Add(stay, roles.Of(w));
+                kind.Add(stay, shared.Of(w));
             }
         }
 
         HashSet<int> known = [.. kinds.Values.SelectMany(kind => kind.Pages.Where(page => page.Value.Stays >= 2 && page.Value.Stays * RareShare >= kind.Seen).Select(page => page.Key))];
-        CountVarying(windows, kinds, roles, known, out List<int>[] fresh);
-        int[][] numbers = [Number(known, roles, 0), Number(known, roles, 1)];
+        CountVarying(windows, kinds, shared, known, out List<int>[] fresh);
+        int[][] numbers = [Number(known, shared, 0), Number(known, shared, 1)];
         return new FootprintModel(
             name,
             summary,
@@ -60,17 +60,17 @@ public sealed class FootprintLearner
             [.. kinds.Where(kind => kind.Value.Seen >= 2).Select(kind => kind.Value.Finish(kind.Key, known, numbers[kind.Key.Level]))]);
 
         LevelPages PagesOf(int level) => new(
-            [.. known.Where(page => roles.Page(page).Level == level).OrderBy(page => numbers[level][page]).Select(page => roles.Page(page).Number)],
-            [.. fresh[(level * 2) + 1].Select(page => roles.Page(page).Number)],
-            [.. fresh[level * 2].Select(page => roles.Page(page).Number)]);
+            [.. known.Where(page => shared.Page(page).Level == level).OrderBy(page => numbers[level][page]).Select(page => shared.Page(page).Number)],
+            [.. fresh[(level * 2) + 1].Select(page => shared.Page(page).Number)],
+            [.. fresh[level * 2].Select(page => shared.Page(page).Number)]);
     }
 
-    // Known pages of a level by address, so that equal recordings give equal files; indexed by role.
-    private static int[] Number(HashSet<int> known, PageRoles roles, int level)
+    // Known pages of a level by address, so that equal recordings give equal files; indexed by common number.
+    private static int[] Number(HashSet<int> known, SharedPages shared, int level)
     {
-        int[] numbers = new int[roles.Count];
+        int[] numbers = new int[shared.Count];
         int next = 0;
-        foreach (int page in known.Where(page => roles.Page(page).Level == level).OrderBy(page => (roles.Page(page).Number, roles.Page(page).IsCode)))
+        foreach (int page in known.Where(page => shared.Page(page).Level == level).OrderBy(page => (shared.Page(page).Number, shared.Page(page).IsCode)))
         {
             numbers[page] = next++;
         }
@@ -78,20 +78,20 @@ public sealed class FootprintLearner
         return numbers;
     }
 
-    private static void CountVarying(RecordedWindow[] windows, SortedDictionary<StayKey, KindCounts> kinds, PageRoles roles, HashSet<int> known, out List<int>[] fresh)
+    private static void CountVarying(RecordedWindow[] windows, SortedDictionary<StayKey, KindCounts> kinds, SharedPages shared, HashSet<int> known, out List<int>[] fresh)
     {
         fresh = [[], [], [], []];
         HashSet<int> listed = [];
         for (int w = 0; w < windows.Length; w++)
         {
-            ReadOnlySpan<int> role = roles.Of(w);
+            ReadOnlySpan<int> numbers = shared.Of(w);
             RecencyStack[] stacks = [new(), new(), new(), new()];
             foreach (RecordedStay stay in windows[w].Stays)
             {
                 KindCounts kind = kinds[stay.Key];
                 foreach (PackedTouch touch in stay.Touches)
                 {
-                    int page = role[touch.Page];
+                    int page = numbers[touch.Page];
                     if (known.Contains(page))
                     {
                         continue;
@@ -136,14 +136,14 @@ public sealed class FootprintLearner
 
         public Dictionary<int, PageCounts> Pages { get; } = [];
 
-        public void Add(RecordedStay stay, ReadOnlySpan<int> role)
+        public void Add(RecordedStay stay, ReadOnlySpan<int> numbers)
         {
             Seen++;
             int length = Math.Max(stay.Touches.Length, 1);
             _nestedPlaces += (long)stay.NestedIndex * Thousand / length;
             for (int i = 0; i < stay.Touches.Length; i++)
             {
-                int page = role[stay.Touches[i].Page];
+                int page = numbers[stay.Touches[i].Page];
                 if (!Pages.TryGetValue(page, out PageCounts? counts))
                 {
                     Pages.Add(page, counts = new PageCounts { IsCode = stay.Touches[i].Use == AccessType.Execute });

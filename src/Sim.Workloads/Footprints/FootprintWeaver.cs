@@ -5,18 +5,25 @@ using Sim.Workloads.Operations;
 namespace Sim.Workloads.Footprints;
 
 /// <summary>How footprints are woven.</summary>
-/// <param name="CyclesPerTick">How many of L2's program's cycles pass in one tick of the events' time.</param>
-/// <param name="Seed">Seed of everything random.</param>
-/// <param name="Fold">Runs on one page are folded (<see cref="Folding"/>).</param>
-public sealed record FootprintWeaveOptions(CycleRate CyclesPerTick, ulong Seed = 1, bool Fold = true);
-
-/// <summary>A positive ratio of cycles to ticks.</summary>
-/// <param name="Cycles">Numerator.</param>
-/// <param name="Ticks">Denominator.</param>
-public readonly record struct CycleRate(ulong Cycles, ulong Ticks)
+public sealed record FootprintWeaveOptions
 {
-    /// <summary>One cycle a tick.</summary>
-    public static CycleRate One { get; } = new(1, 1);
+    /// <summary>Cycles of the woven trace in <see cref="Ticks"/> ticks of the events' time.</summary>
+    public ulong Cycles { get; init; } = 1;
+
+    /// <summary>Ticks of the events' time that are <see cref="Cycles"/>.</summary>
+    public ulong Ticks { get; init; } = 1;
+
+    /// <summary>Most accesses of the program in one run of L2, folded ones counted each; the rest of a longer run passes without.</summary>
+    public ulong L2Limit { get; init; } = ulong.MaxValue;
+
+    /// <summary>Seed of everything random.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Runs on one page are folded (<see cref="Folding"/>).</summary>
+    public bool Fold { get; init; } = true;
+
+    /// <summary>A time of the events in cycles.</summary>
+    public ulong Scale(ulong ticks) => (ulong)((UInt128)ticks * Cycles / Ticks);
 }
 
 /// <summary>What was woven.</summary>
@@ -32,7 +39,7 @@ public sealed record FootprintWeaveSummary(
 
 /// <summary>
 /// Makes a trace of recorded transitions replayable: L0 and L1 touch in each stay what a <see cref="FootprintModel"/> says, and L2 runs a program. Every event of the recording
-/// stays as it is, at its time; recorded accesses of L0 and L1, if there are any, are dropped, and so are L2's if a program is given.
+/// stays as it is, at its time in cycles; recorded accesses of L0 and L1, if there are any, are dropped, and so are L2's if a program is given.
 /// </summary>
 public sealed class FootprintWeaver
 {
@@ -118,8 +125,10 @@ public sealed class FootprintWeaver
         bool any = false;
         while (events.Read(block))
         {
-            foreach (TraceEvent e in block.Events.AsSpan(0, block.EventCount))
+            foreach (TraceEvent recorded in block.Events.AsSpan(0, block.EventCount))
             {
+                TraceEvent e = recorded;
+                e.Time = _options.Scale(e.Time);
                 any |= e.Kind is RecordKind.VmEnter or RecordKind.VmExit;
                 if (tracker.Observe(block.Lane, e) is { } stay)
                 {
@@ -143,7 +152,7 @@ public sealed class FootprintWeaver
             {
                 if (lane.Level == 2 && _program is null)
                 {
-                    events.AppendTo(_appender, lane.Number);
+                    _appender.Access(lane.Number, _options.Scale(events.Time), events.Address, events.Flags, events.Repeat);
                     _accesses[2] += events.Repeat;
                 }
 
@@ -151,6 +160,7 @@ public sealed class FootprintWeaver
             }
 
             TraceEvent e = events.Event;
+            e.Time = _options.Scale(e.Time);
             foreach (Lane other in _lanes)
             {
                 EmitBefore(other, e.Time);
@@ -203,7 +213,7 @@ public sealed class FootprintWeaver
         {
             if (!_programs.TryGetValue(stay.Vcpu, out ProgramCursor? cursor))
             {
-                _programs.Add(stay.Vcpu, cursor = new ProgramCursor(_program, _options.CyclesPerTick));
+                _programs.Add(stay.Vcpu, cursor = new ProgramCursor(_program, _options.L2Limit));
             }
 
             lane.Program = cursor;

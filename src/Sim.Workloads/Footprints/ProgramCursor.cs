@@ -3,11 +3,11 @@ using Sim.Core.Traces;
 
 namespace Sim.Workloads.Footprints;
 
-/// <summary>One access of the program, at a time of the events.</summary>
+/// <summary>One access of the program, at a time of the woven trace.</summary>
 internal readonly record struct ProgramAccess(ulong Time, ulong Address, byte Flags, uint Repeat);
 
 /// <summary>A bare program that runs whenever its L2 vCPU does, from its start again at its end. Its events are not taken.</summary>
-internal sealed class ProgramCursor(Func<ITraceSource> open, CycleRate rate) : IDisposable
+internal sealed class ProgramCursor(Func<ITraceSource> open, ulong limit) : IDisposable
 {
     private readonly TraceBlock _block = new();
     private ITraceSource? _source;
@@ -18,6 +18,7 @@ internal sealed class ProgramCursor(Func<ITraceSource> open, CycleRate rate) : I
     private ulong _now;
     private ulong _lastDue;
     private ulong _enteredAt;
+    private ulong _taken;
     private ProgramAccess? _lastFetch;
     private bool _fetchesAgain;
 
@@ -28,20 +29,21 @@ internal sealed class ProgramCursor(Func<ITraceSource> open, CycleRate rate) : I
     public void Enter(ulong time)
     {
         _enteredAt = time;
+        _taken = 0;
 
         // The instruction at which a folded run was cut is fetched again.
         _fetchesAgain = _lastFetch is not null && _source!.Header.Folded;
     }
 
-    /// <summary>L2 is left.</summary>
-    public void Leave(ulong time) => _now += Cycles(time - _enteredAt);
+    /// <summary>L2 is left. A program that was held at its limit goes on from there.</summary>
+    public void Leave(ulong time) => _now = _taken < limit ? _now + (time - _enteredAt) : _lastDue + 1;
 
     /// <summary>The program's next access, if it comes before <paramref name="time"/>.</summary>
     /// <exception cref="ConfigurationException">It has no accesses.</exception>
     public bool TryTake(ulong time, out ProgramAccess access)
     {
         access = default;
-        if (time <= _enteredAt)
+        if (time <= _enteredAt || _taken >= limit)
         {
             return false;
         }
@@ -55,27 +57,25 @@ internal sealed class ProgramCursor(Func<ITraceSource> open, CycleRate rate) : I
 
         Fill();
         ulong due = _base + _block.Time[_next];
-        if (due >= _now + Cycles(time - _enteredAt))
+        if (due >= _now + (time - _enteredAt))
         {
             return false;
         }
 
-        ulong since = due > _now ? (ulong)((UInt128)(due - _now) * rate.Ticks / rate.Cycles) : 0;
-        access = new ProgramAccess(_enteredAt + since, _block.Address[_next], _block.Flags[_next], _block.Repeat[_next]);
+        access = new ProgramAccess(_enteredAt + Math.Max(due, _now) - _now, _block.Address[_next], _block.Flags[_next], _block.Repeat[_next]);
         if (AccessFlags.Type(access.Flags) == AccessType.Execute)
         {
             _lastFetch = access;
         }
 
         _lastDue = due;
+        _taken += access.Repeat;
         _next++;
         return true;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _source?.Dispose();
-
-    private ulong Cycles(ulong ticks) => (ulong)((UInt128)ticks * rate.Cycles / rate.Ticks);
 
     private void Fill()
     {
