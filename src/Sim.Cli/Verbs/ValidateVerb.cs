@@ -1,0 +1,13 @@
+using System.CommandLine;
+
+namespace Sim.Cli.Verbs;
+
+/// <summary><c>nestsim validate</c>: predictions beside what was really recorded.</summary>
+internal static class ValidateVerb
+{
+    /// <summary>The command.</summary>
+    public static Command Create(Invocation invocation) => new("validate", "Compare what the simulator predicts with what was recorded")
+    {
+        ValidateFootprintsVerb.Create(invocation),
+    };
+}
