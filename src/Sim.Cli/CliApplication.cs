@@ -87,6 +87,7 @@ public static class CliApplication
         {
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
+            ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),
             ConfigVerb.Create(invocation),
             TraceVerb.Create(invocation),

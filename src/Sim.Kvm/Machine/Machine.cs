@@ -24,6 +24,7 @@ public sealed class Machine
     private readonly MachineSpec _spec;
     private readonly IFlushPolicy _policy;
     private readonly ReplayKind _kind;
+    private readonly KernelRules _rules;
     private readonly AddressSpaces _spaces;
     private readonly FlushFunctions _flush;
     private readonly MmuRoots _roots;
@@ -59,11 +60,11 @@ public sealed class Machine
         _spec = spec;
         _policy = policy;
         _kind = kind;
-        KernelRules rules = policy.Rules(vendor);
+        _rules = policy.Rules(vendor);
         _spaces = new AddressSpaces(spec);
-        _flush = new FlushFunctions(spec, rules, _spaces);
-        _roots = new MmuRoots(spec, rules, _flush);
-        _requests = new RequestService(rules, _flush, _roots);
+        _flush = new FlushFunctions(spec, _rules, _spaces);
+        _roots = new MmuRoots(spec, _rules, _flush);
+        _requests = new RequestService(_rules, _flush, _roots);
         _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
         FlushCauses causes = new();
         _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, observer)).ToArray();
@@ -76,17 +77,31 @@ public sealed class Machine
     /// <summary>VM-entries that failed their consistency checks, in order.</summary>
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _nested.Failed;
 
+    /// <summary>
+    /// What an invalidation's operand stands for, seen from a vCPU: <c>all</c>, <c>vpid01</c>, <c>vpid02</c>, <c>eptp01</c>, <c>eptp02</c>, or <c>other</c> if it is
+    /// another vCPU's or another L2's.
+    /// </summary>
+    public string TargetOf(ushort vcpu, Invalidation invalidation)
+    {
+        VCpu seen = VcpuOf(vcpu);
+        return invalidation switch
+        {
+            InveptGlobal or InvvpidAll => "all",
+            InveptSingle(var eptp) => eptp == _spaces.Tdp(seen.RootOf(true, _rules.L2HasOwnDirectRoot))?.Root ? "eptp02"
+                : eptp == _spaces.Tdp(seen.RootOf(false, _rules.L2HasOwnDirectRoot))?.Root ? "eptp01" : "other",
+            InvvpidAddress(var vpid, _) => TargetOf(seen, vpid),
+            InvvpidSingle(var vpid) => TargetOf(seen, vpid),
+            InvvpidSingleRetainGlobals(var vpid) => TargetOf(seen, vpid),
+            _ => "other",
+        };
+    }
+
     /// <summary>Replays <paramref name="count"/> records of the block from record <paramref name="first"/> on (accesses and events in their common order).</summary>
     public void Replay(TraceBlock block, int first, int count)
     {
         Lane lane = _lanes[block.Lane];
         int end = first + count;
-        int e = 0;
-        while (e < block.EventCount && block.EventPosition[e] + e < first)
-        {
-            e++;
-        }
-
+        int e = EventsBefore(block, first);
         int access = first - e;
         while (access + e < end)
         {
@@ -137,6 +152,20 @@ public sealed class Machine
             lane.Mmu.CheckConservation();
         }
     }
+
+    private static int EventsBefore(TraceBlock block, int record)
+    {
+        (int low, int high) = (0, block.EventCount);
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (low, high) = block.EventPosition[middle] + middle < record ? (middle + 1, high) : (low, middle);
+        }
+
+        return low;
+    }
+
+    private static string TargetOf(VCpu vcpu, ushort vpid) => vcpu.Tags.All.Contains(vpid) ? "vpid02" : vpid == vcpu.Vpid01 ? "vpid01" : "other";
 
     private void Run(Lane lane, TraceBlock block, int from, int to)
     {

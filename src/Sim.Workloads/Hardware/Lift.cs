@@ -111,11 +111,11 @@ public sealed class Lift
     private long _synthesized;
     private long _skipped;
 
-    private Lift(ITraceSink sink, int lanes, bool asRecorded, FirstPass known)
+    private Lift(ITraceSink sink, int lanes, bool asRecorded, bool inOrder, FirstPass known)
     {
         _known = known;
         _asRecorded = asRecorded;
-        _appender = new TraceAppender(sink, lanes);
+        _appender = new TraceAppender(sink, lanes, inOrder: inOrder);
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
     }
 
@@ -139,8 +139,9 @@ public sealed class Lift
     /// <param name="sink">Where the trace goes; its header is that of <see cref="HeaderOf"/>.</param>
     /// <param name="lanes">Number of physical CPUs, from the header.</param>
     /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware, and real entries name the VPID and EPTP that it used.</param>
+    /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
-    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false)
+    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false)
     {
         HwRecord record = default;
         FirstPass first = new();
@@ -152,7 +153,7 @@ public sealed class Lift
             }
         }
 
-        Lift lift = new(sink, lanes, asRecorded, first);
+        Lift lift = new(sink, lanes, asRecorded, inOrder, first);
         using (HwLogReader reader = open())
         {
             int link = 0;
