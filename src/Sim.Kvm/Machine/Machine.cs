@@ -144,6 +144,18 @@ public sealed class Machine
         return sheet;
     }
 
+    /// <summary>Who holds the TLBs now: a gauge for every array and tag that has entries in it. Changes nothing.</summary>
+    public StatSheet Occupancy()
+    {
+        StatSheet sheet = new();
+        foreach (Lane lane in _lanes)
+        {
+            lane.Mmu.CollectOccupancy(sheet);
+        }
+
+        return sheet;
+    }
+
     /// <summary>Checks the conservation laws; throws <see cref="InvalidOperationException"/> (our bug, exit code 4) with both sides of the one that fails.</summary>
     public void CheckConservation()
     {

@@ -20,7 +20,16 @@ public sealed record RunSet(bool Partial, Provenance Provenance, IReadOnlyList<R
 /// <param name="FailedVmEntries">VM-entries of the measured window that failed their consistency checks, in order.</param>
 /// <param name="Failure">Why the run has no statistics; null if it has.</param>
 /// <param name="Safety">What the safety oracle says; null if it did not watch.</param>
-public sealed record RunResult(string Run, string Policy, StatSheet Statistics, IReadOnlyList<FailedEntry> FailedVmEntries, RunFailure? Failure = null, SafetyVerdict? Safety = null);
+public sealed record RunResult(string Run, string Policy, StatSheet Statistics, IReadOnlyList<FailedEntry> FailedVmEntries, RunFailure? Failure = null, SafetyVerdict? Safety = null)
+{
+    /// <summary>Configuration values that set this run apart from others of the same policy, by path (for instance machine.seed), in the order they were given; empty if there is one run for each policy.</summary>
+    public IReadOnlyList<RunParameter> Parameters { get; init; } = [];
+}
+
+/// <summary>A configuration value of one run.</summary>
+/// <param name="Path">Path in the configuration.</param>
+/// <param name="Value">As given.</param>
+public sealed record RunParameter(string Path, string Value);
 
 /// <summary>What the safety oracle saw in the measured window.</summary>
 /// <param name="Findings">One for each kind of wrong outcome that happened; empty if none did.</param>

@@ -44,8 +44,28 @@ public static partial class StatQuery
         return "";
     }
 
-    private static bool Matches(Stat stat, string path) =>
-        path.Contains("[*]", StringComparison.Ordinal) ? Index().Replace(stat.Path, "[*]") == path : stat.Path == path;
+    /// <summary>True if the path is the pattern, in which <c>[*]</c> stands for every index.</summary>
+    private static bool Matches(Stat stat, string pattern)
+    {
+        string path = stat.Path;
+        int at = 0;
+        foreach (char wanted in pattern)
+        {
+            if (wanted == '*')
+            {
+                while (at < path.Length && char.IsAsciiDigit(path[at]))
+                {
+                    at++;
+                }
+            }
+            else if (at == path.Length || path[at++] != wanted)
+            {
+                return false;
+            }
+        }
+
+        return at == path.Length;
+    }
 
     [GeneratedRegex(@"\[\d+\]", RegexOptions.CultureInvariant)]
     private static partial Regex Index();
