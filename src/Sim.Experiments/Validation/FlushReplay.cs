@@ -12,17 +12,16 @@ namespace Sim.Experiments;
 internal readonly record struct FlushPlace(int Lane, int Entries);
 
 /// <summary>An invalidation of the machine, and where.</summary>
-/// <param name="Place">Between which entries.</param>
+/// <param name="Position">Records of the trace before the one during which it happened.</param>
 /// <param name="Vcpu">The vCPU entered next; -1 if none is.</param>
 /// <param name="Target">Role of its operand, see <see cref="Machine.TargetOf"/>.</param>
 /// <param name="Issued">The invalidation.</param>
-internal sealed record PlacedInvalidation(FlushPlace Place, int Vcpu, string Target, IssuedInvalidation Issued);
+internal sealed record PlacedInvalidation(ulong Position, int Vcpu, string Target, IssuedInvalidation Issued);
 
 /// <summary>Replays a lifted recording as it is lifted, and notes at which place each invalidation of L0 happens.</summary>
 internal sealed class FlushReplay : ITraceSink
 {
     private readonly Machine _machine;
-    private readonly int[] _entries;
     private readonly List<ulong>[] _entryPositions;
     private readonly List<string>[] _labels;
     private readonly string[] _open;
@@ -34,7 +33,6 @@ internal sealed class FlushReplay : ITraceSink
     public FlushReplay(MachineSpec spec, IFlushPolicy policy, int lanes)
     {
         _machine = new Machine(spec, policy, ReplayKind.ByPolicy, lanes, Observe);
-        _entries = new int[lanes];
         _entryPositions = Each<List<ulong>>(lanes);
         _labels = Each<List<string>>(lanes);
         _open = [.. Enumerable.Repeat("before the first exit", lanes)];
@@ -65,6 +63,20 @@ internal sealed class FlushReplay : ITraceSink
         _position += (ulong)(block.RecordCount - record);
     }
 
+    /// <summary>Forgets entries that the recording does not have, and what the machine did at them. Call once, behind the last record.</summary>
+    public void Leave(IReadOnlyList<ulong> entries)
+    {
+        HashSet<ulong> left = [.. entries];
+        for (int lane = 0; lane < _labels.Length; lane++)
+        {
+            int[] kept = [.. Enumerable.Range(0, _labels[lane].Count).Where(entry => !left.Contains(_entryPositions[lane][entry]))];
+            _labels[lane] = [.. kept.Select(entry => _labels[lane][entry])];
+            _entryPositions[lane] = [.. kept.Select(entry => _entryPositions[lane][entry])];
+        }
+
+        _invalidations.RemoveAll(placed => left.Contains(placed.Position));
+    }
+
     /// <summary>The place of what comes after that many records of the trace.</summary>
     public FlushPlace PlaceOf(int lane, ulong position)
     {
@@ -87,7 +99,6 @@ internal sealed class FlushReplay : ITraceSink
                 Resolve(lane, e.Vcpu);
                 _labels[lane].Add(string.Intern(_open[lane]));
                 _entryPositions[lane].Add(_position);
-                _entries[lane]++;
                 _open[lane] = "no exit";
                 break;
             case (RecordKind.VmExit, TransitionKind.L1ToL0 or TransitionKind.L2ToL0):
@@ -115,7 +126,7 @@ internal sealed class FlushReplay : ITraceSink
         }
 
         _unresolved[issued.Lane].Add(_invalidations.Count);
-        _invalidations.Add(new PlacedInvalidation(new FlushPlace(issued.Lane, _entries[issued.Lane]), -1, "other", issued));
+        _invalidations.Add(new PlacedInvalidation(_position, -1, "other", issued));
     }
 
     private void Resolve(int lane, ushort vcpu)

@@ -40,7 +40,7 @@ public sealed record ComparedFlush(
 public sealed record FlushValidation(string Recording, string Policy, IReadOnlyList<ComparedFlush> Flushes, IReadOnlyList<string> Remarks)
 {
     /// <summary>Policy of VMX recordings if none is named.</summary>
-    public const string DefaultVmxPolicy = "kvm-6.12";
+    public const string DefaultVmxPolicy = "kvm-6.12.117";
 
     private static readonly string[] CsvColumns = ["match", "kind", "operand", "place", "rule", "from_host", "lane", "vcpu", "time", "explanation"];
 

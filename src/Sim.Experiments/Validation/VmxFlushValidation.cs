@@ -32,8 +32,9 @@ public static class VmxFlushValidation
 
         FlushReplay replay = new(Machine(), Components.Policies.Create(policy), header.Lanes);
         LiftResult lift = Lift.Run(() => Open(capture), replay, header.Lanes, inOrder: true);
+        replay.Leave(lift.SynthesizedEntries);
         List<ComparedFlush> flushes = Compare(lift.AnswerKey, replay, out List<FlushPlace> places);
-        Explain(capture, header.Lanes, flushes, places, explained);
+        Explain(capture, header.Lanes, flushes, places, lift.SynthesizedEntries, explained);
         int[] order = [.. Enumerable.Range(0, flushes.Count).OrderBy(index => (flushes[index].Time, flushes[index].Lane, index))];
         return new FlushValidation(name, policy, [.. order.Select(index => flushes[index])], Remarks(lift, replay));
     }
@@ -47,7 +48,8 @@ public static class VmxFlushValidation
         Dictionary<Flush, Queue<PlacedInvalidation>> open = [];
         foreach (PlacedInvalidation issued in replay.Invalidations)
         {
-            Flush flush = new(issued.Place, Kind(issued.Issued.Invalidation), issued.Target, AddressOf(issued.Issued.Invalidation));
+            FlushPlace place = replay.PlaceOf(issued.Issued.Lane, issued.Position);
+            Flush flush = new(place, Kind(issued.Issued.Invalidation), issued.Target, AddressOf(issued.Issued.Invalidation));
             if (!open.TryGetValue(flush, out Queue<PlacedInvalidation>? same))
             {
                 open.Add(flush, same = []);
@@ -71,13 +73,14 @@ public static class VmxFlushValidation
 
         foreach (PlacedInvalidation issued in replay.Invalidations)
         {
-            Flush flush = new(issued.Place, Kind(issued.Issued.Invalidation), issued.Target, AddressOf(issued.Issued.Invalidation));
-            if (open[flush].Count > 0 && open[flush].Peek() == issued)
+            FlushPlace place = replay.PlaceOf(issued.Issued.Lane, issued.Position);
+            Flush flush = new(place, Kind(issued.Issued.Invalidation), issued.Target, AddressOf(issued.Issued.Invalidation));
+            if (open[flush].Count > 0 && ReferenceEquals(open[flush].Peek(), issued))
             {
                 open[flush].Dequeue();
                 flushes.Add(new ComparedFlush(
-                    FlushMatch.Invented, flush.Kind, flush.Target, replay.Describe(issued.Place), Rule(issued), false, issued.Place.Lane, issued.Vcpu, issued.Issued.Time, ""));
-                places.Add(issued.Place);
+                    FlushMatch.Invented, flush.Kind, flush.Target, replay.Describe(place), Rule(issued), false, place.Lane, issued.Vcpu, issued.Issued.Time, ""));
+                places.Add(place);
             }
         }
 
@@ -85,7 +88,7 @@ public static class VmxFlushValidation
     }
 
     /// <summary>A second lift gathers the records around the first differences.</summary>
-    private static void Explain(string capture, int lanes, List<ComparedFlush> flushes, List<FlushPlace> places, int explained)
+    private static void Explain(string capture, int lanes, List<ComparedFlush> flushes, List<FlushPlace> places, IReadOnlyList<ulong> synthesized, int explained)
     {
         int[] differences = [.. Enumerable.Range(0, flushes.Count).Where(index => flushes[index].Match != FlushMatch.Matched)
             .OrderBy(index => (flushes[index].Time, flushes[index].Lane)).Take(explained)];
@@ -94,7 +97,7 @@ public static class VmxFlushValidation
             return;
         }
 
-        PlaceRecords records = new(lanes, differences.Select(index => places[index]), RecordsShown);
+        PlaceRecords records = new(lanes, differences.Select(index => places[index]), synthesized, RecordsShown);
         Lift.Run(() => Open(capture), records, lanes, inOrder: true);
         foreach (int index in differences)
         {

@@ -27,6 +27,7 @@ public sealed class Machine
     private readonly KernelRules _rules;
     private readonly AddressSpaces _spaces;
     private readonly FlushFunctions _flush;
+    private readonly ShadowEpt _shadow = new();
     private readonly MmuRoots _roots;
     private readonly RequestService _requests;
     private readonly NestedVmx _nested;
@@ -63,7 +64,7 @@ public sealed class Machine
         _rules = policy.Rules(vendor);
         _spaces = new AddressSpaces(spec);
         _flush = new FlushFunctions(spec, _rules, _spaces);
-        _roots = new MmuRoots(spec, _rules, _flush);
+        _roots = new MmuRoots(spec, _rules, _flush, _shadow);
         _requests = new RequestService(_rules, _flush, _roots);
         _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
         FlushCauses causes = new();
@@ -253,8 +254,17 @@ public sealed class Machine
             case RecordKind.Invlpga when _kind == ReplayKind.ByPolicy:
                 _nested.Invlpga(lane, RunningVcpu(lane), e);
                 break;
+            case RecordKind.MapChange when (MapTable)e.A == MapTable.Tdp12 && e.D == 0:
+                WriteEpt12(lane, e.C);
+                break;
             case RecordKind.MapChange:
                 MapChange(lane, e);
+                break;
+            case RecordKind.Tdp12Walk when _kind == ReplayKind.ByPolicy && _spec.L0Ept:
+                WalkEpt12(lane, e);
+                break;
+            case RecordKind.Reset when _kind == ReplayKind.ByPolicy:
+                Reset(lane, VcpuOf(e.Vcpu));
                 break;
             default:
                 break;
@@ -281,7 +291,7 @@ public sealed class Machine
                 _roots.Select(lane, vcpu, new Reason("vm_entry", "trace_start"));
             }
 
-            _requests.BeforeEntry(lane, vcpu);
+            BeforeEntry(lane, vcpu);
         }
 
         EnterGuest(lane, vcpu);
@@ -320,6 +330,14 @@ public sealed class Machine
         }
     }
 
+    private void BeforeEntry(Lane lane, VCpu vcpu)
+    {
+        while (_requests.BeforeEntry(lane, vcpu))
+        {
+            FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_root"));
+        }
+    }
+
     private void EnterGuest(Lane lane, VCpu vcpu)
     {
         lane.Cross(entry: true, vcpu.GuestMode ? 2 : 1);
@@ -340,7 +358,7 @@ public sealed class Machine
         _impliedExits++;
         LeaveGuest(lane);
         work(vcpu);
-        _requests.BeforeEntry(lane, vcpu);
+        BeforeEntry(lane, vcpu);
         EnterGuest(lane, vcpu);
     }
 
@@ -491,16 +509,57 @@ public sealed class Machine
         bool needsFlush = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;
         if (table == MapTable.Tdp01 && needsFlush && _kind == ReplayKind.ByPolicy)
         {
-            FlushRemote(lane);
+            FlushRemote(lane, new Reason("host", "remote_flush"));
         }
     }
 
+    /// <summary>L0 handles a fault of L2 that EPT12 allows.</summary>
+    private void WalkEpt12(Lane lane, in TraceEvent e)
+    {
+        int leafLevel = SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
+        if (_shadow.Fetch(e.A, e.B, leafLevel, e.D, e.E, e.F))
+        {
+            FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
+        }
+    }
+
+    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12.</summary>
+    private void WriteEpt12(Lane lane, ulong address)
+    {
+        if (_kind != ReplayKind.ByPolicy || !_spec.L0Ept || !_shadow.Write(address, out bool zappedRoot))
+        {
+            return;
+        }
+
+        if (zappedRoot)
+        {
+            foreach (VCpu vcpu in _vcpus.Values)
+            {
+                vcpu.GuestMmu.Free(root => root.Pgd == InveptSingle.Ep4taOf(address));
+            }
+        }
+
+        FlushRemote(lane, new Reason("shadow_mmu", "tracked_write"));
+    }
+
+    /// <summary>kvm_vcpu_reset at creation or INIT: vmx_vcpu_reset flushes vpid01 at once, and the guest's TLB is flushed before the first entry.</summary>
+    private void Reset(Lane lane, VCpu vcpu)
+    {
+        Reason reason = new("host", "vcpu_reset");
+        if (_spec.Profile.Vendor == Vendor.Intel)
+        {
+            FlushFunctions.Vpid(lane, vcpu.Vpid01, reason);
+        }
+
+        vcpu.Raise(FlushRequest.Guest, reason);
+    }
+
     /// <summary>kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode on other lanes.</summary>
-    private void FlushRemote(Lane lane)
+    private void FlushRemote(Lane lane, Reason reason)
     {
         foreach (VCpu vcpu in _vcpus.Values)
         {
-            vcpu.Raise(FlushRequest.All, new Reason("host", "remote_flush"));
+            vcpu.Raise(FlushRequest.All, reason);
         }
 
         foreach (Lane other in _lanes)
