@@ -16,6 +16,7 @@ internal static class ListVerb
     [
         ("policies", "Flush policies", () => Entries(Components.Policies)),
         ("profiles", "CPU profiles", Profiles),
+        ("footprints", "What hypervisors touch, for 'trace weave --events'", Footprints),
         ("formats", "Trace formats", () => Entries(TraceFile.Formats)),
         ("generators", "Generators of synthetic traces", () => Entries(GeneratorCatalogue.All)),
         ("charts", "Charts of 'nestsim report'", () => Entries(ChartCatalogue.All)),
@@ -66,6 +67,8 @@ internal static class ListVerb
 
     private static IEnumerable<(string, string)> Profiles() =>
         ProfileLibrary.Names.Select(name => (name, SettingsNode.ParseFile(ProfileLibrary.Find(name).Path, name, [])["summary"]?.Text ?? ""));
+
+    private static IEnumerable<(string, string)> Footprints() => FootprintLibrary.Names.Select(name => (name, FootprintLibrary.Read(name).Summary));
 
     private static IEnumerable<(string, string)> Statistics() =>
         Components.Statistics().Select(stat => (stat.Path, $"{stat.Help} [{stat.Unit}, {(stat.Kind == StatKind.Counter ? "counter" : "gauge")}]"));

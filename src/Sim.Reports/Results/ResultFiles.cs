@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Reports.Results;
 
-/// <summary>Writes result files. A file appears whole or not at all.</summary>
+/// <summary>Writes and reads result files. A file appears whole or not at all.</summary>
 public static class ResultFiles
 {
     /// <summary>Ending of a file's name while it is written.</summary>
@@ -29,6 +29,25 @@ public static class ResultFiles
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new ConfigurationException($"The folder '{folder}' cannot be made: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Reads a result set from a JSON file.</summary>
+    /// <exception cref="ConfigurationException">It cannot be read.</exception>
+    /// <exception cref="TraceFormatException">It is no result file.</exception>
+    public static RunSet Read(string path) => RunSetJson.Read(ReadText(path), path);
+
+    /// <summary>Reads one text file.</summary>
+    /// <exception cref="ConfigurationException">It cannot be read.</exception>
+    public static string ReadText(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigurationException($"The file '{path}' cannot be read: {e.Message}", e);
         }
     }
 
