@@ -88,6 +88,7 @@ public static class CliApplication
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
             ExplainVerb.Create(invocation),
+            GateVerb.Create(invocation),
             ListVerb.Create(invocation),
             ConfigVerb.Create(invocation),
             TraceVerb.Create(invocation),
