@@ -89,6 +89,8 @@ public static class CliApplication
             CompareVerb.Create(invocation),
             ExplainVerb.Create(invocation),
             GateVerb.Create(invocation),
+            ReportVerb.Create(invocation),
+            ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),
             ConfigVerb.Create(invocation),
             TraceVerb.Create(invocation),

@@ -5,11 +5,22 @@ namespace Sim.Reports.Results;
 /// <summary>Writes and reads result files. A file appears whole or not at all.</summary>
 public static class ResultFiles
 {
-    private const string Partial = ".partial";
+    /// <summary>Ending of a file's name while it is written.</summary>
+    internal const string Partial = ".partial";
 
     /// <summary>Writes <c>results.json</c>, <c>results.csv</c> and <c>config.json</c> (the resolved configuration, good for <c>-c</c>) into a folder, which is made if needed.</summary>
     /// <exception cref="ConfigurationException">They cannot be written.</exception>
     public static void WriteAll(RunSet set, string folder)
+    {
+        MakeFolder(folder);
+        Write(Path.Combine(folder, "results.json"), RunSetJson.ToText(set));
+        Write(Path.Combine(folder, "results.csv"), RunSetCsv.ToText(set));
+        Write(Path.Combine(folder, "config.json"), set.Provenance.Configuration + "\n");
+    }
+
+    /// <summary>Makes a folder, and those above it, if it is not there.</summary>
+    /// <exception cref="ConfigurationException">It cannot be made.</exception>
+    public static void MakeFolder(string folder)
     {
         try
         {
@@ -19,10 +30,6 @@ public static class ResultFiles
         {
             throw new ConfigurationException($"The folder '{folder}' cannot be made: {e.Message}", e);
         }
-
-        Write(Path.Combine(folder, "results.json"), RunSetJson.ToText(set));
-        Write(Path.Combine(folder, "results.csv"), RunSetCsv.ToText(set));
-        Write(Path.Combine(folder, "config.json"), set.Provenance.Configuration + "\n");
     }
 
     /// <summary>Reads a result set from a JSON file.</summary>
