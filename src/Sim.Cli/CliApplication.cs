@@ -88,6 +88,7 @@ public static class CliApplication
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
             ExplainVerb.Create(invocation),
+            GateVerb.Create(invocation),
             ReportVerb.Create(invocation),
             ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),

@@ -4,6 +4,7 @@ using Sim.Core;
 using Sim.Core.Traces;
 using Sim.Kvm;
 using Sim.Reports.Results;
+using Sim.Reports.Timelines;
 using Sim.Workloads.Formats;
 
 namespace Sim.Experiments;
@@ -21,8 +22,11 @@ public sealed class Experiment
 
     /// <summary>An experiment with the real machine.</summary>
     public Experiment(RunConfiguration configuration)
-        : this(configuration, lanes => policy => new MachineReplay(new Machine(configuration.Machine, Components.Policies.Create(policy), configuration.Replay, lanes)))
     {
+        _configuration = configuration;
+        _machines = lanes => policy => Timeline is { } timeline
+            ? new TimelineReplay(configuration, policy, lanes, timeline)
+            : new MachineReplay(new Machine(configuration.Machine, Components.Policies.Create(policy), configuration.Replay, lanes));
     }
 
     /// <summary>An experiment with other machines: lanes, then policy, to machine.</summary>
@@ -37,6 +41,9 @@ public sealed class Experiment
 
     /// <summary>Told the number of records read so far, after every few blocks.</summary>
     public Action<ulong>? Progress { get; init; }
+
+    /// <summary>Where the only policy's measured window is written down, event by event; null for nowhere. The caller completes it.</summary>
+    public ChromeTraceWriter? Timeline { get; init; }
 
     /// <summary>The command as typed, for provenance.</summary>
     public string CommandLine { get; init; } = "";
@@ -84,6 +91,11 @@ public sealed class Experiment
         WindowCursor cursor = new(windows);
         Func<string, IReplay> machine = _machines(source.Header.Lanes);
         PolicyRun[] runs = [.. _configuration.Policies.Select(policy => new PolicyRun(policy, machine, windows.Interval))];
+        if (Timeline is not null && runs.Length > 1)
+        {
+            throw new ConfigurationException($"A timeline shows one run, and this experiment has {runs.Length}. Name one policy, one seed and one machine.");
+        }
+
         ulong[] replayed = new ulong[3];
         bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)

@@ -114,14 +114,14 @@ public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, I
         foreach (Standing standing in standings.Where(standing => standing.Judgement == Judgement.Unsafe))
         {
             string why = standing.Run.Safety is { } safety
-                ? List(safety.Findings.Select(finding => $"{Numbers.Whole(finding.Count)} {Labels.Inert(finding.Kind).Replace('_', ' ')}"))
+                ? List(safety.Findings.Select(finding => $"{Numbers.Whole(finding.Count)} {InertText.OneLine(finding.Kind).Replace('_', ' ')}"))
                 : "it is a yardstick, unsafe by design";
             string cheaper = best is not null && standing.Cycles < best.Cycles ? $" ({Numbers.Change(standing.Cycles, best.Cycles).TrimStart('-')} cheaper)" : "";
             yield return $"{Name(standing)}{cheaper} is no choice: {why}.";
         }
     }
 
-    private static string Name(Standing standing) => Labels.Inert(standing.Run.Run);
+    private static string Name(Standing standing) => InertText.OneLine(standing.Run.Run);
 
     private static string List(IEnumerable<string> items)
     {
