@@ -93,6 +93,7 @@ public static class RecordSchema
         table[(int)RecordKind.SchedIn] = [Dec("vcpu", 0, 65535)];
         table[(int)RecordKind.Migrate] = [Dec("vcpu", 0, 65535), Dec("to_lane", 1, 65535)];
         table[(int)RecordKind.Mark] = [];
+        table[(int)RecordKind.FlushRequest] = [Name<RequestedFlush>("request", 0), Dec("vcpu", 1, 65535), Dec("after_service_of", 2, 65535)];
         return table;
     }
 

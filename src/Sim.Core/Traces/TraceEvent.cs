@@ -6,6 +6,9 @@ namespace Sim.Core.Traces;
 /// </summary>
 public struct TraceEvent : IEquatable<TraceEvent>
 {
+    /// <summary>In a <see cref="RecordKind.FlushRequest"/>: every vCPU that there is, or no vCPU in particular.</summary>
+    public const ushort AnyVcpu = ushort.MaxValue;
+
     /// <summary>Reference cycles since the start of the trace.</summary>
     public ulong Time;
 
@@ -98,6 +101,13 @@ public struct TraceEvent : IEquatable<TraceEvent>
     /// <summary>A VM-exit: <paramref name="reason"/> is the SDM's basic exit reason or the APM's exit code; for L2ToL1 it is the reason L1 is told.</summary>
     public static TraceEvent VmExit(ulong time, TransitionKind kind, ushort vcpu, uint reason, ulong qualification = 0) =>
         new() { Time = time, Kind = RecordKind.VmExit, Level = kind == TransitionKind.L1ToL0 ? (byte)1 : (byte)2, A = (ulong)kind, B = vcpu, C = reason, D = qualification };
+
+    /// <summary>
+    /// A flush request that L0 raised on one vCPU, or on all of them (<see cref="AnyVcpu"/>). <paramref name="afterServiceOf"/> is the vCPU (<see cref="AnyVcpu"/>: none) that had
+    /// already carried out what was pending on it for its next entry, and was past the loading of its root or in the midst of it, when this was raised.
+    /// </summary>
+    public static TraceEvent FlushRequest(ulong time, RequestedFlush request, ushort vcpu = AnyVcpu, ushort afterServiceOf = AnyVcpu) =>
+        new() { Time = time, Kind = RecordKind.FlushRequest, Level = 0, A = (ulong)request, B = vcpu, C = afterServiceOf };
 
     /// <summary>A named moment.</summary>
     public static TraceEvent Mark(ulong time, byte level, string text) => new() { Time = time, Kind = RecordKind.Mark, Level = level, Text = text };

@@ -28,11 +28,25 @@ internal sealed class RequestService
         }
     }
 
-    /// <summary>vcpu_load and vcpu_enter_guest, up to the VM-entry itself.</summary>
+    /// <summary>vcpu_load and vcpu_enter_guest, up to and with the VM-entry.</summary>
     public void BeforeEntry(Lane lane, VCpu vcpu)
     {
+        UpToRootLoad(lane, vcpu);
+        _flush.BeforeRun(lane, vcpu);
+    }
+
+    /// <summary>The same up to and with kvm_mmu_load.</summary>
+    public void UpToRootLoad(Lane lane, VCpu vcpu)
+    {
+        BeforeEvents(lane, vcpu);
+        _roots.Reload(lane, vcpu);
+    }
+
+    /// <summary>vcpu_load, and vcpu_enter_guest up to event injection, from which a nested VM-exit for an interrupt comes.</summary>
+    public void BeforeEvents(Lane lane, VCpu vcpu)
+    {
         int vmcs = vcpu.GuestMode ? 1 : 0;
-        if (vcpu.LastLane[vmcs] != lane.Index)
+        if (_rules.Tags == TagAllocation.Fixed && vcpu.LastLane[vmcs] != lane.Index)
         {
             // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
             vcpu.Raise(FlushRequest.All, new Reason("vm_entry", vcpu.LastLane[vmcs] < 0 ? "first_load" : "other_cpu"));
@@ -46,8 +60,6 @@ internal sealed class RequestService
                 CarryOut(lane, vcpu, request, reason);
             }
         }
-
-        _roots.Reload(lane, vcpu);
     }
 
     private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)

@@ -38,9 +38,11 @@ public sealed class Machine
     private long _dropped;
     private long _skipped;
 
-    /// <summary>A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order.</summary>
+    /// <summary>
+    /// A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order, <paramref name="calls"/> of every call of L0's flush functions.
+    /// </summary>
     /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs or nested paging.</exception>
-    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null)
+    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null, Action<FlushCall>? calls = null)
     {
         Vendor vendor = spec.Profile.Vendor;
         if (!policy.Supports(vendor))
@@ -61,7 +63,7 @@ public sealed class Machine
         _kind = kind;
         KernelRules rules = policy.Rules(vendor);
         _spaces = new AddressSpaces(spec);
-        _flush = new FlushFunctions(spec, rules, _spaces);
+        _flush = new FlushFunctions(spec, rules, _spaces, calls);
         _roots = new MmuRoots(spec, rules, _flush);
         _requests = new RequestService(rules, _flush, _roots);
         _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
@@ -179,6 +181,9 @@ public sealed class Machine
             case RecordKind.SetCr3:
                 SetCr3(lane, e);
                 break;
+            case RecordKind.SetCr4 when lane.Level == 0 && e.Level > 0:
+                EmulateSetCr4(lane, e);
+                break;
             case RecordKind.SetCr4:
                 SetCr4(lane, (Cr4Bits)e.A);
                 break;
@@ -214,6 +219,9 @@ public sealed class Machine
                 break;
             case RecordKind.MapChange:
                 MapChange(lane, e);
+                break;
+            case RecordKind.FlushRequest when _kind == ReplayKind.ByPolicy:
+                RaiseRecorded(lane, e);
                 break;
             default:
                 break;
@@ -275,9 +283,21 @@ public sealed class Machine
         _nested.CountExit(lane);
         if (_kind == ReplayKind.ByPolicy)
         {
-            _nested.Exit(lane, VcpuOf(e.Vcpu));
+            VCpu vcpu = VcpuOf(e.Vcpu);
+            if (IsInjected((uint)e.C))
+            {
+                _requests.BeforeEvents(lane, vcpu);
+            }
+
+            _nested.Exit(lane, vcpu);
         }
     }
+
+    /// <summary>
+    /// True if a nested VM-exit for this reason comes out of vcpu_enter_guest's event injection (vmx_check_nested_events, svm_check_nested_events), hence after its requests were
+    /// serviced, and not out of the exit handler: external interrupt, INIT and preemption timer; INTR, NMI, SMI and INIT. VMX's NMI shares its number with exceptions and is left out.
+    /// </summary>
+    private bool IsInjected(uint reason) => _spec.Profile.Vendor == Vendor.Intel ? reason is 1 or 3 or 52 : reason is >= 0x60 and <= 0x63;
 
     private void EnterGuest(Lane lane, VCpu vcpu)
     {
@@ -385,6 +405,60 @@ public sealed class Machine
         }
     }
 
+    /// <summary>
+    /// A CR4 that L0 sets for a guest: a MOV to CR4 that exited (kvm_post_set_cr4), or the CR4 of the vmcb12 that is being entered. Only taken note of if that level is not active.
+    /// </summary>
+    private void EmulateSetCr4(Lane lane, in TraceEvent e)
+    {
+        VCpu vcpu = RunningVcpu(lane);
+        ControlRegisters registers = e.Level == 1 ? vcpu.L1 : vcpu.L2(vcpu.Vmcs12.Address);
+        Cr4Bits before = registers.Cr4;
+        registers.Cr4 = (Cr4Bits)e.A;
+        if (vcpu.GuestMode != (e.Level == 2) || _kind == ReplayKind.AsRecorded)
+        {
+            return;
+        }
+
+        bool isMove = lane.LastGuestLevel == e.Level;
+        _nested.LoadCr4(lane, vcpu, before, isMove ? "emulation" : "recorded");
+        if (!isMove)
+        {
+            return;
+        }
+
+        Cr4Bits changed = before ^ registers.Cr4;
+        Reason reason = new("emulation", "mov_to_cr4");
+        if ((changed & Cr4Bits.Pge) != 0 || (changed & before & Cr4Bits.Pcide) != 0)
+        {
+            vcpu.Raise(FlushRequest.Guest, reason);
+        }
+        else if ((changed & Cr4Bits.Pae) != 0 || (changed & registers.Cr4 & Cr4Bits.Smep) != 0)
+        {
+            vcpu.Raise(FlushRequest.Current, reason);
+        }
+    }
+
+    /// <summary>A request that L0 raised when the trace was made, for a reason that no other record tells.</summary>
+    private void RaiseRecorded(Lane lane, in TraceEvent e)
+    {
+        if (e.C != TraceEvent.AnyVcpu)
+        {
+            _requests.UpToRootLoad(lane, VcpuOf((ushort)e.C));
+        }
+
+        FlushRequest request = (RequestedFlush)e.A switch
+        {
+            RequestedFlush.Current => FlushRequest.Current,
+            RequestedFlush.Guest => FlushRequest.Guest,
+            _ => FlushRequest.All,
+        };
+        IEnumerable<VCpu> vcpus = e.B == TraceEvent.AnyVcpu ? _vcpus.Values : [VcpuOf((ushort)e.B)];
+        foreach (VCpu vcpu in vcpus)
+        {
+            vcpu.Raise(request, new Reason("host", "recorded_request"));
+        }
+    }
+
     private void Invpcid(Lane lane, in TraceEvent e)
     {
         ushort pcid = (ushort)e.B;
@@ -448,7 +522,7 @@ public sealed class Machine
         }
 
         bool needsFlush = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;
-        if (table == MapTable.Tdp01 && needsFlush && _kind == ReplayKind.ByPolicy)
+        if (table == MapTable.Tdp01 && needsFlush && !_spec.RemoteFlushesRecorded && _kind == ReplayKind.ByPolicy)
         {
             FlushRemote(lane);
         }
