@@ -157,16 +157,20 @@ internal sealed class FlushFunctions
             return;
         }
 
-        if (_rules.Tags == TagAllocation.PerCpu && _asids.BeforeRun(lane.Index, vcpu))
+        bool ranOut = _rules.Tags == TagAllocation.PerCpu && _asids.BeforeRun(lane.Index, vcpu);
+        bool flushes = vcpu.TlbControl.Remove(TlbControlOf(vcpu, HardwareTag(vcpu)), out Reason reason);
+        if (ranOut)
         {
             lane.Execute(new TlbControlAll(), new Reason("vm_entry", "asids_ran_out"));
-            vcpu.TlbControl.Clear();
         }
-        else if (vcpu.TlbControl.Remove(HardwareTag(vcpu), out Reason reason))
+        else if (flushes)
         {
             lane.Execute(_spec.Profile.FlushByAsid ? new TlbControlAsid(HardwareTag(vcpu)) : new TlbControlAll(), reason);
         }
     }
+
+    /// <summary>Which TLB_CONTROL flushes an ASID: that of the VMCB in use where L1 and L2 share one, else that of the VMCB with this ASID.</summary>
+    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags == TagAllocation.Fixed ? asid : vcpu.GuestMode ? 1 : 0;
 
     /// <summary>svm_flush_tlb_asid: TLB_CONTROL of the next VMRUN; without FlushByAsid a new ASID then, or a whole-TLB flush where ASIDs are fixed.</summary>
     private void Asid(VCpu vcpu, ushort asid, Reason reason)
@@ -177,7 +181,7 @@ internal sealed class FlushFunctions
         }
         else
         {
-            vcpu.TlbControl.TryAdd(asid, reason);
+            vcpu.TlbControl.TryAdd(TlbControlOf(vcpu, asid), reason);
         }
     }
 

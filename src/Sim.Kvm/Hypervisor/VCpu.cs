@@ -64,8 +64,8 @@ internal sealed class VCpu
     /// <summary>ASID state of vmcb01 and vmcb02.</summary>
     public Vmcb CurrentVmcb => _vmcbs[GuestMode ? 1 : 0];
 
-    /// <summary>TLB_CONTROL of the VMRUNs to come: ASIDs to be flushed, with the reason of the first who asked.</summary>
-    public SortedDictionary<ushort, Reason> TlbControl { get; } = [];
+    /// <summary>TLB_CONTROL of the VMRUNs to come, by VMCB or ASID (<see cref="FlushFunctions"/>): those that flush, with the reason of the first who asked.</summary>
+    public SortedDictionary<int, Reason> TlbControl { get; } = [];
 
     /// <summary>The vmcs12 of the L2 that is, or was last, active.</summary>
     public Vmcs12 Vmcs12 { get; set; }
