@@ -49,7 +49,7 @@ public static class SvmFlushValidation
         {
             throw new TraceFormatException(
                 CaptureText.NameOf(recording), $"line {events.Line}", $"calls of {Prefix}* by vCPU threads", "none to the end",
-                "Record with the function tracer on: trace-cmd record -p function -l 'svm_flush_tlb_*' ...; for VMX give a hardware capture.");
+                "Record on AMD with the function tracer on (trace-cmd record -p function -l 'svm_flush_tlb_*' ...). What VMX executed only a hardware capture says.");
         }
 
         return Compare(Path.GetFileName(recording), policy, replay, lifted);

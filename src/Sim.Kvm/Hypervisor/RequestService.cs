@@ -28,18 +28,13 @@ internal sealed class RequestService
         }
     }
 
-    /// <summary>vcpu_load and vcpu_enter_guest, up to and with the VM-entry.</summary>
-    public void BeforeEntry(Lane lane, VCpu vcpu)
-    {
-        UpToRootLoad(lane, vcpu);
-        _flush.BeforeRun(lane, vcpu);
-    }
-
-    /// <summary>The same up to and with kvm_mmu_load.</summary>
-    public void UpToRootLoad(Lane lane, VCpu vcpu)
+    /// <summary>
+    /// vcpu_load and vcpu_enter_guest, up to the VM-entry itself. True if loading the root raised KVM_REQ_TLB_FLUSH on all vCPUs: the entry is cancelled then, and tried again.
+    /// </summary>
+    public bool BeforeEntry(Lane lane, VCpu vcpu)
     {
         BeforeEvents(lane, vcpu);
-        _roots.Reload(lane, vcpu);
+        return _roots.Reload(lane, vcpu);
     }
 
     /// <summary>vcpu_load, and vcpu_enter_guest up to event injection, from which a nested VM-exit for an interrupt comes.</summary>
