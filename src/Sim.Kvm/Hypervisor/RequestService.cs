@@ -33,6 +33,13 @@ internal sealed class RequestService
     /// </summary>
     public bool BeforeEntry(Lane lane, VCpu vcpu)
     {
+        Service(lane, vcpu);
+        return _roots.Reload(lane, vcpu);
+    }
+
+    /// <summary>vcpu_load and the first part of vcpu_enter_guest: requests that are pending are carried out, the root is not loaded yet.</summary>
+    public void Service(Lane lane, VCpu vcpu)
+    {
         int vmcs = vcpu.GuestMode ? 1 : 0;
         if (vcpu.LastLane[vmcs] != lane.Index)
         {
@@ -48,8 +55,6 @@ internal sealed class RequestService
                 CarryOut(lane, vcpu, request, reason);
             }
         }
-
-        return _roots.Reload(lane, vcpu);
     }
 
     private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)

@@ -8,6 +8,7 @@ namespace Sim.Kvm;
 /// <remarks>
 /// Frames are L1-physical page addresses; whether EPT01 maps one writable is kept here, as that only changes by shadowing: a page that was never shadowed is writable.
 /// What L1 writes into a table of the last level while it is unsync is not in a trace; the entries of such a page are taken for changed when it is linked again.
+/// <see cref="_beingHandled"/> is only asked whether any CPU has an entry, so its order does not matter.
 /// </remarks>
 internal sealed class ShadowEpt
 {
@@ -19,6 +20,7 @@ internal sealed class ShadowEpt
 
     private readonly Dictionary<(ulong Frame, int Level), Page> _pages = [];
     private readonly HashSet<ulong> _readOnly = [];
+    private readonly Dictionary<int, List<(Page Page, int Index)>> _beingHandled = [];
     private ulong _unnamed;
 
     /// <summary>Shadow pages made so far.</summary>
@@ -41,11 +43,16 @@ internal sealed class ShadowEpt
     /// FNAME(fetch) for a fault of L2 that EPT12 allows: links a shadow page for each table on the way, and makes the EPT02 entry. A table whose page is not known (0) is taken for
     /// the one shadowed there already, or for a page that was never shadowed. True if every vCPU must flush.
     /// </summary>
+    /// <param name="lane">Physical CPU that handles the fault.</param>
     /// <param name="eptp12">Root of the walk.</param>
     /// <param name="address">L2's guest-physical address.</param>
     /// <param name="leafLevel">Level of EPT12's mapping: 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB.</param>
     /// <param name="tables">Pages of the tables of level 3, 2 and 1.</param>
-    public bool Fetch(ulong eptp12, ulong address, int leafLevel, params ReadOnlySpan<ulong> tables)
+    /// <param name="lostRace">
+    /// Another CPU is handling a fault on the same entry and made it first. mmu_set_spte then writes the present, writable entry again without its dirty bit, which every vCPU must
+    /// flush (make_spte, mmu_spte_update); it had to wait for the other one, so this comes last before the entry.
+    /// </param>
+    public bool Fetch(int lane, ulong eptp12, ulong address, int leafLevel, ReadOnlySpan<ulong> tables, out bool lostRace)
     {
         Page page = FindOrMake(eptp12 & PageMask, RootLevel, out bool flush);
         for (int level = RootLevel; level > leafLevel; level--)
@@ -56,8 +63,8 @@ internal sealed class ShadowEpt
             page.Entries.TryGetValue(index, out Page? child);
             if (child is null || (table != 0 && child.Frame != table))
             {
-                Page linked = FindOrMake(table != 0 ? table : Unnamed | ++_unnamed, level - 1, out bool made);
-                flush |= made | (linked.IsUnsync && linked.Entries.Count > 0) | Sync(linked, exceptItself: true);
+                Page linked = FindOrMake(table != 0 ? table : Unnamed | ++_unnamed, level - 1, out bool isNew);
+                flush |= isNew | (linked.IsUnsync && linked.Entries.Count > 0) | Sync(linked, exceptItself: true);
                 page.Unlink(index);
                 page.Link(index, linked);
                 child = linked;
@@ -67,14 +74,25 @@ internal sealed class ShadowEpt
         }
 
         page.Writes = 0;
-        page.Unlink(IndexOf(address, page.Level));
-        page.Link(IndexOf(address, page.Level), null);
+        int leaf = IndexOf(address, page.Level);
+        page.Unlink(leaf);
+        page.Link(leaf, null);
+        lostRace = _beingHandled.Any(others => others.Key != lane && others.Value.Contains((page, leaf)));
+        if (!_beingHandled.TryGetValue(lane, out List<(Page, int)>? made))
+        {
+            _beingHandled.Add(lane, made = []);
+        }
+
+        made.Add((page, leaf));
         return flush;
     }
 
+    /// <summary>The physical CPU has handled its fault, and enters a guest.</summary>
+    public void Handled(int lane) => _beingHandled.Remove(lane);
+
     /// <summary>
-    /// A write of L1 to a page that EPT01 maps read-only. A table above the last level is tracked: the write is emulated and its entry dropped, and a page that is written three
-    /// times without being walked is zapped (kvm_mmu_track_write). Else the page becomes writable, and unsync if it shadows a table of the last level. True if every vCPU must flush.
+    /// An emulated write of L1 to a page that EPT01 maps read-only. The entry of a table above the last level is dropped, and a page that is written three times without being
+    /// walked is zapped (kvm_mmu_track_write). True if every vCPU must flush.
     /// </summary>
     /// <param name="address">L1-physical address written.</param>
     /// <param name="zappedRoot">The page was a root: cached roots of it are obsolete.</param>
@@ -82,7 +100,6 @@ internal sealed class ShadowEpt
     {
         ulong frame = address & PageMask;
         zappedRoot = false;
-        bool isTracked = false;
         bool flush = false;
         for (int level = RootLevel; level > LastLevel; level--)
         {
@@ -91,7 +108,6 @@ internal sealed class ShadowEpt
                 continue;
             }
 
-            isTracked = true;
             if (++page.Writes >= WriteFlood)
             {
                 Zap(page);
@@ -104,16 +120,29 @@ internal sealed class ShadowEpt
             }
         }
 
-        if (!isTracked)
+        return flush;
+    }
+
+    /// <summary>
+    /// A write of L1 to a page that EPT01 maps read-only is run again instead of emulated: the page becomes writable, and unsync if it shadows a table of the last level
+    /// (mmu_try_to_unsync_pages). A table above that stays read-only: there a locked compare-and-exchange lost a race.
+    /// </summary>
+    public void Permit(ulong address)
+    {
+        ulong frame = address & PageMask;
+        for (int level = RootLevel; level > LastLevel; level--)
         {
-            _readOnly.Remove(frame);
-            if (_pages.TryGetValue((frame, LastLevel), out Page? last))
+            if (_pages.ContainsKey((frame, level)))
             {
-                last.IsUnsync = true;
+                return;
             }
         }
 
-        return flush;
+        _readOnly.Remove(frame);
+        if (_pages.TryGetValue((frame, LastLevel), out Page? last))
+        {
+            last.IsUnsync = true;
+        }
     }
 
     private static int IndexOf(ulong address, int level) => (int)(address >> (12 + (9 * (level - 1)))) & 511;

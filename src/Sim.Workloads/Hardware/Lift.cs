@@ -193,7 +193,7 @@ public sealed class Lift
             Vcpu vcpu = VcpuOf(e.Vmcs01);
             Emit(_lanes[e.Cpu], e.Walk is { } walk
                 ? TraceEvent.Tdp12Walk(0, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
-                : TraceEvent.MapChange(0, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, MapChangeKind.Changed));
+                : TraceEvent.MapChange(0, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, e.IsEmulated ? MapChangeKind.Changed : MapChangeKind.Widened));
         }
     }
 
