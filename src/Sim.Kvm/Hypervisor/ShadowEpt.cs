@@ -8,7 +8,6 @@ namespace Sim.Kvm;
 /// <remarks>
 /// Frames are L1-physical page addresses; whether EPT01 maps one writable is kept here, as that only changes by shadowing: a page that was never shadowed is writable.
 /// What L1 writes into a table of the last level while it is unsync is not in a trace; the entries of such a page are taken for changed when it is linked again.
-/// <see cref="_beingHandled"/> is only asked whether any CPU has an entry, so its order does not matter.
 /// </remarks>
 internal sealed class ShadowEpt
 {
@@ -20,8 +19,9 @@ internal sealed class ShadowEpt
 
     private readonly Dictionary<(ulong Frame, int Level), Page> _pages = [];
     private readonly HashSet<ulong> _readOnly = [];
-    private readonly Dictionary<int, List<(Page Page, int Index)>> _beingHandled = [];
+    private readonly Dictionary<int, Fault> _faults = [];
     private ulong _unnamed;
+    private long _now;
 
     /// <summary>Shadow pages made so far.</summary>
     public long Made { get; private set; }
@@ -49,7 +49,7 @@ internal sealed class ShadowEpt
     /// <param name="leafLevel">Level of EPT12's mapping: 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB.</param>
     /// <param name="tables">Pages of the tables of level 3, 2 and 1.</param>
     /// <param name="lostRace">
-    /// Another CPU is handling a fault on the same entry and made it first. mmu_set_spte then writes the present, writable entry again without its dirty bit, which every vCPU must
+    /// Another CPU handled a fault on the same entry at the same time and made it first. mmu_set_spte then writes the present, writable entry again without its dirty bit, which every vCPU must
     /// flush (make_spte, mmu_spte_update); it had to wait for the other one, so this comes last before the entry.
     /// </param>
     public bool Fetch(int lane, ulong eptp12, ulong address, int leafLevel, ReadOnlySpan<ulong> tables, out bool lostRace)
@@ -60,13 +60,13 @@ internal sealed class ShadowEpt
             page.Writes = 0;
             int index = IndexOf(address, level);
             ulong table = tables[RootLevel - level] & PageMask;
-            page.Entries.TryGetValue(index, out Page? child);
+            Page? child = page.Entries.GetValueOrDefault(index)?.Child;
             if (child is null || (table != 0 && child.Frame != table))
             {
                 Page linked = FindOrMake(table != 0 ? table : Unnamed | ++_unnamed, level - 1, out bool isNew);
                 flush |= isNew | (linked.IsUnsync && linked.Entries.Count > 0) | Sync(linked, exceptItself: true);
                 page.Unlink(index);
-                page.Link(index, linked);
+                page.Link(index, linked, lane);
                 child = linked;
             }
 
@@ -75,20 +75,26 @@ internal sealed class ShadowEpt
 
         page.Writes = 0;
         int leaf = IndexOf(address, page.Level);
+        Fault fault = FaultOf(lane);
+        lostRace = page.Entries.TryGetValue(leaf, out Entry? before) && before.Lane != lane && before.Handled > fault.Left;
         page.Unlink(leaf);
-        page.Link(leaf, null);
-        lostRace = _beingHandled.Any(others => others.Key != lane && others.Value.Contains((page, leaf)));
-        if (!_beingHandled.TryGetValue(lane, out List<(Page, int)>? made))
-        {
-            _beingHandled.Add(lane, made = []);
-        }
-
-        made.Add((page, leaf));
+        fault.Made = page.Link(leaf, null, lane);
         return flush;
     }
 
-    /// <summary>The physical CPU has handled its fault, and enters a guest.</summary>
-    public void Handled(int lane) => _beingHandled.Remove(lane);
+    /// <summary>A guest leaves the physical CPU.</summary>
+    public void Left(int lane) => FaultOf(lane).Left = ++_now;
+
+    /// <summary>The physical CPU has handled the exit, and enters a guest.</summary>
+    public void Handled(int lane)
+    {
+        Fault fault = FaultOf(lane);
+        if (fault.Made is { } made)
+        {
+            made.Handled = ++_now;
+            fault.Made = null;
+        }
+    }
 
     /// <summary>
     /// An emulated write of L1 to a page that EPT01 maps read-only. The entry of a table above the last level is dropped, and a page that is written three times without being
@@ -147,6 +153,16 @@ internal sealed class ShadowEpt
 
     private static int IndexOf(ulong address, int level) => (int)(address >> (12 + (9 * (level - 1)))) & 511;
 
+    private Fault FaultOf(int lane)
+    {
+        if (!_faults.TryGetValue(lane, out Fault? fault))
+        {
+            _faults.Add(lane, fault = new Fault());
+        }
+
+        return fault;
+    }
+
     /// <summary>kvm_mmu_get_shadow_page: a new page makes the table read-only in EPT01 (account_shadowed), which must be flushed if it was writable.</summary>
     private Page FindOrMake(ulong frame, int level, out bool flush)
     {
@@ -168,9 +184,9 @@ internal sealed class ShadowEpt
     private bool Sync(Page page, bool exceptItself = false)
     {
         bool any = false;
-        foreach (Page? child in page.Entries.Values)
+        foreach (Entry entry in page.Entries.Values)
         {
-            any |= child is not null && Sync(child);
+            any |= entry.Child is { } child && Sync(child);
         }
 
         if (page.IsUnsync && !exceptItself)
@@ -187,10 +203,10 @@ internal sealed class ShadowEpt
     {
         _pages.Remove((page.Frame, page.Level));
         Zapped++;
-        foreach ((int index, Page? child) in page.Entries.ToArray())
+        foreach ((int index, Entry entry) in page.Entries.ToArray())
         {
             page.Unlink(index);
-            if (child is { Parents.Count: 0 })
+            if (entry.Child is { Parents.Count: 0 } child)
             {
                 Zap(child);
             }
@@ -209,8 +225,8 @@ internal sealed class ShadowEpt
 
         public int Level { get; } = level;
 
-        /// <summary>Present entries; null is a mapping, or a direct page below a large one.</summary>
-        public SortedDictionary<int, Page?> Entries { get; } = [];
+        /// <summary>Present entries.</summary>
+        public SortedDictionary<int, Entry> Entries { get; } = [];
 
         public List<(Page Parent, int Index)> Parents { get; } = [];
 
@@ -219,22 +235,44 @@ internal sealed class ShadowEpt
 
         public bool IsUnsync { get; set; }
 
-        public void Link(int index, Page? child)
+        public Entry Link(int index, Page? child, int lane)
         {
-            Entries.Add(index, child);
+            Entry entry = new(child, lane);
+            Entries.Add(index, entry);
             child?.Parents.Add((this, index));
+            return entry;
         }
 
         /// <summary>mmu_page_zap_pte: true if the entry was present.</summary>
         public bool Unlink(int index)
         {
-            if (!Entries.Remove(index, out Page? child))
+            if (!Entries.Remove(index, out Entry? entry))
             {
                 return false;
             }
 
-            child?.Parents.Remove((this, index));
+            entry.Child?.Parents.Remove((this, index));
             return true;
         }
+    }
+
+    /// <summary>A present entry: of a shadow page, or a mapping (or a direct page below a large one) if that is null.</summary>
+    private sealed class Entry(Page? child, int lane)
+    {
+        public Page? Child { get; } = child;
+
+        /// <summary>Physical CPU whose fault made it.</summary>
+        public int Lane { get; } = lane;
+
+        /// <summary>When that CPU entered a guest again.</summary>
+        public long Handled { get; set; } = long.MaxValue;
+    }
+
+    /// <summary>What a physical CPU handles: since when, and the entry that it made.</summary>
+    private sealed class Fault
+    {
+        public long Left { get; set; }
+
+        public Entry? Made { get; set; }
     }
 }

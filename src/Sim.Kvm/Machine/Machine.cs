@@ -301,6 +301,7 @@ public sealed class Machine
     {
         (int, ulong) key = (lane.Level, e.C);
         _exits[key] = _exits.GetValueOrDefault(key) + 1;
+        _shadow.Left(lane.Index);
         LeaveGuest(lane);
     }
 
