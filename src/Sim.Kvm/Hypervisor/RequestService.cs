@@ -33,12 +33,12 @@ internal sealed class RequestService
     /// </summary>
     public bool BeforeEntry(Lane lane, VCpu vcpu)
     {
-        BeforeEvents(lane, vcpu);
+        Service(lane, vcpu);
         return _roots.Reload(lane, vcpu);
     }
 
-    /// <summary>vcpu_load, and vcpu_enter_guest up to event injection, from which a nested VM-exit for an interrupt comes.</summary>
-    public void BeforeEvents(Lane lane, VCpu vcpu)
+    /// <summary>vcpu_load and the first part of vcpu_enter_guest: requests that are pending are carried out; events are not injected and the root is not loaded yet.</summary>
+    public void Service(Lane lane, VCpu vcpu)
     {
         int vmcs = vcpu.GuestMode ? 1 : 0;
         if (_rules.Tags == TagAllocation.Fixed && vcpu.LastLane[vmcs] != lane.Index)

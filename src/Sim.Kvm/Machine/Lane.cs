@@ -46,6 +46,9 @@ internal sealed class Lane
     /// <summary>A nested VM-entry failed: records are skipped until the nested VM-exit that would have ended it.</summary>
     public bool Refused { get; set; }
 
+    /// <summary>L0 found that another CPU had just made the EPT02 entry whose fault it handles: see <see cref="ShadowEpt.Fetch"/>.</summary>
+    public bool LostFaultRace { get; set; }
+
     /// <summary>VPID and EP4TA of the running guest as the trace recorded them; both 0 if it did not.</summary>
     public (ushort Vpid, ulong Ep4ta) Recorded { get; set; }
 

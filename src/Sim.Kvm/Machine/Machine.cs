@@ -260,7 +260,7 @@ public sealed class Machine
                 _nested.Invlpga(lane, RunningVcpu(lane), e);
                 break;
             case RecordKind.MapChange when (MapTable)e.A == MapTable.Tdp12 && e.D == 0:
-                WriteEpt12(lane, e.C);
+                WriteEpt12(lane, e);
                 break;
             case RecordKind.MapChange:
                 MapChange(lane, e);
@@ -309,6 +309,7 @@ public sealed class Machine
     {
         (int, ulong) key = (lane.Level, e.C);
         _exits[key] = _exits.GetValueOrDefault(key) + 1;
+        _shadow.Left(lane.Index);
         LeaveGuest(lane);
     }
 
@@ -326,6 +327,10 @@ public sealed class Machine
         else
         {
             _nested.Enter(lane, vcpu, vmcs12);
+            if (!_spec.RemoteFlushesRecorded)
+            {
+                _requests.Service(lane, vcpu);
+            }
         }
     }
 
@@ -337,7 +342,7 @@ public sealed class Machine
             VCpu vcpu = VcpuOf(e.Vcpu);
             if (IsInjected((uint)e.C))
             {
-                _requests.BeforeEvents(lane, vcpu);
+                _requests.Service(lane, vcpu);
             }
 
             _nested.Exit(lane, vcpu);
@@ -352,6 +357,13 @@ public sealed class Machine
 
     private void BeforeEntry(Lane lane, VCpu vcpu)
     {
+        _shadow.Handled(lane.Index);
+        if (lane.LostFaultRace)
+        {
+            lane.LostFaultRace = false;
+            FlushRemote(lane, new Reason("shadow_mmu", "lost_fault_race"));
+        }
+
         while (_requests.BeforeEntry(lane, vcpu))
         {
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_root"));
@@ -597,16 +609,30 @@ public sealed class Machine
     private void WalkEpt12(Lane lane, in TraceEvent e)
     {
         int leafLevel = SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
-        if (_shadow.Fetch(e.A, e.B, leafLevel, e.D, e.E, e.F))
+        if (_shadow.Fetch(lane.Index, e.A, e.B, leafLevel, [e.D, e.E, e.F], out bool lostRace))
         {
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
         }
+
+        lane.LostFaultRace |= lostRace;
     }
 
-    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12.</summary>
-    private void WriteEpt12(Lane lane, ulong address)
+    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12; the write is emulated, or run again.</summary>
+    private void WriteEpt12(Lane lane, in TraceEvent e)
     {
-        if (_kind != ReplayKind.ByPolicy || !_spec.L0Ept || !_shadow.Write(address, out bool zappedRoot))
+        if (_kind != ReplayKind.ByPolicy || !_spec.L0Ept)
+        {
+            return;
+        }
+
+        ulong address = e.C;
+        if ((MapChangeKind)e.E == MapChangeKind.Widened)
+        {
+            _shadow.Permit(address);
+            return;
+        }
+
+        if (!_shadow.Write(address, out bool zappedRoot))
         {
             return;
         }
