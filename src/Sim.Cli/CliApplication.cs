@@ -87,6 +87,9 @@ public static class CliApplication
         {
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
+            ExplainVerb.Create(invocation),
+            ReportVerb.Create(invocation),
+            ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),
             ConfigVerb.Create(invocation),
             TraceVerb.Create(invocation),
