@@ -75,6 +75,8 @@ internal sealed class ExperimentOptions
 {
     private readonly Option<string?> _jobs = new("--jobs", "-j") { Description = "Threads over policies; results do not depend on it [default: all processors]", HelpName = "number" };
 
+    private readonly Option<bool> _requireSafe = new("--require-safe") { Description = "Exit with code 1 unless every policy is safe on this trace" };
+
     /// <summary>The trace.</summary>
     public Argument<string> Trace { get; } = new("trace") { Description = "Trace file in any format of 'nestsim list formats', or - for standard input" };
 
@@ -95,11 +97,14 @@ internal sealed class ExperimentOptions
     {
         command.Arguments.Add(Trace);
         Configuration.AddTo(command);
-        foreach (Option option in new Option[] { _jobs, Json, Csv, Out })
+        foreach (Option option in new Option[] { _jobs, Json, Csv, Out, _requireSafe })
         {
             command.Options.Add(option);
         }
     }
+
+    /// <summary>A policy that is unsafe, or not judged, fails the command.</summary>
+    public bool RequireSafe(ParseResult parse) => parse.GetValue(_requireSafe);
 
     /// <summary>Number of threads.</summary>
     /// <exception cref="ConfigurationException">It is not from 1 to 1024.</exception>

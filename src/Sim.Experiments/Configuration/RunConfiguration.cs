@@ -159,6 +159,7 @@ public sealed class RunConfiguration
         Set("machine.attribution", machine.Attribution);
         Set("machine.refill_curve", machine.RefillCurve);
         Set("machine.walk_breakdown", machine.WalkBreakdown);
+        Set("machine.safety", machine.Safety);
         Set("machine.seed", machine.Seed);
         return root;
 
@@ -183,6 +184,7 @@ public sealed class RunConfiguration
             Attribution = reader.Flag("attribution"),
             RefillCurve = reader.Flag("refill_curve"),
             WalkBreakdown = reader.Flag("walk_breakdown"),
+            Safety = reader.Flag("safety"),
             Seed = (ulong)reader.Integer("seed", 0, long.MaxValue),
         };
         reader.Close();
