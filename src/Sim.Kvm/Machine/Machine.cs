@@ -76,6 +76,12 @@ public sealed class Machine
     /// <summary>VM-entries that failed their consistency checks, in order.</summary>
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _nested.Failed;
 
+    /// <summary>
+    /// Name of an invalidation that a hypervisor or a transition without VPID carried out, with KVM's names for tags: INVVPID(vpid02), INVEPT(eptp02:0x7000). Those of a
+    /// vCPU n other than 0 are vpid02(vn); a pool's further VPIDs are vpid02.1, vpid02.2. Null for what any kernel does about its own paging.
+    /// </summary>
+    public string? NameOf(Invalidation invalidation) => InvalidationNames.Of(invalidation, NameOfTag, _spaces.NameOf);
+
     /// <summary>Replays <paramref name="count"/> records of the block from record <paramref name="first"/> on (accesses and events in their common order).</summary>
     public void Replay(TraceBlock block, int first, int count)
     {
@@ -511,6 +517,21 @@ public sealed class Machine
         }
 
         return vcpu;
+    }
+
+    private string NameOfTag(ushort tag)
+    {
+        foreach (VCpu vcpu in _vcpus.Values)
+        {
+            string owner = vcpu.Id == 0 ? "" : $"(v{vcpu.Id})";
+            int slot = vcpu.Tags.All.TakeWhile(other => other != tag).Count();
+            if (tag == vcpu.Vpid01 || slot < vcpu.Tags.All.Count)
+            {
+                return (tag == vcpu.Vpid01 ? "01" : slot == 0 ? "02" : $"02.{slot}") + owner;
+            }
+        }
+
+        return $"-{tag}";
     }
 
     private VCpu RunningVcpu(Lane lane) => lane.Vcpu ?? VcpuOf(0);
