@@ -4,4 +4,5 @@ namespace Sim.Tlb;
 /// <param name="Attribution">Misses get causes; off is faster and leaves those counters 0.</param>
 /// <param name="Seed">Seed of random replacement.</param>
 /// <param name="PagingStructureCaches">False switches off paging-structure caches, guest-physical caches and PTE-line caches: every walk makes all its references, to memory.</param>
-public sealed record MmuOptions(bool Attribution = true, ulong Seed = 1, bool PagingStructureCaches = true);
+/// <param name="Witness">Sees translations being used that may be old; null if nobody does.</param>
+public sealed record MmuOptions(bool Attribution = true, ulong Seed = 1, bool PagingStructureCaches = true, ITranslationWitness? Witness = null);

@@ -35,19 +35,27 @@ internal sealed class RequestService
         if (vcpu.LastLane[vmcs] != lane.Index)
         {
             // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
-            vcpu.Raise(FlushRequest.All, new Reason("vm_entry", vcpu.LastLane[vmcs] < 0 ? "first_load" : "other_cpu"));
+            if ((_rules.Defects & KernelDefects.NoFlushOnOtherCpu) == 0)
+            {
+                vcpu.Raise(FlushRequest.All, new Reason("vm_entry", vcpu.LastLane[vmcs] < 0 ? "first_load" : "other_cpu"));
+            }
+
             vcpu.LastLane[vmcs] = lane.Index;
         }
 
-        foreach (FlushRequest request in _rules.ServiceOrder)
+        do
         {
-            if (vcpu.Take(request, out Reason reason))
+            foreach (FlushRequest request in _rules.ServiceOrder)
             {
-                CarryOut(lane, vcpu, request, reason);
+                if (vcpu.Take(request, out Reason reason))
+                {
+                    CarryOut(lane, vcpu, request, reason);
+                }
             }
-        }
 
-        _roots.Reload(lane, vcpu);
+            _roots.Reload(lane, vcpu);
+        }
+        while (vcpu.IsAnyPending);
     }
 
     private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)
@@ -55,7 +63,10 @@ internal sealed class RequestService
         switch (request)
         {
             case FlushRequest.MmuSync:
-                _roots.Sync();
+                _roots.SyncRequested(lane, vcpu, reason);
+                break;
+            case FlushRequest.LoadMmuPgd:
+                _roots.LoadPgd(vcpu);
                 break;
             case FlushRequest.All:
                 vcpu.Take(FlushRequest.Current, out _);

@@ -71,6 +71,9 @@ internal sealed class VCpu
     /// <summary>guest_mmu: roots of nested EPT.</summary>
     public RootCache GuestMmu { get; } = new();
 
+    /// <summary>The root whose EPTP (or CR3) the VMCS that runs has; null before the first load.</summary>
+    public RootKey? LoadedRoot { get; set; }
+
     /// <summary>Why the current root was switched last.</summary>
     public Reason RootReason { get; set; } = new("vm_entry", "root_load");
 
@@ -106,6 +109,9 @@ internal sealed class VCpu
     }
 
     public void Raise(FlushRequest request, Reason reason) => _pending[(int)request] ??= reason;
+
+    /// <summary>A request is pending.</summary>
+    public bool IsAnyPending => Array.Exists(_pending, reason => reason is not null);
 
     public bool Take(FlushRequest request, out Reason reason)
     {

@@ -23,12 +23,15 @@ public sealed class Machine
 {
     private readonly MachineSpec _spec;
     private readonly IFlushPolicy _policy;
+    private readonly KernelRules _rules;
     private readonly ReplayKind _kind;
     private readonly AddressSpaces _spaces;
     private readonly FlushFunctions _flush;
     private readonly MmuRoots _roots;
     private readonly RequestService _requests;
     private readonly NestedVmx _nested;
+    private readonly MapChanges _maps;
+    private readonly SafetyOracle? _oracle;
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<ushort, VCpu> _vcpus = [];
     private readonly SortedDictionary<(int Level, ulong Reason), long> _exits = [];
@@ -59,14 +62,18 @@ public sealed class Machine
         _spec = spec;
         _policy = policy;
         _kind = kind;
-        KernelRules rules = policy.Rules(vendor);
+        _rules = policy.Rules(vendor);
         _spaces = new AddressSpaces(spec);
-        _flush = new FlushFunctions(spec, rules, _spaces);
-        _roots = new MmuRoots(spec, rules, _flush);
-        _requests = new RequestService(rules, _flush, _roots);
-        _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
+        _oracle = spec.Safety && kind == ReplayKind.ByPolicy ? new SafetyOracle(spec, _spaces) : null;
+        ShadowMmu shadow = new(spec, _rules, _spaces) { FlushRemote = FlushRemote };
+        _flush = new FlushFunctions(spec, _rules, _spaces);
+        _roots = new MmuRoots(spec, _rules, _flush, _spaces, shadow);
+        _requests = new RequestService(_rules, _flush, _roots);
+        _nested = new NestedVmx(spec, policy, _flush, _roots, _requests, _oracle);
+        _maps = new MapChanges(spec, kind, _spaces, shadow, _oracle);
         FlushCauses causes = new();
-        _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, observer)).ToArray();
+        _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, _oracle is null ? observer : Observed(observer), _oracle)).ToArray();
+        _oracle?.Attach(_lanes);
         foreach (Lane lane in _lanes)
         {
             Switch(lane, "reset");
@@ -105,11 +112,18 @@ public sealed class Machine
             }
             else
             {
+                _oracle?.At(block.FirstRecord + (ulong)(access + e), block.Events[e].Time, block.Lane);
                 Handle(lane, block.Events[e]);
                 e++;
             }
         }
     }
+
+    /// <summary>What the safety oracle saw since the beginning, or since <see cref="RestartSafety"/>; null if it does not watch.</summary>
+    public SafetyReport? Safety => _oracle?.Report();
+
+    /// <summary>The measured window begins: what the oracle saw before it is forgotten, what it knows of tables and virtual TLBs is not.</summary>
+    public void RestartSafety() => _oracle?.Restart();
 
     /// <summary>All statistics now. Changes nothing.</summary>
     public StatSheet Snapshot()
@@ -243,6 +257,7 @@ public sealed class Machine
             {
                 // The trace begins in the middle: the level is what the entry says, and no policy was asked.
                 vcpu.GuestMode = guestMode;
+                Became(vcpu);
                 _roots.Select(lane, vcpu, new Reason("vm_entry", "trace_start"));
             }
 
@@ -273,6 +288,8 @@ public sealed class Machine
         else
         {
             _nested.Enter(lane, vcpu, vmcs12);
+            Became(vcpu);
+            NestedTransitionFlushed(vcpu, "nested VM-entry");
         }
     }
 
@@ -281,9 +298,55 @@ public sealed class Machine
         _nested.CountExit(lane);
         if (_kind == ReplayKind.ByPolicy)
         {
-            _nested.Exit(lane, VcpuOf(e.Vcpu));
+            VCpu vcpu = VcpuOf(e.Vcpu);
+            _nested.Exit(lane, vcpu);
+            Became(vcpu);
+            NestedTransitionFlushed(vcpu, "nested VM-exit");
         }
     }
+
+    /// <summary>The virtual CPU is in another context: another level, other page tables, other tags. Its tables exist from now on.</summary>
+    private void Became(VCpu vcpu)
+    {
+        ulong root = vcpu.Active.Root;
+        PageTable tables = vcpu.GuestMode ? _spaces.L2Tables(vcpu.Vmcs12, root) : _spaces.L1Tables(root);
+        _oracle?.Runs(vcpu, tables, vcpu.GuestMode && vcpu.Vmcs12.UsesEpt ? _spaces.Ept12(vcpu.Vmcs12.Eptp) : null);
+    }
+
+    /// <summary>Who runs executed an instruction that drops translations of its virtual CPU, and <paramref name="becomes"/> another context by it.</summary>
+    private void Flushed(Lane lane, Invalidation? invalidation, bool becomes = false)
+    {
+        if (lane.Level == 0 || _kind == ReplayKind.AsRecorded)
+        {
+            return;
+        }
+
+        VCpu vcpu = lane.Vcpu!;
+        if (becomes)
+        {
+            Became(vcpu);
+        }
+
+        if (invalidation is not null)
+        {
+            _oracle?.Invalidated(vcpu, invalidation, $"L{lane.Level}");
+        }
+    }
+
+    /// <summary>To L1, a transition without VPID drops the mappings of VPID 0. On AMD none does.</summary>
+    private void NestedTransitionFlushed(VCpu vcpu, string what)
+    {
+        if (_spec.Profile.Vendor == Vendor.Intel && !vcpu.Vmcs12.UsesVpid)
+        {
+            _oracle?.Invalidated(vcpu, new VmTransitionWithoutVpid(), what);
+        }
+    }
+
+    private Action<IssuedInvalidation> Observed(Action<IssuedInvalidation>? observer) => issued =>
+    {
+        _oracle!.Executed(issued);
+        observer?.Invoke(issued);
+    };
 
     private void EnterGuest(Lane lane, VCpu vcpu)
     {
@@ -336,6 +399,7 @@ public sealed class Machine
         bool noFlush = e.C != 0 && pcide;
         registers.Root = e.A;
         registers.Pcid = (ushort)e.B;
+        Flushed(lane, new MovToCr3(registers.EffectivePcid, noFlush), becomes: true);
         if (Intercepts(lane))
         {
             Reason reason = new("guest", "mov_to_cr3");
@@ -362,6 +426,7 @@ public sealed class Machine
         bool everything = (changed & Cr4Bits.Pge) != 0 || (changed & registers.Cr4 & Cr4Bits.Pcide) != 0;
         bool context = (changed & Cr4Bits.Pae) != 0 || (changed & value & Cr4Bits.Smep) != 0;
         registers.Cr4 = value;
+        Flushed(lane, everything ? new MovToCr4Pge() : context ? new MovToCr4Context() : null, becomes: true);
         if (Intercepts(lane))
         {
             Reason reason = new("guest", "mov_to_cr4");
@@ -370,7 +435,7 @@ public sealed class Machine
                 _roots.Select(lane, vcpu, reason);
                 if (everything)
                 {
-                    vcpu.Raise(FlushRequest.Guest, reason);
+                    _roots.GuestFlushedAll(vcpu, reason);
                 }
                 else if (context)
                 {
@@ -395,6 +460,11 @@ public sealed class Machine
     {
         ushort pcid = (ushort)e.B;
         Reason reason = new("guest", "invpcid");
+        if (e.A > 0)
+        {
+            Flushed(lane, e.A == 1 ? new InvpcidContext(pcid) : e.A == 2 ? new InvpcidAll() : new InvpcidAllNonGlobal());
+        }
+
         switch (e.A)
         {
             case 0:
@@ -408,7 +478,7 @@ public sealed class Machine
                 break;
             case var _ when Intercepts(lane):
                 // KVM does not track globals under shadow paging: type 3 is treated as type 2.
-                InL0(lane, vcpu => vcpu.Raise(FlushRequest.Guest, reason));
+                InL0(lane, vcpu => _roots.GuestFlushedAll(vcpu, reason));
                 break;
             case 2:
                 Direct(lane, new InvpcidAll(), "invpcid");
@@ -422,9 +492,10 @@ public sealed class Machine
     /// <summary>INVLPG or INVPCID type 0: executed by hardware, or emulated as kvm_mmu_invlpg with flush_gva under shadow paging.</summary>
     private void InvalidateAddress(Lane lane, Invalidation direct, ulong address, string rule)
     {
+        Flushed(lane, direct);
         if (Intercepts(lane))
         {
-            InL0(lane, vcpu => _flush.Address(lane, vcpu, address, new Reason("guest", rule)));
+            InL0(lane, vcpu => _roots.InvalidateAddress(lane, vcpu, address, (direct as InvpcidAddress)?.Pcid, new Reason("guest", rule)));
         }
         else
         {
@@ -432,52 +503,35 @@ public sealed class Machine
         }
     }
 
-    private void MapChange(Lane lane, in TraceEvent e)
+    private void MapChange(Lane lane, TraceEvent e)
     {
-        MapTable table = (MapTable)e.A;
-        MapChangeKind change = (MapChangeKind)e.E;
-        PageTable? tree = table switch
+        VCpu vcpu = RunningVcpu(lane);
+        if (Intercepts(lane) && _maps.Exits(vcpu, e))
         {
-            MapTable.L0 => _spaces.L0(e.B),
-            MapTable.L1 => _spaces.L1(e.B),
-            MapTable.L2 => _spaces.L2(RunningVcpu(lane).Vmcs12, e.B),
-            MapTable.Tdp01 => _spaces.Tdp(new RootKey(0, 0, false, false)),
-            _ => _spaces.Tdp(new RootKey(0, InveptSingle.Ep4taOf(e.B), true, true)),
-        };
-        if (change is MapChangeKind.Made or MapChangeKind.Changed)
-        {
-            tree?.Set(e.C, SizeOf(e.D));
+            InL0(lane, _ => _maps.Apply(lane, vcpu, e));
         }
-        else if (change == MapChangeKind.Removed)
+        else if (_maps.Apply(lane, vcpu, e) && _kind == ReplayKind.ByPolicy && (_rules.Defects & KernelDefects.NoRemoteFlush) == 0)
         {
-            tree?.Remove(e.C, SizeOf(e.D));
-        }
-
-        bool needsFlush = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;
-        if (table == MapTable.Tdp01 && needsFlush && _kind == ReplayKind.ByPolicy)
-        {
-            FlushRemote(lane);
+            FlushRemote(lane, new Reason("host", "remote_flush"));
         }
     }
 
-    /// <summary>kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode on other lanes.</summary>
-    private void FlushRemote(Lane lane)
+    /// <summary>kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode.</summary>
+    private void FlushRemote(Lane lane, Reason reason)
     {
         foreach (VCpu vcpu in _vcpus.Values)
         {
-            vcpu.Raise(FlushRequest.All, new Reason("host", "remote_flush"));
+            vcpu.Raise(FlushRequest.All, reason);
         }
 
         foreach (Lane other in _lanes)
         {
-            if (other != lane && other.Level > 0)
+            if (other.Level > 0)
             {
                 InL0(other, _ => { });
             }
         }
     }
-
-    private static PageSize SizeOf(ulong bytes) => bytes >= 1 << 30 ? PageSize.Size1G : bytes >= 1 << 21 ? PageSize.Size2M : PageSize.Size4K;
 
     private void Switch(Lane lane, string transition) => lane.Switch(ContextOf(lane), transition);
 
@@ -514,6 +568,7 @@ public sealed class Machine
             int wanted = _spec.L0Vpid && _policy.Rules(_spec.Profile.Vendor).OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
             vcpu = new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
             _vcpus.Add(id, vcpu);
+            Became(vcpu);
         }
 
         return vcpu;

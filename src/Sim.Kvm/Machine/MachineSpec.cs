@@ -51,6 +51,9 @@ public sealed record MachineSpec
     /// <summary>Misses get causes (cold, capacity, conflict, flushed). Off: faster, and all such counters stay 0.</summary>
     public bool Attribution { get; init; } = true;
 
+    /// <summary>The safety oracle watches (by-policy replay only). It changes no statistic.</summary>
+    public bool Safety { get; init; } = true;
+
     /// <summary>Seed of everything random in the model (random replacement).</summary>
     public ulong Seed { get; init; } = 1;
 }
