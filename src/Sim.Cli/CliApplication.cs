@@ -90,6 +90,7 @@ public static class CliApplication
             ListVerb.Create(invocation),
             ConfigVerb.Create(invocation),
             TraceVerb.Create(invocation),
+            ValidateVerb.Create(invocation),
             DoctorVerb.Create(invocation),
         };
         foreach (Option option in invocation.Options)

@@ -25,7 +25,11 @@ internal sealed class L2Memory
     /// <summary>A change of an entry of L2's page tables.</summary>
     public void Change(ScenarioEpt ept, ulong root, ulong address, MapChangeKind change)
     {
-        if (change is MapChangeKind.Made or MapChangeKind.Changed)
+        if (change == MapChangeKind.Made)
+        {
+            Use(ept, root, address);
+        }
+        else if (change == MapChangeKind.Changed)
         {
             _pages[Key(ept, root, address)] = Fresh(ept);
         }

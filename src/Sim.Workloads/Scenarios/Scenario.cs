@@ -13,8 +13,9 @@ public sealed record ScenarioPart(IReadOnlyList<TraceBlock> Blocks, IReadOnlyLis
 /// <param name="Name">Names the input in messages.</param>
 /// <param name="Title">One sentence.</param>
 /// <param name="Header">The trace's header. Its property <see cref="ConfigurationProperty"/> says which machine it was written for.</param>
+/// <param name="Symbols">Names of the scenario's pages and EPTs by the address that operands of invalidations have, as 0x....</param>
 /// <param name="Parts">Parts, in order.</param>
-public sealed record Scenario(string Name, string Title, TraceHeader Header, IReadOnlyList<ScenarioPart> Parts)
+public sealed record Scenario(string Name, string Title, TraceHeader Header, IReadOnlyDictionary<string, string> Symbols, IReadOnlyList<ScenarioPart> Parts)
 {
     /// <summary>Header property with the configuration a trace was made for: "path=value" words, for instance "profile=zen-3 machine.l0_ept=false".</summary>
     public const string ConfigurationProperty = "configuration";

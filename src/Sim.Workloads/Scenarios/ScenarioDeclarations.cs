@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Sim.Workloads.Scenarios;
 
 /// <summary>What a scenario declares by name. Addresses that are not given are chosen: each name has its own.</summary>
@@ -26,6 +28,21 @@ internal sealed class ScenarioDeclarations
 
     /// <summary>Lanes in use.</summary>
     public int Lanes { get; private set; } = 1;
+
+    /// <summary>Names by the address that operands of invalidations have.</summary>
+    public IReadOnlyDictionary<string, string> Symbols
+    {
+        get
+        {
+            SortedDictionary<string, string> symbols = new(StringComparer.Ordinal);
+            foreach ((string name, ulong address) in _pages.Select(pages => (pages.Key, pages.Value.Address)).Concat(_epts.Select(ept => (ept.Key, ept.Value.Root))).OrderBy(named => named.Key, StringComparer.Ordinal))
+            {
+                symbols.TryAdd("0x" + address.ToString("x", CultureInfo.InvariantCulture), name);
+            }
+
+            return symbols;
+        }
+    }
 
     public bool HasVmcs => _vmcs.Count > 0;
 

@@ -79,7 +79,7 @@ internal sealed class ScenarioParser
         }
 
         _properties["title"] = _title;
-        return new Scenario(_file, _title, new TraceHeader(_names.Lanes, false, "1/1", _properties), _parts);
+        return new Scenario(_file, _title, new TraceHeader(_names.Lanes, false, "1/1", _properties), _names.Symbols, _parts);
     }
 
     private void ClosePart()
