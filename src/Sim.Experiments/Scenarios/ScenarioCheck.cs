@@ -18,8 +18,6 @@ public sealed record ExpectationOutcome(int Line, string Policy, string Expected
 /// <param name="Outcomes">One for each expectation and policy, in the order of the lines.</param>
 public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationOutcome> Outcomes)
 {
-    private const string Origin = "the scenario's machine line";
-
     /// <summary>True if there is something to hold and all of it holds.</summary>
     public bool Passed => Outcomes.Count > 0 && Outcomes.All(outcome => outcome.Holds);
 
@@ -33,7 +31,7 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
     /// <exception cref="TraceFormatException">An expectation names a policy or a statistic that does not exist.</exception>
     public static ScenarioCheck Of(Scenario scenario)
     {
-        RunConfiguration configuration = RunConfiguration.Load(null, Assignments(scenario.Header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty)));
+        RunConfiguration configuration = RunConfiguration.Load(null, [], RunConfiguration.SuggestedBy(scenario.Header));
         string[] runnable = Runnable(configuration.Machine.Profile.Vendor);
         SortedDictionary<string, ScenarioRun> runs = new(StringComparer.Ordinal);
         List<ExpectationOutcome> outcomes = [];
@@ -57,10 +55,6 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
 
         return new ScenarioCheck(scenario, outcomes);
     }
-
-    /// <summary>The configuration that a trace's header asks for: its property <see cref="Scenario.ConfigurationProperty"/>, "path=value" words.</summary>
-    internal static IReadOnlyList<Assignment> Assignments(string? property) =>
-        [.. (property ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(word => word.Split('=', 2)).Select(pair => new Assignment(pair[0], pair[^1], Origin))];
 
     private static string[] Runnable(Vendor vendor) =>
         [.. Components.Policies.Entries.Select(entry => entry.Name).Where(name => Components.Policies.Create(name).Supports(vendor))];

@@ -108,6 +108,9 @@ internal sealed class ScenarioParser
 
         switch (word)
         {
+            case "---":
+                ClosePart();
+                break;
             case "title":
                 _title = line.Rest("a sentence");
                 break;
