@@ -87,10 +87,12 @@ public static class CliApplication
         {
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
+            ExplainVerb.Create(invocation),
+            ReportVerb.Create(invocation),
+            ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),
             ConfigVerb.Create(invocation),
             TraceVerb.Create(invocation),
-            ValidateVerb.Create(invocation),
             DoctorVerb.Create(invocation),
         };
         foreach (Option option in invocation.Options)

@@ -56,7 +56,7 @@ internal sealed class Mmu<TReplacement> : Mmu
     /// because a short run would otherwise spend itself in the slower code that tiering begins with.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override ulong Translate(TraceBlock block, int from, int to)
+    private protected override ulong Replay(TraceBlock block, int from, int to)
     {
         if (HasForeign)
         {
@@ -115,6 +115,11 @@ internal sealed class Mmu<TReplacement> : Mmu
         }
 
         _missed++;
+        if (Observed)
+        {
+            NoteMiss(block, access);
+        }
+
         ulong stall = Miss(block, access);
         if (block.Repeat[access] > 1)
         {

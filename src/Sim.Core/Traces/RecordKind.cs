@@ -65,6 +65,14 @@ public enum RecordKind : byte
 
     /// <summary>A named moment: warm-up ends, a phase begins.</summary>
     Mark = 20,
+
+    /// <summary>
+    /// L0 walked L1's EPT12 (or NPT12) for a fault of L2 and made the missing entry of EPT02 (NPT02): which page of L1's memory holds the table of each level, as far as known.
+    /// </summary>
+    Tdp12Walk = 21,
+
+    /// <summary>L0 creates a vCPU, or resets it because of an INIT (kvm_vcpu_reset).</summary>
+    Reset = 22,
 }
 
 /// <summary>How an access uses memory.</summary>

@@ -1,5 +1,7 @@
 using System.Globalization;
+using Sim.Core;
 using Sim.Reports.Views;
+using Sim.Workloads.Kernel;
 
 namespace Sim.Experiments;
 
@@ -37,13 +39,50 @@ public sealed record ComparedFlush(
 /// <param name="Remarks">What a reader must know to trust the counts, one sentence each; a data loss comes first.</param>
 public sealed record FlushValidation(string Recording, string Policy, IReadOnlyList<ComparedFlush> Flushes, IReadOnlyList<string> Remarks)
 {
+    /// <summary>Policy of VMX recordings if none is named.</summary>
+    public const string DefaultVmxPolicy = "kvm-6.12.117";
+
     private static readonly string[] CsvColumns = ["match", "kind", "operand", "place", "rule", "from_host", "lane", "vcpu", "time", "explanation"];
+
+    /// <summary>The counts in one line.</summary>
+    public string Headline =>
+        $"{Numbers.Whole(Count(FlushMatch.Matched))} of {Numbers.Whole(Flushes.LongCount(flush => flush.Match != FlushMatch.Invented))} flushes matched, "
+        + $"{Numbers.Whole(Count(FlushMatch.Missed))} missed, {Numbers.Whole(Count(FlushMatch.Invented))} invented";
 
     /// <summary>True if nothing was missed and nothing invented.</summary>
     public bool Passed => !Differences.Any();
 
     /// <summary>What was missed or invented, in order.</summary>
     public IEnumerable<ComparedFlush> Differences => Flushes.Where(flush => flush.Match != FlushMatch.Matched);
+
+    /// <summary>Compares a recording, by whose view it holds.</summary>
+    /// <param name="recording">Path of the recording.</param>
+    /// <param name="policy">Name of the policy of the kernel that recorded it; null for the default.</param>
+    /// <exception cref="ConfigurationException">No such file or policy, or nothing to compare in this kind of recording.</exception>
+    /// <exception cref="TraceFormatException">The recording is damaged.</exception>
+    public static FlushValidation Of(string recording, string? policy = null)
+    {
+        if (recording == "-")
+        {
+            throw new ConfigurationException("'validate flushes' reads its recording more than once, and a pipe can be read only once. Save the recording to a file and name that.");
+        }
+
+        CaptureKind kind;
+        using (CaptureText.Open(recording, out kind))
+        {
+        }
+
+        return kind == CaptureKind.Hardware
+            ? VmxFlushValidation.Of(recording, policy ?? DefaultVmxPolicy)
+            : throw new ConfigurationException($"'{recording}' holds kernel events, which do not say what INVEPT and INVVPID the hardware executed. Name a hardware capture.");
+    }
+
+    /// <summary>A flush as a paragraph: what, where, when, and its explanation.</summary>
+    public static string Describe(ComparedFlush flush)
+    {
+        string what = flush.Operand.Length == 0 ? flush.Kind : $"{flush.Kind}({flush.Operand})";
+        return string.Create(CultureInfo.InvariantCulture, $"{flush.Match}: {what} at {flush.Time} on CPU {flush.Lane}, vCPU {flush.Vcpu}, after {flush.Place}. {flush.Explanation}");
+    }
 
     /// <summary>Number of flushes that compare like this.</summary>
     public long Count(FlushMatch match) => Flushes.LongCount(flush => flush.Match == match);

@@ -12,17 +12,19 @@ internal sealed class MmuRoots
     private readonly KernelRules _rules;
     private readonly FlushFunctions _flush;
     private readonly AddressSpaces _spaces;
-    private readonly ShadowMmu _shadow;
+    private readonly ShadowMmu _shadowMmu;
+    private readonly ShadowEpt _shadow;
     private long _syncs;
     private long _loads;
     private long _hits;
 
-    public MmuRoots(MachineSpec spec, KernelRules rules, FlushFunctions flush, AddressSpaces spaces, ShadowMmu shadow)
+    public MmuRoots(MachineSpec spec, KernelRules rules, FlushFunctions flush, AddressSpaces spaces, ShadowMmu shadowMmu, ShadowEpt shadow)
     {
         _spec = spec;
         _rules = rules;
         _flush = flush;
         _spaces = spaces;
+        _shadowMmu = shadowMmu;
         _shadow = shadow;
     }
 
@@ -55,16 +57,20 @@ internal sealed class MmuRoots
         }
     }
 
-    /// <summary>kvm_mmu_reload: if there is no current root, looks it up or allocates it, syncs and loads it, and flushes it directly.</summary>
-    public void Reload(Lane lane, VCpu vcpu)
+    /// <summary>
+    /// kvm_mmu_reload: if there is no current root, looks it up or allocates it, syncs and loads it, and flushes it directly. True if that raised KVM_REQ_TLB_FLUSH on all vCPUs.
+    /// </summary>
+    public bool Reload(Lane lane, VCpu vcpu)
     {
         RootCache mmu = vcpu.ActiveMmu(_spec.L0Ept);
         if (mmu.Current is not null)
         {
-            return;
+            return false;
         }
 
-        mmu.Load(Needed(vcpu));
+        RootKey root = Needed(vcpu);
+        bool flushRemote = root.Nested && _shadow.Load(root.Pgd);
+        mmu.Load(root);
         _loads++;
         if (!Has(KernelDefects.NoSyncOnRootLoad))
         {
@@ -74,6 +80,7 @@ internal sealed class MmuRoots
         LoadPgd(vcpu);
         lane.HypervisorCycles += _spec.Profile.Costs.KvmRootLookup;
         _flush.Current(lane, vcpu, vcpu.RootReason with { Rule = "root_load" });
+        return flushRemote;
     }
 
     /// <summary>MMU_SYNC: kvm_mmu_sync_roots. The current root only, not the cached ones.</summary>
@@ -114,7 +121,7 @@ internal sealed class MmuRoots
         if (!_spec.L0Ept && _rules.ShadowGuestFlush == ShadowGuestFlush.Sync && !Has(KernelDefects.KeepsUnsyncRoots))
         {
             // kvm_mmu_sync_prev_roots: a cached root with unsync children goes, so that its next use loads and syncs it.
-            vcpu.RootMmu.Free(root => root != vcpu.RootMmu.Current && _shadow.HasUnsync(_spaces.Root(root)));
+            vcpu.RootMmu.Free(root => root != vcpu.RootMmu.Current && _shadowMmu.HasUnsync(_spaces.Root(root)));
         }
 
         _flush.Guest(lane, vcpu, reason);
@@ -138,7 +145,7 @@ internal sealed class MmuRoots
     {
         if (!Has(KernelDefects.NoSyncOnInvlpg))
         {
-            _shadow.SyncAddress(lane, vcpu.RootMmu.Cached.Where(root => pcid is null || (root.Pgd & PcidMask) == pcid).Select(root => _spaces.Root(root)).ToArray(), address, reason);
+            _shadowMmu.SyncAddress(lane, vcpu.RootMmu.Cached.Where(root => pcid is null || (root.Pgd & PcidMask) == pcid).Select(root => _spaces.Root(root)).ToArray(), address, reason);
         }
 
         _flush.Address(lane, vcpu, address, reason);
@@ -164,9 +171,11 @@ internal sealed class MmuRoots
     /// <summary>Adds the counters.</summary>
     public void Collect(StatSheet sheet)
     {
-        _shadow.Collect(sheet);
+        _shadowMmu.Collect(sheet);
         sheet.Counter("mmu.syncs", "events", "Synchronisations of shadow roots.", _syncs);
         sheet.Counter("mmu.root_loads", "events", "Roots that were not cached and had to be loaded.", _loads);
+        sheet.Counter("mmu.shadow_pages", "events", "Shadow pages of EPT12 tables made.", _shadow.Made);
+        sheet.Counter("mmu.zapped_pages", "events", "Shadow pages of EPT12 tables zapped.", _shadow.Zapped);
         sheet.Counter("mmu.root_hits", "events", "Cached roots that were selected.", _hits);
     }
 
@@ -175,7 +184,7 @@ internal sealed class MmuRoots
     private void Sync(Lane lane, VCpu vcpu, Reason reason)
     {
         _syncs++;
-        _shadow.Sync(lane, _spaces.Root(vcpu.ActiveMmu(_spec.L0Ept).Current ?? Needed(vcpu)), reason);
+        _shadowMmu.Sync(lane, _spaces.Root(vcpu.ActiveMmu(_spec.L0Ept).Current ?? Needed(vcpu)), reason);
     }
 
     /// <summary>kvm_mmu_unload: no root is left; the reload before the entry syncs and flushes.</summary>

@@ -102,7 +102,13 @@ internal sealed class NestedVmx
         }
 
         Reason reason = new("emulation", "invvpid");
-        foreach (ushort tag in EffectiveTags(vcpu, type, (ushort)vpid))
+        bool elsewhere = _rules.InvvpidOnVmcs02Cpu && vcpu.LastLane[1] != lane.Index;
+        if (elsewhere)
+        {
+            vcpu.Tags.Forget();
+        }
+
+        foreach (ushort tag in elsewhere ? [] : EffectiveTags(vcpu, type, (ushort)vpid))
         {
             if (type == 0 && _rules.Invvpid != InvvpidEmulation.FlushVpid02AndEptp)
             {

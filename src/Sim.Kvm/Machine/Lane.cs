@@ -25,7 +25,8 @@ internal sealed class Lane
         _spec = spec;
         _causes = causes;
         _observer = observer;
-        Mmu = Mmu.Create(spec.Profile, causes, new MmuOptions(spec.Attribution, spec.Seed, Witness: oracle?.WitnessOf(() => this)), $"lane[{index}]");
+        MmuOptions options = new(spec.Attribution, spec.Seed, RefillCurve: spec.RefillCurve, WalkBreakdown: spec.WalkBreakdown, Witness: oracle?.WitnessOf(() => this));
+        Mmu = Mmu.Create(spec.Profile, causes, options, $"lane[{index}]");
     }
 
     public int Index { get; }

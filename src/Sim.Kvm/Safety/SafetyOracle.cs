@@ -111,7 +111,7 @@ internal sealed class SafetyOracle
 
         if ((MapChangeKind)e.E != MapChangeKind.Widened)
         {
-            PageSize size = SizeOf(e.D);
+            PageSize size = MapChanges.SizeOf(e.D);
             _made[(tables.Owner(e.C), size, First(e.C, size))] = (_now, what);
         }
     }
@@ -326,8 +326,6 @@ internal sealed class SafetyOracle
     private static ulong BytesOf(PageSize size) => 1UL << (12 + (9 * (int)size));
 
     private static ulong First(ulong address, PageSize size) => address & ~(BytesOf(size) - 1);
-
-    private static PageSize SizeOf(ulong bytes) => bytes >= 1 << 30 ? PageSize.Size1G : bytes >= 1 << 21 ? PageSize.Size2M : PageSize.Size4K;
 
     /// <summary>Old versions that a translation is made of; null where the tables still say so.</summary>
     private readonly record struct Versions(OldMapping? Guest, OldMapping? Ept12, OldMapping? Host);

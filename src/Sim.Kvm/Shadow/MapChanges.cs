@@ -89,7 +89,8 @@ internal sealed class MapChanges
         return table == MapTable.Tdp01 && retires;
     }
 
-    private static PageSize SizeOf(ulong bytes) => bytes >= 1 << 30 ? PageSize.Size1G : bytes >= 1 << 21 ? PageSize.Size2M : PageSize.Size4K;
+    /// <summary>The page size that a record's bytes stand for.</summary>
+    public static PageSize SizeOf(ulong bytes) => bytes >= 1 << 30 ? PageSize.Size1G : bytes >= 1 << 21 ? PageSize.Size2M : PageSize.Size4K;
 
     /// <summary>Page size of the entry that is written: that of a larger page around the address, which the change splits, or of the change itself.</summary>
     private static PageSize Written(PageTable tables, in TraceEvent e)

@@ -74,7 +74,10 @@ internal static class RunSetJsonReader
             .. element.GetProperty("failed_vm_entries").EnumerateArray().Select(e => new FailedEntry(
                 e.GetProperty("time").GetUInt64(), e.GetProperty("lane").GetInt32(), e.GetProperty("vcpu").GetInt32(), e.GetProperty("vmcs12").GetUInt64(), Text(e, "check"))),
         ];
-        return new RunResult(Text(element, "run"), Text(element, "policy"), sheet, failed, failure, element.TryGetProperty("safety", out JsonElement safety) ? ReadSafety(safety) : null);
+        return new RunResult(Text(element, "run"), Text(element, "policy"), sheet, failed, failure, element.TryGetProperty("safety", out JsonElement safety) ? ReadSafety(safety) : null)
+        {
+            Parameters = [.. Members(element, "parameters").Select(parameter => new RunParameter(Text(parameter, "path"), Text(parameter, "value")))],
+        };
     }
 
     private static Series ReadSeries(JsonElement element, JsonElement descriptor) => new(

@@ -117,6 +117,21 @@ internal static class RunSetJsonWriter
         writer.WriteStartObject();
         writer.WriteString("run", run.Run);
         writer.WriteString("policy", run.Policy);
+        if (run.Parameters.Count > 0)
+        {
+            writer.WriteStartArray("parameters");
+            foreach (RunParameter parameter in run.Parameters)
+            {
+                WriteLine(writer, line =>
+                {
+                    line.WriteString("path", parameter.Path);
+                    line.WriteString("value", parameter.Value);
+                });
+            }
+
+            writer.WriteEndArray();
+        }
+
         if (run.Failure is { } failure)
         {
             writer.WriteStartObject("failure");

@@ -14,6 +14,7 @@ internal sealed class NaiveHypervisor
     private readonly List<string> _rootMmu = [];
     private readonly List<string> _guestMmu = [];
     private readonly int[] _lastLane = [-1, -1];
+    private readonly HashSet<ulong> _shadowedRoots = [];
     private string? _rootMmuCurrent;
     private string? _guestMmuCurrent;
     private uint _lastVpid;
@@ -79,6 +80,11 @@ internal sealed class NaiveHypervisor
         {
             Load();
             FlushCurrent();
+            if (UsesGuestMmu && _shadowedRoots.Add(_eptp12))
+            {
+                // EPT12's root became read-only in EPT01: every vCPU flushes before it goes on.
+                FlushAll();
+            }
         }
 
         Untagged();

@@ -20,6 +20,18 @@ public sealed class RunSetFilesTests
     }
 
     [Test]
+    public void Parameters_that_set_runs_apart_are_read_back_in_their_order()
+    {
+        RunParameter[] parameters = [new("second_level[0].ways", "8"), new("machine.seed", "2")];
+        RunSet set = Sample.Set() with { Runs = [Sample.Set().Runs[0] with { Run = "a, ways=8", Parameters = parameters }, Sample.Set().Runs[1]] };
+
+        RunSet again = RunSetJson.Read(RunSetJson.ToText(set), "r.json");
+
+        Assert.That(again.Runs[0].Parameters, Is.EqualTo(parameters));
+        Assert.That(again.Runs[1].Parameters, Is.Empty);
+    }
+
+    [Test]
     public void The_session_comes_last_and_can_be_left_out()
     {
         string whole = RunSetJson.ToText(Sample.Set());
