@@ -87,6 +87,12 @@ public sealed class Machine
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _nested.Failed;
 
     /// <summary>
+    /// Name of an invalidation that a hypervisor or a transition without VPID carried out, with KVM's names for tags: INVVPID(vpid02), INVEPT(eptp02:0x7000). Those of a
+    /// vCPU n other than 0 are vpid02(vn); a pool's further VPIDs are vpid02.1, vpid02.2. Null for what any kernel does about its own paging.
+    /// </summary>
+    public string? NameOf(Invalidation invalidation) => InvalidationNames.Of(invalidation, NameOfTag, _spaces.NameOf);
+
+    /// <summary>
     /// What an invalidation's operand stands for, seen from a vCPU: <c>all</c>, <c>vpid01</c>, <c>vpid02</c>, <c>eptp01</c>, <c>eptp02</c>, or <c>other</c> if it is
     /// another vCPU's or another L2's.
     /// </summary>
@@ -779,6 +785,21 @@ public sealed class Machine
         }
 
         return vcpu;
+    }
+
+    private string NameOfTag(ushort tag)
+    {
+        foreach (VCpu vcpu in _vcpus.Values)
+        {
+            string owner = vcpu.Id == 0 ? "" : $"(v{vcpu.Id})";
+            int slot = vcpu.Tags.All.TakeWhile(other => other != tag).Count();
+            if (tag == vcpu.Vpid01 || slot < vcpu.Tags.All.Count)
+            {
+                return (tag == vcpu.Vpid01 ? "01" : slot == 0 ? "02" : $"02.{slot}") + owner;
+            }
+        }
+
+        return $"-{tag}";
     }
 
     private VCpu RunningVcpu(Lane lane) => lane.Vcpu ?? VcpuOf(0);
