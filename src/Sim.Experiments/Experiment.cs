@@ -83,7 +83,7 @@ public sealed class Experiment
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
         Func<string, IReplay> machine = _machines(source.Header.Lanes);
-        PolicyRun[] runs = [.. _configuration.Policies.Select(policy => new PolicyRun(policy, machine))];
+        PolicyRun[] runs = [.. _configuration.Policies.Select(policy => new PolicyRun(policy, machine, windows.Interval))];
         ulong[] replayed = new ulong[3];
         bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)

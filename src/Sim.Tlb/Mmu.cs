@@ -45,6 +45,8 @@ public abstract class Mmu
     private readonly Dictionary<TranslationContext, ActiveContext> _contexts = [];
     private readonly Dictionary<(PageTable Tables, PageTable? Nested), int> _spaces = [];
     private readonly MissAttribution? _attribution;
+    private readonly RefillCurve? _refill;
+    private readonly WalkBreakdown? _breakdown;
     private readonly CauseCounts _executed = new();
     private readonly long[] _firstMisses = new long[Levels];
     private readonly long[] _secondHits = new long[Levels];
@@ -62,6 +64,9 @@ public abstract class Mmu
         _second = profile.SecondLevel.Select(structure => TlbArray.Create(structure, Rng.Fork(options.Seed, $"{name}.{structure.Name}"))).ToArray();
         _walker = new Walker(profile, options.PagingStructureCaches);
         _attribution = options.Attribution ? new MissAttribution(_second) : null;
+        _refill = options.RefillCurve ? new RefillCurve() : null;
+        _breakdown = options.WalkBreakdown ? new WalkBreakdown() : null;
+        Observed = options.RefillCurve || options.WalkBreakdown;
         TlbStructure[] structures = [.. profile.FirstLevel, .. profile.SecondLevel];
         _retention = new TagRetention(structures.Max(structure => structure.KeptVpids ?? 1), structures.Max(structure => structure.KeptPcids ?? 1));
         _limited = Limited();
@@ -72,6 +77,9 @@ public abstract class Mmu
     public TranslationContext Context => Active?.Context!;
 
     private protected ActiveContext? Active { get; private set; }
+
+    /// <summary>Somebody wants <see cref="NoteMiss"/> to be told.</summary>
+    private protected bool Observed { get; }
 
     /// <summary>For each side, the classes of first-level entries that the context may have: bit (2 * size + global).</summary>
     private protected int[] FirstClasses { get; } = new int[Sides];
@@ -132,7 +140,22 @@ public abstract class Mmu
 
     /// <summary>Replays the accesses [from, to) of a block, all in the current context.</summary>
     /// <returns>Stall cycles: translation cycles beyond a first-level hit.</returns>
-    public abstract ulong Translate(TraceBlock block, int from, int to);
+    public ulong Translate(TraceBlock block, int from, int to)
+    {
+        if (!Observed)
+        {
+            return Replay(block, from, to);
+        }
+
+        ActiveContext active = Active!;
+        long before = Accesses.Sum();
+        _refill?.Begin(active.Tagged, active.Context.Level, from);
+        _breakdown?.Begin(active, from);
+        ulong stall = Replay(block, from, to);
+        _refill?.End(Accesses.Sum() - before);
+        _breakdown?.Scan(block, to);
+        return stall;
+    }
 
     /// <summary>Applies an invalidation; current tag values come from <see cref="Context"/>. A profile with coarse precision applies <see cref="Invalidation.Coarsened"/>.</summary>
     /// <returns>Entries dropped over all structures.</returns>
@@ -146,6 +169,10 @@ public abstract class Mmu
         if (Mark(effective, current, guestPhysical: false, pagingStructures: false))
         {
             dropped += InvalidateTlbs(effective.Translations, cause);
+            if (effective.Translations is null)
+            {
+                _refill?.Flushed(_kills, cause);
+            }
         }
 
         if (Mark(effective, current, guestPhysical: false, pagingStructures: true))
@@ -194,6 +221,21 @@ public abstract class Mmu
         Counters.CollectByCause(sheet, $"{_name}.invalidations", "invalidations", "Invalidations executed.", _executed, _causes);
         _walker.Collect(sheet, _name, _causes);
         _attribution?.Collect(sheet, _name, _causes);
+        _refill?.Collect(sheet, _name, _causes);
+        _breakdown?.Collect(sheet, _name);
+    }
+
+    /// <summary>Adds a gauge for every array and every tag that has entries in it: who holds the array now.</summary>
+    public void CollectOccupancy(StatSheet sheet)
+    {
+        ArgumentNullException.ThrowIfNull(sheet);
+        for (int context = 1; context < _tags.Count; context++)
+        {
+            foreach (TlbArray array in _first.Concat(_second).Where(array => array.LiveOf(context) != 0))
+            {
+                sheet.Gauge($"{_name}.{array.Structure.Name}.occupancy", "entries", "Entries held now, by the tag they have and the level that uses it.", array.LiveOf(context), LabelOf(context));
+            }
+        }
     }
 
     /// <summary>Checks the conservation laws.</summary>
@@ -221,13 +263,25 @@ public abstract class Mmu
             Counters.Check($"{_name}: walks", _walks.Sum(), "cold + capacity + conflict + flushed", _attribution.Walks);
             Counters.Check($"{_name}: walk cycles", _walkCycles.Sum(), "those by cause", _attribution.WalkCycles);
         }
+
+        _breakdown?.CheckConservation(_name, _walks.Sum(), _walkCycles.Sum());
     }
+
+    /// <summary>The hot loop: see <see cref="Translate"/>.</summary>
+    private protected abstract ulong Replay(TraceBlock block, int from, int to);
 
     /// <summary>The hot loop's own view of the current context must be renewed.</summary>
     private protected abstract void ContextChanged(ActiveContext context);
 
     /// <summary>The first-level array that holds entries of a size for a side; null if none does.</summary>
     private protected TlbArray? FirstServing(int side, int size) => _firstServing[(Sizes * side) + size];
+
+    /// <summary>An access of a block missed the first level, and <see cref="Miss"/> comes next.</summary>
+    private protected void NoteMiss(TraceBlock block, int access)
+    {
+        _refill?.Missed(block, access);
+        _breakdown?.Scan(block, access + 1);
+    }
 
     /// <summary>A reference that the first level did not translate.</summary>
     /// <returns>Its stall cycles.</returns>
@@ -270,6 +324,8 @@ public abstract class Mmu
         int firstSize = _firstSize[(Sizes * side) + (int)walk.Size];
         int secondSize = _secondSize[(Sizes * side) + (int)walk.Size];
         _attribution?.Walk(space, secondSize == NoSize ? firstSize : secondSize, firstSize, address, (long)cycles);
+        _refill?.Walked();
+        _breakdown?.Walk(address, walk.Size, (long)cycles);
         ulong payload = EntryPayload.Pack(walk.PhysicalAddress, space, walk.LinearSize);
         if (secondSize != NoSize)
         {
@@ -366,6 +422,16 @@ public abstract class Mmu
             context.Nested is null ? 0 : _tags.Intern(new Tag(MappingKind.GuestPhysical, intel ? (ushort)0 : context.Vpid, 0, false, ep4ta)),
             SpaceOf(context.Guest.Owner(0), context.Nested),
             SpaceOf(context.Guest.Owner(ulong.MaxValue), context.Nested));
+    }
+
+    /// <summary>Levels and tag of a context id: <c>level=2,vpid=3,pcid=1</c>, then <c>global=true</c> and <c>ep4ta</c> where they apply. Levels that share a tag are joined by +.</summary>
+    private string LabelOf(int context)
+    {
+        Tag tag = _tags[context];
+        IEnumerable<int> levels = _contexts.Values.Where(active => active.Tagged == context || active.Global == context).Select(active => active.Context.Level).Distinct().Order();
+        string label = $"level={string.Join('+', levels)},{(_profile.Vendor == Vendor.Intel ? "vpid" : "asid")}={tag.Vpid}";
+        label += tag.Global ? ",global=true" : $",pcid={tag.Pcid}";
+        return tag.Ep4ta == 0 ? label : $"{label},ep4ta=0x{tag.Ep4ta:x}";
     }
 
     /// <summary>A small number for a pair of page tables: 1, 2, ...</summary>

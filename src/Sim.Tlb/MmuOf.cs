@@ -55,7 +55,7 @@ internal sealed class Mmu<TReplacement> : Mmu
     /// because a short run would otherwise spend itself in the slower code that tiering begins with.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override ulong Translate(TraceBlock block, int from, int to)
+    private protected override ulong Replay(TraceBlock block, int from, int to)
     {
         ReadOnlySpan<ulong> addresses = block.Address.AsSpan(from, to - from);
         ref byte flags = ref MemoryMarshal.GetReference(block.Flags.AsSpan(from, addresses.Length));
@@ -110,6 +110,11 @@ internal sealed class Mmu<TReplacement> : Mmu
         }
 
         _missed++;
+        if (Observed)
+        {
+            NoteMiss(block, access);
+        }
+
         ulong stall = Miss(address, side);
         if (block.Repeat[access] > 1)
         {

@@ -16,12 +16,15 @@ internal sealed class ConfigurationOptions
     private readonly Option<string?> _skip = new("--skip") { Description = $"Records that only set the machine's state: {WindowLength.Grammar}", HelpName = "window" };
     private readonly Option<string?> _warmUp = new("--warm-up") { Description = "Records simulated but not counted, likewise", HelpName = "window" };
     private readonly Option<string?> _measure = new("--measure") { Description = "Records counted, likewise [default: all that are left]", HelpName = "window" };
+    private readonly Option<string?> _interval = new("--interval") { Description = "Record main figures and TLB occupancy every so many records of the measured window", HelpName = "records" };
+    private readonly Option<bool> _refillCurve = new("--refill-curve") { Description = "Record misses against accesses since the last flush" };
+    private readonly Option<bool> _walkBreakdown = new("--walk-breakdown") { Description = "Count walks by page size, page and code site, for 'nestsim explain'" };
     private readonly Option<string?> _seed = new("--seed") { Description = "Seed of random replacement", HelpName = "number" };
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _seed })
+        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed })
         {
             command.Options.Add(option);
         }
@@ -39,11 +42,19 @@ internal sealed class ConfigurationOptions
                 : throw new ConfigurationException($"--set '{set}': expected path=value, as in --set second_level[0].ways=8."));
         }
 
-        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_seed, "machine.seed") })
+        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_interval, "windows.interval"), (_seed, "machine.seed") })
         {
             if (parse.GetValue(option) is { } value)
             {
                 assignments.Add(new Assignment(path, value, option.Name));
+            }
+        }
+
+        foreach ((Option<bool> option, string path) in new[] { (_refillCurve, "machine.refill_curve"), (_walkBreakdown, "machine.walk_breakdown") })
+        {
+            if (parse.GetValue(option))
+            {
+                assignments.Add(new Assignment(path, "true", option.Name));
             }
         }
 

@@ -3,6 +3,7 @@ using Sim.Core;
 using Sim.Core.Configuration;
 using Sim.Core.Stats;
 using Sim.Experiments;
+using Sim.Reports.Charts;
 using Sim.Workloads.Formats;
 using Sim.Workloads.Generators;
 
@@ -18,6 +19,7 @@ internal static class ListVerb
         ("footprints", "What hypervisors touch, for 'trace weave --events'", Footprints),
         ("formats", "Trace formats", () => Entries(TraceFile.Formats)),
         ("generators", "Generators of synthetic traces", () => Entries(GeneratorCatalogue.All)),
+        ("charts", "Charts of 'nestsim report'", () => Entries(ChartCatalogue.All)),
         ("replacements", "Replacement rules", () => Components.Replacements.Select(name => (name, ""))),
         ("invalidations", "Invalidations of the hardware model", () => Components.Invalidations.Select(name => (name, ""))),
         ("stats", "Statistics (lane[0] stands for every lane; labels left out)", Statistics),

@@ -8,6 +8,7 @@ internal static class ValidateVerb
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation) => new("validate", "Compare what the simulator predicts with what was recorded")
     {
+        ValidateFlushesVerb.Create(invocation),
         ValidateFootprintsVerb.Create(invocation),
     };
 }

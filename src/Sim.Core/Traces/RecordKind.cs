@@ -65,6 +65,14 @@ public enum RecordKind : byte
 
     /// <summary>A named moment: warm-up ends, a phase begins.</summary>
     Mark = 20,
+
+    /// <summary>
+    /// L0 walked L1's EPT12 (or NPT12) for a fault of L2 and made the missing entry of EPT02 (NPT02): which page of L1's memory holds the table of each level, as far as known.
+    /// </summary>
+    Tdp12Walk = 21,
+
+    /// <summary>L0 creates a vCPU, or resets it because of an INIT (kvm_vcpu_reset).</summary>
+    Reset = 22,
 }
 
 /// <summary>How an access uses memory.</summary>
@@ -140,33 +148,79 @@ public enum MapChangeKind : byte
     Widened = 4,
 }
 
-/// <summary>VM-execution controls a <see cref="RecordKind.VmEnter"/> names, as bits.</summary>
+/// <summary>
+/// VM-execution controls a <see cref="RecordKind.VmEnter"/> names, as bits; on AMD vmcb12.TLB_CONTROL too, in <see cref="TlbControlMask"/>.
+/// The numbers are stored in trace files: append, never renumber. Undefined bits are 0.
+/// </summary>
 [Flags]
 public enum VmControls : ulong
 {
     /// <summary>None.</summary>
     None = 0,
 
-    /// <summary>Vmcs12 enables VPID (SDM vol. 3, secondary processor-based control bit 5).</summary>
-    EnableVpid = 1,
+    /// <summary>Enable VPID (SDM vol. 3, secondary processor-based control bit 5).</summary>
+    EnableVpid = 1 << 0,
 
-    /// <summary>Vmcs12 enables EPT (secondary control bit 1), or vmcb12 nested paging.</summary>
-    EnableEpt = 2,
+    /// <summary>Enable EPT (secondary control bit 1), or vmcb12 nested paging.</summary>
+    EnableEpt = 1 << 1,
 
-    /// <summary>TPR shadow.</summary>
-    TprShadow = 4,
+    /// <summary>Use TPR shadow (primary processor-based control bit 21).</summary>
+    TprShadow = 1 << 2,
 
-    /// <summary>Virtual-interrupt delivery.</summary>
-    VirtualInterruptDelivery = 8,
+    /// <summary>Virtual-interrupt delivery (secondary control bit 9).</summary>
+    VirtualInterruptDelivery = 1 << 3,
 
-    /// <summary>Process posted interrupts.</summary>
-    PostedInterrupts = 16,
+    /// <summary>Process posted interrupts (pin-based control bit 7).</summary>
+    PostedInterrupts = 1 << 4,
 
-    /// <summary>External-interrupt exiting.</summary>
-    ExternalInterruptExiting = 32,
+    /// <summary>External-interrupt exiting (pin-based control bit 0).</summary>
+    ExternalInterruptExiting = 1 << 5,
 
-    /// <summary>Acknowledge interrupt on exit.</summary>
-    AckInterruptOnExit = 64,
+    /// <summary>Acknowledge interrupt on exit (VM-exit control bit 15).</summary>
+    AckInterruptOnExit = 1 << 6,
+
+    /// <summary>APIC-register virtualization (secondary control bit 8).</summary>
+    ApicRegisterVirtualization = 1 << 7,
+
+    /// <summary>Virtualize x2APIC mode (secondary control bit 4).</summary>
+    VirtualizeX2ApicMode = 1 << 8,
+
+    /// <summary>Virtualize APIC accesses (secondary control bit 0).</summary>
+    VirtualizeApicAccesses = 1 << 9,
+
+    /// <summary>Where vmcb12.TLB_CONTROL lies: read it with <see cref="TlbControls.TlbControl"/>.</summary>
+    TlbControlMask = 7 << 16,
+
+    /// <summary>Every bit that means something.</summary>
+    Defined = ((1 << 10) - 1) | TlbControlMask,
+}
+
+/// <summary>VMCB.TLB_CONTROL as the APM encodes it (vol. 2, "TLB control"; kvm-semantics.md 1.4). Other values are reserved.</summary>
+public enum TlbControl : byte
+{
+    /// <summary>Flush nothing.</summary>
+    None = 0,
+
+    /// <summary>Flush the whole TLB: all ASIDs, globals too.</summary>
+    FlushAll = 1,
+
+    /// <summary>Flush this VMCB's ASID.</summary>
+    FlushAsid = 3,
+
+    /// <summary>Flush this VMCB's ASID but for its global entries.</summary>
+    FlushAsidNonGlobal = 7,
+}
+
+/// <summary>vmcb12.TLB_CONTROL inside <see cref="VmControls"/>.</summary>
+public static class TlbControls
+{
+    private const int Shift = 16;
+
+    /// <summary>TLB_CONTROL of these controls; a reserved value comes back as it is.</summary>
+    public static TlbControl TlbControl(this VmControls controls) => (TlbControl)((ulong)(controls & VmControls.TlbControlMask) >> Shift);
+
+    /// <summary>These controls with another TLB_CONTROL.</summary>
+    public static VmControls With(this VmControls controls, TlbControl control) => (controls & ~VmControls.TlbControlMask) | (VmControls)((ulong)control << Shift);
 }
 
 /// <summary>CR4 bits that matter to translation caches, at their place in CR4.</summary>

@@ -81,7 +81,7 @@ public static class RecordSchema
         table[(int)RecordKind.Invlpga] = [Dec("asid", 0, uint.MaxValue), Hex("address", 1)];
         table[(int)RecordKind.MapChange] = [Name<MapTable>("table", 0), Hex("root", 1), Hex("address", 2), Hex("size", 3), Name<MapChangeKind>("change", 4)];
         table[(int)RecordKind.VmEnter] =
-            [Name<TransitionKind>("kind", 0), Dec("vcpu", 1, 65535), Hex("vmcs", 2), Dec("vpid", 3, 65535), Hex("eptp", 4), Hex("controls", 5)];
+            [Name<TransitionKind>("kind", 0), Dec("vcpu", 1, 65535), Hex("vmcs", 2), Dec("vpid", 3, 65535), Hex("eptp", 4), Hex("controls", 5, (ulong)VmControls.Defined)];
         table[(int)RecordKind.VmExit] = [Name<TransitionKind>("kind", 0), Dec("vcpu", 1, 65535), Hex("reason", 2, uint.MaxValue), Hex("qualification", 3)];
         table[(int)RecordKind.Interrupt] =
             [new FieldSpec("source", 0, FieldFormat.Name, 3, ["device", "ipi", "timer", "software"]), Hex("vector", 1, 255), Dec("vcpu", 2, 65535), Dec("target_level", 3, 2)];
@@ -93,6 +93,8 @@ public static class RecordSchema
         table[(int)RecordKind.SchedIn] = [Dec("vcpu", 0, 65535)];
         table[(int)RecordKind.Migrate] = [Dec("vcpu", 0, 65535), Dec("to_lane", 1, 65535)];
         table[(int)RecordKind.Mark] = [];
+        table[(int)RecordKind.Tdp12Walk] = [Hex("root", 0), Hex("address", 1), Hex("size", 2), Hex("table3", 3), Hex("table2", 4), Hex("table1", 5)];
+        table[(int)RecordKind.Reset] = [Dec("vcpu", 0, 65535)];
         return table;
     }
 

@@ -145,6 +145,7 @@ public sealed class RunConfiguration
         Set("windows.skip", "0");
         Set("windows.warm_up", "0");
         Set("windows.measure", "all");
+        Set("windows.interval", "0");
         Set("machine.l0_ept", machine.L0Ept);
         Set("machine.l0_vpid", machine.L0Vpid);
         Set("machine.l0_pages", Word(machine.L0Pages));
@@ -156,6 +157,8 @@ public sealed class RunConfiguration
         Set("machine.global_kernel_pages", machine.GlobalKernelPages);
         Set("machine.vpid02_pool", machine.Vpid02Pool);
         Set("machine.attribution", machine.Attribution);
+        Set("machine.refill_curve", machine.RefillCurve);
+        Set("machine.walk_breakdown", machine.WalkBreakdown);
         Set("machine.seed", machine.Seed);
         return root;
 
@@ -178,6 +181,8 @@ public sealed class RunConfiguration
             GlobalKernelPages = reader.Flag("global_kernel_pages"),
             Vpid02Pool = (int)reader.Integer("vpid02_pool", 1, 4096),
             Attribution = reader.Flag("attribution"),
+            RefillCurve = reader.Flag("refill_curve"),
+            WalkBreakdown = reader.Flag("walk_breakdown"),
             Seed = (ulong)reader.Integer("seed", 0, long.MaxValue),
         };
         reader.Close();
@@ -191,7 +196,7 @@ public sealed class RunConfiguration
 
     private static Windows BindWindows(SettingsReader reader)
     {
-        Windows windows = new(Length("skip"), Length("warm_up"), Length("measure"));
+        Windows windows = new(Length("skip"), Length("warm_up"), Length("measure"), Interval());
         reader.Close();
         foreach (string name in new[] { "skip", "warm_up" })
         {
@@ -202,6 +207,18 @@ public sealed class RunConfiguration
         }
 
         return windows;
+
+        long Interval()
+        {
+            string text = reader.TextOrNumber("interval");
+            if (Counts.TryParse(text) is { } records and <= long.MaxValue)
+            {
+                return (long)records;
+            }
+
+            reader.Report("interval", $"expected a count of records such as 100K, or 0 for none, found '{text}'");
+            return 0;
+        }
 
         WindowLength Length(string name)
         {

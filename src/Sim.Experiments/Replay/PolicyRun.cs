@@ -15,6 +15,9 @@ internal interface IReplay
     /// <summary>See <see cref="Machine.Snapshot"/>.</summary>
     StatSheet Snapshot();
 
+    /// <summary>See <see cref="Machine.Occupancy"/>.</summary>
+    StatSheet Occupancy();
+
     /// <summary>See <see cref="Machine.CheckConservation"/>.</summary>
     void CheckConservation();
 
@@ -31,6 +34,8 @@ internal sealed class MachineReplay(Machine machine) : IReplay
 
     public StatSheet Snapshot() => machine.Snapshot();
 
+    public StatSheet Occupancy() => machine.Occupancy();
+
     public void CheckConservation() => machine.CheckConservation();
 }
 
@@ -39,15 +44,21 @@ internal sealed class PolicyRun
 {
     private readonly string _policy;
     private readonly IReplay? _machine;
+    private readonly long _interval;
+    private IntervalRecorder? _intervals;
     private RunFailure? _failure;
     private StatSheet? _before;
     private int _failedEntriesBefore;
 
     /// <summary>A run at the start of the trace.</summary>
+    /// <param name="policy">Name of the policy.</param>
+    /// <param name="machine">Policy to machine.</param>
+    /// <param name="interval">Records between two samples of the main figures; 0 for none.</param>
     /// <exception cref="ConfigurationException">The policy cannot run on this machine: a mistake of the user's, before any work is done.</exception>
-    public PolicyRun(string policy, Func<string, IReplay> machine)
+    public PolicyRun(string policy, Func<string, IReplay> machine, long interval = 0)
     {
         _policy = policy;
+        _interval = interval;
         try
         {
             _machine = machine(policy);
@@ -80,14 +91,27 @@ internal sealed class PolicyRun
                 {
                     _before = _machine!.Snapshot();
                     _failedEntriesBefore = _machine.FailedVmEntries.Count;
+                    _intervals = _interval > 0 ? new IntervalRecorder(_machine, _before, _interval) : null;
                 }
 
-                _machine!.Replay(decoded.Block, segment.First, segment.Count);
+                Replay(decoded.Block, segment);
             }
         }
         catch (Exception e)
         {
             _failure = Failure(e);
+        }
+    }
+
+    private void Replay(TraceBlock block, Segment segment)
+    {
+        int end = segment.First + segment.Count;
+        for (int first = segment.First; first < end;)
+        {
+            int count = Math.Min(end - first, _intervals?.Room ?? int.MaxValue);
+            _machine!.Replay(block, first, count);
+            _intervals?.Replayed(count);
+            first += count;
         }
     }
 
@@ -104,6 +128,7 @@ internal sealed class PolicyRun
                 if (_before is not null)
                 {
                     statistics = _machine.Snapshot().Since(_before);
+                    _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
                 }
             }

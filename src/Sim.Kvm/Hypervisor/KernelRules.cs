@@ -122,6 +122,12 @@ public sealed record KernelRules
     /// <summary>INVVPID by L1.</summary>
     public InvvpidEmulation Invvpid { get; init; } = InvvpidEmulation.FlushVpid02FreeGuestRoots;
 
+    /// <summary>
+    /// L1's INVVPID is only carried out at once if vmcs02 was loaded last on this physical CPU; else last_vpid is forgotten, so that the next nested entry flushes vpid02
+    /// ("Ensure INVVPID is emulated on the correct physical CPU", June 2026; in stable 6.12.117).
+    /// </summary>
+    public bool InvvpidOnVmcs02Cpu { get; init; }
+
     /// <summary>INVEPT by L1.</summary>
     public InveptEmulation Invept { get; init; } = InveptEmulation.FreeRoots;
 
@@ -177,6 +183,9 @@ public sealed record KernelRules
 
     /// <summary>Policy G: 6.12 to 7.1.5.</summary>
     public static KernelRules Kvm612 { get; } = new();
+
+    /// <summary>Policy G with the INVVPID fix of June 2026 (recorded: stable 6.12.117).</summary>
+    public static KernelRules Kvm612117 { get; } = Kvm612 with { InvvpidOnVmcs02Cpu = true };
 
     /// <summary>nSVM, 5.8 to today.</summary>
     public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid };

@@ -11,15 +11,17 @@ internal sealed class MmuRoots
     private readonly MachineSpec _spec;
     private readonly KernelRules _rules;
     private readonly FlushFunctions _flush;
+    private readonly ShadowEpt _shadow;
     private long _syncs;
     private long _loads;
     private long _hits;
 
-    public MmuRoots(MachineSpec spec, KernelRules rules, FlushFunctions flush)
+    public MmuRoots(MachineSpec spec, KernelRules rules, FlushFunctions flush, ShadowEpt shadow)
     {
         _spec = spec;
         _rules = rules;
         _flush = flush;
+        _shadow = shadow;
     }
 
     /// <summary>The root that the active level needs.</summary>
@@ -51,20 +53,25 @@ internal sealed class MmuRoots
         }
     }
 
-    /// <summary>kvm_mmu_reload: if there is no current root, looks it up or allocates it, syncs and loads it, and flushes it directly.</summary>
-    public void Reload(Lane lane, VCpu vcpu)
+    /// <summary>
+    /// kvm_mmu_reload: if there is no current root, looks it up or allocates it, syncs and loads it, and flushes it directly. True if that raised KVM_REQ_TLB_FLUSH on all vCPUs.
+    /// </summary>
+    public bool Reload(Lane lane, VCpu vcpu)
     {
         RootCache mmu = vcpu.ActiveMmu(_spec.L0Ept);
         if (mmu.Current is not null)
         {
-            return;
+            return false;
         }
 
-        mmu.Load(Needed(vcpu));
+        RootKey root = Needed(vcpu);
+        bool flushRemote = root.Nested && _shadow.Load(root.Pgd);
+        mmu.Load(root);
         _loads++;
         Sync();
         lane.HypervisorCycles += _spec.Profile.Costs.KvmRootLookup;
         _flush.Current(lane, vcpu, vcpu.RootReason with { Rule = "root_load" });
+        return flushRemote;
     }
 
     /// <summary>kvm_mmu_sync_roots.</summary>
@@ -110,6 +117,8 @@ internal sealed class MmuRoots
     {
         sheet.Counter("mmu.syncs", "events", "Synchronisations of shadow roots.", _syncs);
         sheet.Counter("mmu.root_loads", "events", "Roots that were not cached and had to be loaded.", _loads);
+        sheet.Counter("mmu.shadow_pages", "events", "Shadow pages of EPT12 tables made.", _shadow.Made);
+        sheet.Counter("mmu.zapped_pages", "events", "Shadow pages of EPT12 tables zapped.", _shadow.Zapped);
         sheet.Counter("mmu.root_hits", "events", "Cached roots that were selected.", _hits);
     }
 }

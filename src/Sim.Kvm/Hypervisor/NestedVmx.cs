@@ -42,9 +42,10 @@ internal sealed class NestedVmx
     {
         vmcs12 = new Vmcs12(e.C, Offered((VmControls)e.F), (uint)e.D, InveptSingle.Ep4taOf(e.E));
         lane.HypervisorCycles += _spec.Profile.Costs.KvmNestedEntry;
-        if (vmcs12.UsesVpid && vmcs12.Vpid == 0)
+        string? fault = !Amd ? VmEntryChecks.Vmx(vmcs12.Controls, vmcs12.Vpid, e.E) : vmcs12.UsesVpid ? VmEntryChecks.Svm(vmcs12.Vpid) : null;
+        if (fault is not null)
         {
-            string check = Amd ? "vmcb12.ASID is 0: VMRUN fails with exit code -1" : "vmcs12 enables VPID and vpid12 is 0: VM-instruction error 7, invalid control field";
+            string check = Amd ? $"vmcb12: {fault}: VMRUN fails with exit code -1" : $"vmcs12: {fault}: VM-instruction error {VmEntryChecks.InvalidControlFields}, invalid control field";
             _failed.Add(new FailedVmEntry(e.Time, lane.Index, vcpu.Id, vmcs12.Address, check));
             return false;
         }
@@ -85,14 +86,21 @@ internal sealed class NestedVmx
             return;
         }
 
-        if (type > 3 || vpid > ushort.MaxValue || (type != 2 && vpid == 0))
+        int linearAddressBits = (vcpu.L1.Cr4 & Cr4Bits.La57) != 0 ? 57 : 48;
+        if (InvalidationOperands.Invvpid(type, vpid, e.C, linearAddressBits) is not null)
         {
             _vmfails++;
             return;
         }
 
         Reason reason = new("emulation", "invvpid");
-        foreach (ushort tag in EffectiveTags(vcpu, type, (ushort)vpid))
+        bool elsewhere = _rules.InvvpidOnVmcs02Cpu && vcpu.LastLane[1] != lane.Index;
+        if (elsewhere)
+        {
+            vcpu.Tags.Forget();
+        }
+
+        foreach (ushort tag in elsewhere ? [] : EffectiveTags(vcpu, type, (ushort)vpid))
         {
             if (type == 0 && _rules.Invvpid != InvvpidEmulation.FlushVpid02AndEptp)
             {
@@ -129,7 +137,7 @@ internal sealed class NestedVmx
         }
 
         (ulong type, ulong eptp12) = (e.A, InveptSingle.Ep4taOf(e.B));
-        if (type is not (1 or 2))
+        if (InvalidationOperands.Invept(type, e.B) is not null)
         {
             _vmfails++;
             return;

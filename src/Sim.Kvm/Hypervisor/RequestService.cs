@@ -28,8 +28,10 @@ internal sealed class RequestService
         }
     }
 
-    /// <summary>vcpu_load and vcpu_enter_guest, up to the VM-entry itself.</summary>
-    public void BeforeEntry(Lane lane, VCpu vcpu)
+    /// <summary>
+    /// vcpu_load and vcpu_enter_guest, up to the VM-entry itself. True if loading the root raised KVM_REQ_TLB_FLUSH on all vCPUs: the entry is cancelled then, and tried again.
+    /// </summary>
+    public bool BeforeEntry(Lane lane, VCpu vcpu)
     {
         int vmcs = vcpu.GuestMode ? 1 : 0;
         if (vcpu.LastLane[vmcs] != lane.Index)
@@ -47,7 +49,7 @@ internal sealed class RequestService
             }
         }
 
-        _roots.Reload(lane, vcpu);
+        return _roots.Reload(lane, vcpu);
     }
 
     private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)

@@ -95,15 +95,13 @@ internal sealed class VCpu
     public RootCache ActiveMmu(bool l0Ept) => GuestMode && l0Ept && Vmcs12.UsesEpt ? GuestMmu : RootMmu;
 
     /// <summary>Key of the root that the active level needs; see <see cref="KernelRules.L2HasOwnDirectRoot"/>.</summary>
-    public RootKey NeededRoot(bool l0Ept, bool l2HasOwnDirectRoot)
-    {
-        if (!l0Ept)
-        {
-            return new RootKey(GuestMode ? Vmcs12.Vm : 0, Active.Root | Active.EffectivePcid, GuestMode, false);
-        }
+    public RootKey NeededRoot(bool l0Ept, bool l2HasOwnDirectRoot) => l0Ept
+        ? RootOf(GuestMode, l2HasOwnDirectRoot)
+        : new RootKey(GuestMode ? Vmcs12.Vm : 0, Active.Root | Active.EffectivePcid, GuestMode, false);
 
-        return GuestMode && Vmcs12.UsesEpt ? new RootKey(0, Vmcs12.Eptp, true, true) : new RootKey(0, 0, GuestMode && l2HasOwnDirectRoot, false);
-    }
+    /// <summary>Key of the second-level root of L2 (in guest mode) or L1.</summary>
+    public RootKey RootOf(bool guestMode, bool l2HasOwnDirectRoot) =>
+        guestMode && Vmcs12.UsesEpt ? new RootKey(0, Vmcs12.Eptp, true, true) : new RootKey(0, 0, guestMode && l2HasOwnDirectRoot, false);
 
     public void Raise(FlushRequest request, Reason reason) => _pending[(int)request] ??= reason;
 

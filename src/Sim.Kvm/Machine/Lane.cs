@@ -24,7 +24,7 @@ internal sealed class Lane
         _spec = spec;
         _causes = causes;
         _observer = observer;
-        Mmu = Mmu.Create(spec.Profile, causes, new MmuOptions(spec.Attribution, spec.Seed), $"lane[{index}]");
+        Mmu = Mmu.Create(spec.Profile, causes, new MmuOptions(spec.Attribution, spec.Seed, RefillCurve: spec.RefillCurve, WalkBreakdown: spec.WalkBreakdown), $"lane[{index}]");
     }
 
     public int Index { get; }

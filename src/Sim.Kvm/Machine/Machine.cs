@@ -24,8 +24,10 @@ public sealed class Machine
     private readonly MachineSpec _spec;
     private readonly IFlushPolicy _policy;
     private readonly ReplayKind _kind;
+    private readonly KernelRules _rules;
     private readonly AddressSpaces _spaces;
     private readonly FlushFunctions _flush;
+    private readonly ShadowEpt _shadow = new();
     private readonly MmuRoots _roots;
     private readonly RequestService _requests;
     private readonly NestedVmx _nested;
@@ -59,11 +61,11 @@ public sealed class Machine
         _spec = spec;
         _policy = policy;
         _kind = kind;
-        KernelRules rules = policy.Rules(vendor);
+        _rules = policy.Rules(vendor);
         _spaces = new AddressSpaces(spec);
-        _flush = new FlushFunctions(spec, rules, _spaces);
-        _roots = new MmuRoots(spec, rules, _flush);
-        _requests = new RequestService(rules, _flush, _roots);
+        _flush = new FlushFunctions(spec, _rules, _spaces);
+        _roots = new MmuRoots(spec, _rules, _flush, _shadow);
+        _requests = new RequestService(_rules, _flush, _roots);
         _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
         FlushCauses causes = new();
         _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, observer)).ToArray();
@@ -76,17 +78,31 @@ public sealed class Machine
     /// <summary>VM-entries that failed their consistency checks, in order.</summary>
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _nested.Failed;
 
+    /// <summary>
+    /// What an invalidation's operand stands for, seen from a vCPU: <c>all</c>, <c>vpid01</c>, <c>vpid02</c>, <c>eptp01</c>, <c>eptp02</c>, or <c>other</c> if it is
+    /// another vCPU's or another L2's.
+    /// </summary>
+    public string TargetOf(ushort vcpu, Invalidation invalidation)
+    {
+        VCpu seen = VcpuOf(vcpu);
+        return invalidation switch
+        {
+            InveptGlobal or InvvpidAll => "all",
+            InveptSingle(var eptp) => eptp == _spaces.Tdp(seen.RootOf(true, _rules.L2HasOwnDirectRoot))?.Root ? "eptp02"
+                : eptp == _spaces.Tdp(seen.RootOf(false, _rules.L2HasOwnDirectRoot))?.Root ? "eptp01" : "other",
+            InvvpidAddress(var vpid, _) => TargetOf(seen, vpid),
+            InvvpidSingle(var vpid) => TargetOf(seen, vpid),
+            InvvpidSingleRetainGlobals(var vpid) => TargetOf(seen, vpid),
+            _ => "other",
+        };
+    }
+
     /// <summary>Replays <paramref name="count"/> records of the block from record <paramref name="first"/> on (accesses and events in their common order).</summary>
     public void Replay(TraceBlock block, int first, int count)
     {
         Lane lane = _lanes[block.Lane];
         int end = first + count;
-        int e = 0;
-        while (e < block.EventCount && block.EventPosition[e] + e < first)
-        {
-            e++;
-        }
-
+        int e = EventsBefore(block, first);
         int access = first - e;
         while (access + e < end)
         {
@@ -129,6 +145,18 @@ public sealed class Machine
         return sheet;
     }
 
+    /// <summary>Who holds the TLBs now: a gauge for every array and tag that has entries in it. Changes nothing.</summary>
+    public StatSheet Occupancy()
+    {
+        StatSheet sheet = new();
+        foreach (Lane lane in _lanes)
+        {
+            lane.Mmu.CollectOccupancy(sheet);
+        }
+
+        return sheet;
+    }
+
     /// <summary>Checks the conservation laws; throws <see cref="InvalidOperationException"/> (our bug, exit code 4) with both sides of the one that fails.</summary>
     public void CheckConservation()
     {
@@ -137,6 +165,20 @@ public sealed class Machine
             lane.Mmu.CheckConservation();
         }
     }
+
+    private static int EventsBefore(TraceBlock block, int record)
+    {
+        (int low, int high) = (0, block.EventCount);
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (low, high) = block.EventPosition[middle] + middle < record ? (middle + 1, high) : (low, middle);
+        }
+
+        return low;
+    }
+
+    private static string TargetOf(VCpu vcpu, ushort vpid) => vcpu.Tags.All.Contains(vpid) ? "vpid02" : vpid == vcpu.Vpid01 ? "vpid01" : "other";
 
     private void Run(Lane lane, TraceBlock block, int from, int to)
     {
@@ -212,8 +254,17 @@ public sealed class Machine
             case RecordKind.Invlpga when _kind == ReplayKind.ByPolicy:
                 _nested.Invlpga(lane, RunningVcpu(lane), e);
                 break;
+            case RecordKind.MapChange when (MapTable)e.A == MapTable.Tdp12 && e.D == 0:
+                WriteEpt12(lane, e.C);
+                break;
             case RecordKind.MapChange:
                 MapChange(lane, e);
+                break;
+            case RecordKind.Tdp12Walk when _kind == ReplayKind.ByPolicy && _spec.L0Ept:
+                WalkEpt12(lane, e);
+                break;
+            case RecordKind.Reset when _kind == ReplayKind.ByPolicy:
+                Reset(lane, VcpuOf(e.Vcpu));
                 break;
             default:
                 break;
@@ -240,7 +291,7 @@ public sealed class Machine
                 _roots.Select(lane, vcpu, new Reason("vm_entry", "trace_start"));
             }
 
-            _requests.BeforeEntry(lane, vcpu);
+            BeforeEntry(lane, vcpu);
         }
 
         EnterGuest(lane, vcpu);
@@ -279,6 +330,14 @@ public sealed class Machine
         }
     }
 
+    private void BeforeEntry(Lane lane, VCpu vcpu)
+    {
+        while (_requests.BeforeEntry(lane, vcpu))
+        {
+            FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_root"));
+        }
+    }
+
     private void EnterGuest(Lane lane, VCpu vcpu)
     {
         lane.Cross(entry: true, vcpu.GuestMode ? 2 : 1);
@@ -299,7 +358,7 @@ public sealed class Machine
         _impliedExits++;
         LeaveGuest(lane);
         work(vcpu);
-        _requests.BeforeEntry(lane, vcpu);
+        BeforeEntry(lane, vcpu);
         EnterGuest(lane, vcpu);
     }
 
@@ -450,16 +509,57 @@ public sealed class Machine
         bool needsFlush = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;
         if (table == MapTable.Tdp01 && needsFlush && _kind == ReplayKind.ByPolicy)
         {
-            FlushRemote(lane);
+            FlushRemote(lane, new Reason("host", "remote_flush"));
         }
     }
 
+    /// <summary>L0 handles a fault of L2 that EPT12 allows.</summary>
+    private void WalkEpt12(Lane lane, in TraceEvent e)
+    {
+        int leafLevel = SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
+        if (_shadow.Fetch(e.A, e.B, leafLevel, e.D, e.E, e.F))
+        {
+            FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
+        }
+    }
+
+    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12.</summary>
+    private void WriteEpt12(Lane lane, ulong address)
+    {
+        if (_kind != ReplayKind.ByPolicy || !_spec.L0Ept || !_shadow.Write(address, out bool zappedRoot))
+        {
+            return;
+        }
+
+        if (zappedRoot)
+        {
+            foreach (VCpu vcpu in _vcpus.Values)
+            {
+                vcpu.GuestMmu.Free(root => root.Pgd == InveptSingle.Ep4taOf(address));
+            }
+        }
+
+        FlushRemote(lane, new Reason("shadow_mmu", "tracked_write"));
+    }
+
+    /// <summary>kvm_vcpu_reset at creation or INIT: vmx_vcpu_reset flushes vpid01 at once, and the guest's TLB is flushed before the first entry.</summary>
+    private void Reset(Lane lane, VCpu vcpu)
+    {
+        Reason reason = new("host", "vcpu_reset");
+        if (_spec.Profile.Vendor == Vendor.Intel)
+        {
+            FlushFunctions.Vpid(lane, vcpu.Vpid01, reason);
+        }
+
+        vcpu.Raise(FlushRequest.Guest, reason);
+    }
+
     /// <summary>kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode on other lanes.</summary>
-    private void FlushRemote(Lane lane)
+    private void FlushRemote(Lane lane, Reason reason)
     {
         foreach (VCpu vcpu in _vcpus.Values)
         {
-            vcpu.Raise(FlushRequest.All, new Reason("host", "remote_flush"));
+            vcpu.Raise(FlushRequest.All, reason);
         }
 
         foreach (Lane other in _lanes)

@@ -51,6 +51,12 @@ public sealed record MachineSpec
     /// <summary>Misses get causes (cold, capacity, conflict, flushed). Off: faster, and all such counters stay 0.</summary>
     public bool Attribution { get; init; } = true;
 
+    /// <summary>Misses are counted by the accesses since their context's last flush, as series. Costs time.</summary>
+    public bool RefillCurve { get; init; }
+
+    /// <summary>Walks and their cycles are counted by page size, page and code site. Costs time, and one statistic for each page.</summary>
+    public bool WalkBreakdown { get; init; }
+
     /// <summary>Seed of everything random in the model (random replacement).</summary>
     public ulong Seed { get; init; } = 1;
 }

@@ -6,10 +6,15 @@ using Sim.Reports.Views;
 
 namespace Sim.Reports.Results;
 
-/// <summary>Statistics of a result set as long-form CSV (RFC 4180, comma, line feed): one row for each number. Provenance is in the JSON beside it.</summary>
+/// <summary>
+/// Statistics, series and safety of a result set as long-form CSV (RFC 4180, comma, line feed): one row for each number. Provenance is in the JSON beside it.
+/// </summary>
 public static class RunSetCsv
 {
-    private static readonly string[] Columns = ["run", "policy", "path", "label", "kind", "unit", "value"];
+    private const string Failure = "failure";
+    private const string Safety = "safety";
+    private const string PermittedStaleUses = "permitted_stale_uses";
+    private static readonly string[] Columns = ["run", "policy", "path", "label", "kind", "unit", "value", "x", "x_unit"];
 
     private static readonly CsvReaderOptions Readable = CsvReaderOptions.Default with
     {
@@ -19,7 +24,10 @@ public static class RunSetCsv
         FieldCountMismatch = CsvFieldCountHandling.Throw,
     };
 
-    /// <summary>Writes the rows: runs in their order, statistics in ordinal order of their keys. A failed run is one row with the path <c>failure</c> and its exit code.</summary>
+    /// <summary>
+    /// Writes the rows: runs in their order, safety, then statistics and series in ordinal order of their keys. A failed run is one row with the path
+    /// <c>failure</c> and its exit code.
+    /// </summary>
     public static string ToText(RunSet set) => CsvText.Of(Columns, set.Runs.SelectMany(Rows));
 
     /// <summary>Reads the rows back, as run results in order of first appearance. Help texts and failed VM-entries are not in the CSV.</summary>
@@ -30,6 +38,7 @@ public static class RunSetCsv
     {
         using CsvReader csv = CsvReader.FromText(text, Readable);
         List<RunResult> runs = [];
+        List<List<Series>> series = [];
         try
         {
             while (csv.Read())
@@ -40,16 +49,23 @@ public static class RunSetCsv
                 {
                     at = runs.Count;
                     runs.Add(new RunResult(name, Field(csv, "policy"), new StatSheet(), []));
+                    series.Add([]);
                 }
 
-                long value = long.Parse(csv.GetString("value"), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
-                if (Field(csv, "path") == "failure")
+                string kind = Field(csv, "kind");
+                if (RunSetJson.SeriesKindOf(kind) is { } seriesKind)
                 {
-                    runs[at] = runs[at] with { Failure = new RunFailure((int)value, Field(csv, "label")) };
-                    continue;
+                    AddPoint(csv, seriesKind, series[at]);
                 }
+                else
+                {
+                    runs[at] = WithNumber(csv, kind, runs[at]);
+                }
+            }
 
-                RunSetJson.Add(runs[at].Statistics, Field(csv, "kind"), Field(csv, "path"), Field(csv, "unit"), "", value, Field(csv, "label"));
+            for (int run = 0; run < runs.Count; run++)
+            {
+                series[run].ForEach(runs[run].Statistics.Add);
             }
         }
         catch (Exception e) when (e is CsvFormatException or FormatException or OverflowException or KeyNotFoundException or ArgumentException)
@@ -59,6 +75,44 @@ public static class RunSetCsv
 
         return runs;
     }
+
+    /// <summary>The run with what a row says of it: its failure, its safety, or one more statistic.</summary>
+    private static RunResult WithNumber(CsvReader csv, string kind, RunResult run)
+    {
+        string path = Field(csv, "path");
+        string label = Field(csv, "label");
+        long value = Number(csv, "value");
+        if (path == Failure)
+        {
+            return run with { Failure = new RunFailure((int)value, label) };
+        }
+
+        if (kind == Safety)
+        {
+            SafetyVerdict safety = run.Safety ?? new SafetyVerdict([], 0);
+            return run with
+            {
+                Safety = path == PermittedStaleUses ? safety with { PermittedStaleUses = value } : safety with { Findings = [.. safety.Findings, new SafetyFinding(path, value, label.Length == 0 ? [] : label.Split('\n'))] },
+            };
+        }
+
+        RunSetJson.Add(run.Statistics, kind, path, Field(csv, "unit"), "", value, label);
+        return run;
+    }
+
+    /// <summary>Points of a series are consecutive rows.</summary>
+    private static void AddPoint(CsvReader csv, SeriesKind kind, List<Series> series)
+    {
+        Series read = new(Field(csv, "path"), Field(csv, "label"), Field(csv, "x_unit"), Field(csv, "unit"), kind, "", new List<SeriesPoint>());
+        if (series.Count == 0 || series[^1].Key != read.Key)
+        {
+            series.Add(read);
+        }
+
+        ((List<SeriesPoint>)series[^1].Points).Add(new SeriesPoint(Number(csv, "x"), Number(csv, "value")));
+    }
+
+    private static long Number(CsvReader csv, string column) => long.Parse(csv.GetString(column), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
     private static string Field(CsvReader csv, string column)
     {
@@ -70,12 +124,34 @@ public static class RunSetCsv
     {
         if (run.Failure is { } failure)
         {
-            yield return [run.Run, run.Policy, "failure", failure.Message, "gauge", "exit_code", failure.ExitCode.ToString(CultureInfo.InvariantCulture)];
+            yield return Row(Failure, failure.Message, "gauge", "exit_code", failure.ExitCode);
+        }
+
+        if (run.Safety is { } safety)
+        {
+            yield return Row(PermittedStaleUses, "", Safety, "uses", safety.PermittedStaleUses);
+            foreach (SafetyFinding finding in safety.Findings)
+            {
+                yield return Row(finding.Kind, string.Join('\n', finding.Story), Safety, "outcomes", finding.Count);
+            }
         }
 
         foreach (Stat stat in run.Statistics.Stats)
         {
-            yield return [run.Run, run.Policy, stat.Path, stat.Label, RunSetJson.KindWord(stat.Kind), stat.Unit, stat.Value.ToString(CultureInfo.InvariantCulture)];
+            yield return Row(stat.Path, stat.Label, RunSetJson.KindWord(stat.Kind), stat.Unit, stat.Value);
         }
+
+        foreach (Series series in run.Statistics.Series)
+        {
+            foreach (SeriesPoint point in series.Points)
+            {
+                yield return Row(series.Path, series.Label, RunSetJson.KindWord(series.Kind), series.Unit, point.Y, Text(point.X), series.XUnit);
+            }
+        }
+
+        IReadOnlyList<string> Row(string path, string label, string kind, string unit, long value, string x = "", string xUnit = "") =>
+            [run.Run, run.Policy, path, label, kind, unit, Text(value), x, xUnit];
     }
+
+    private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -88,6 +88,9 @@ internal abstract class TlbArray
     /// <summary>Bit s is set if an entry of page size s was ever filled for the context.</summary>
     public int SizesFilled(int context) => context < _sizesByContext.Length ? _sizesByContext[context] : 0;
 
+    /// <summary>Entries of a context.</summary>
+    public int LiveOf(int context) => context < _liveByContext.Length ? _liveByContext[context] : 0;
+
     /// <summary>Puts an entry that is not there yet into its set: into the lowest empty way, else in the victim's place.</summary>
     /// <returns>The key of the entry that was evicted; 0 if none was.</returns>
     public ulong Fill(ulong key, ulong payload, out ulong evictedPayload)

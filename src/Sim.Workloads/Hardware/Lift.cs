@@ -63,9 +63,11 @@ public sealed record AnswerKeyEntry(
 /// <param name="AnswerKey">L0's own invalidations, in order.</param>
 /// <param name="Records">Records of the lifted trace.</param>
 /// <param name="Synthesized">Transitions put in because the recording began or a window opened or closed while a guest ran.</param>
+/// <param name="SynthesizedEntries">Positions of the real VM-entries among those.</param>
 /// <param name="Skipped">Records of a guest whose level was not known yet.</param>
 /// <param name="Findings">What the reader did not understand.</param>
-public sealed record LiftResult(IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, long Skipped, Findings Findings);
+public sealed record LiftResult(
+    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, long Skipped, Findings Findings);
 
 /// <summary>
 /// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
@@ -107,15 +109,16 @@ public sealed class Lift
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
     private readonly List<AnswerKeyEntry> _key = [];
+    private readonly List<ulong> _synthesizedEntries = [];
     private ulong? _start;
     private long _synthesized;
     private long _skipped;
 
-    private Lift(ITraceSink sink, int lanes, bool asRecorded, FirstPass known)
+    private Lift(ITraceSink sink, int lanes, bool asRecorded, bool inOrder, FirstPass known)
     {
         _known = known;
         _asRecorded = asRecorded;
-        _appender = new TraceAppender(sink, lanes);
+        _appender = new TraceAppender(sink, lanes, inOrder: inOrder);
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
     }
 
@@ -139,8 +142,9 @@ public sealed class Lift
     /// <param name="sink">Where the trace goes; its header is that of <see cref="HeaderOf"/>.</param>
     /// <param name="lanes">Number of physical CPUs, from the header.</param>
     /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware, and real entries name the VPID and EPTP that it used.</param>
+    /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
-    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false)
+    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false)
     {
         HwRecord record = default;
         FirstPass first = new();
@@ -152,23 +156,44 @@ public sealed class Lift
             }
         }
 
-        Lift lift = new(sink, lanes, asRecorded, first);
+        first.Complete();
+        Lift lift = new(sink, lanes, asRecorded, inOrder, first);
         using (HwLogReader reader = open())
         {
-            int link = 0;
-            VmcsLink[] links = [.. first.Levels.Links.OrderBy(l => l.Record)];
             for (long index = 0; reader.Read(ref record); index++)
             {
-                for (; link < links.Length && links[link].Record <= index; link++)
-                {
-                    lift._levels.Learn(links[link].Vmcs01, links[link].Vmcs02);
-                }
-
+                lift.TakeKnown(index);
                 lift.Take(record);
             }
 
             lift._appender.Complete();
-            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._skipped, reader.Findings);
+            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._skipped, reader.Findings);
+        }
+    }
+
+    /// <summary>What the first pass found out about this moment.</summary>
+    private void TakeKnown(long index)
+    {
+        while (_known.Links.TryPeek(out VmcsLink? link) && link.Record <= index)
+        {
+            _known.Links.Dequeue();
+            _levels.Learn(link.Vmcs01, link.Vmcs02);
+        }
+
+        if (_known.NewVcpus.Created.TryGetValue(index, out (int Cpu, ulong Vmcs) created))
+        {
+            Vcpu vcpu = VcpuOf(created.Vmcs);
+            vcpu.WasEntered = true;
+            Emit(_lanes[created.Cpu], TraceEvent.Reset(0, vcpu.Number));
+        }
+
+        while (_known.Ept12Events.TryPeek(out Ept12Event? e) && e.Record <= index)
+        {
+            _known.Ept12Events.Dequeue();
+            Vcpu vcpu = VcpuOf(e.Vmcs01);
+            Emit(_lanes[e.Cpu], e.Walk is { } walk
+                ? TraceEvent.Tdp12Walk(0, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
+                : TraceEvent.MapChange(0, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, MapChangeKind.Changed));
         }
     }
 
@@ -278,6 +303,11 @@ public sealed class Lift
         Carry(lane, time, change);
         int level = Math.Max(_levels.Level(record.Cpu), 1);
         vcpu.Learn(level, record);
+        if (!vcpu.WasEntered)
+        {
+            RunBefore(lane, vcpu, time);
+        }
+
         Establish(lane, time, level);
         EnterReal(lane, vcpu, time, level);
         lane.Level = level;
@@ -285,8 +315,16 @@ public sealed class Lift
         CompareCr3(lane, time, record[HwOperand.Cr3]);
     }
 
+    private void EnterSynthesized(Lane lane, Vcpu vcpu, ulong time, int level)
+    {
+        _synthesized++;
+        _synthesizedEntries.Add(_appender.Records);
+        EnterReal(lane, vcpu, time, level);
+    }
+
     private void EnterReal(Lane lane, Vcpu vcpu, ulong time, int level)
     {
+        vcpu.WasEntered = true;
         (ulong vpid, ulong eptp) = !_asRecorded ? (0, 0) : level == 2 ? (vcpu.Vpid02, vcpu.Eptp02) : (vcpu.Vpid01, vcpu.Eptp01);
         Emit(lane, TraceEvent.VmEnter(time, level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Number, (ushort)vpid, eptp));
     }
@@ -339,11 +377,7 @@ public sealed class Lift
         {
             Emit(lane, TraceEvent.MapChange(time, 0, MapTable.Tdp01, vcpu.Eptp01, address & PageMask, PageBytes, MapChangeKind.Made));
         }
-        else if (isWrite && vcpu.NestedTransitions > 0)
-        {
-            Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, address, 0, MapChangeKind.Changed));
-        }
-        else
+        else if (!isWrite || vcpu.NestedTransitions == 0)
         {
             Emit(lane, TraceEvent.MapChange(time, 0, MapTable.Tdp01, vcpu.Eptp01, address & PageMask, PageBytes, MapChangeKind.Widened));
         }
@@ -380,12 +414,29 @@ public sealed class Lift
 
         if (change == LevelChange.NestedEntry && !vcpu.InL2)
         {
+            if (vcpu.NestedTransitions == 0 && lane.ExitReason == Vmresume)
+            {
+                RunL2Before(lane, vcpu, time);
+            }
+
             EnterNested(lane, vcpu, time);
         }
         else if (change == LevelChange.NestedExit && vcpu.InL2)
         {
             ExitNested(lane, vcpu, time, lane.ExitReason ?? ExternalInterrupt);
         }
+    }
+
+    // L2 was launched before the recording: vmcs02 was loaded and EPTP02 made then.
+    private void RunL2Before(Lane lane, Vcpu vcpu, ulong time)
+    {
+        EnterNested(lane, vcpu, time);
+        EnterSynthesized(lane, vcpu, time, 2);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
+        ExitNested(lane, vcpu, time, ExternalInterrupt);
+        EnterSynthesized(lane, vcpu, time, 1);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
+        _synthesized += 4;
     }
 
     private void EnterNested(Lane lane, Vcpu vcpu, ulong time)
@@ -413,17 +464,17 @@ public sealed class Lift
         Vcpu vcpu = lane.Vcpu!;
         if (level == 2 && !vcpu.InL2)
         {
-            EnterReal(lane, vcpu, time, 1);
+            EnterSynthesized(lane, vcpu, time, 1);
             Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
             EnterNested(lane, vcpu, time);
-            _synthesized += 3;
+            _synthesized += 2;
         }
         else if (level == 1 && vcpu.InL2)
         {
-            EnterReal(lane, vcpu, time, 2);
+            EnterSynthesized(lane, vcpu, time, 2);
             Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
             ExitNested(lane, vcpu, time, ExternalInterrupt);
-            _synthesized += 3;
+            _synthesized += 2;
         }
     }
 
@@ -437,10 +488,17 @@ public sealed class Lift
         Schedule(lane, time, vcpu);
         vcpu.Learn(level, record);
         Establish(lane, time, level);
-        EnterReal(lane, vcpu, time, level);
-        _synthesized++;
+        EnterSynthesized(lane, vcpu, time, level);
         lane.Level = level;
         CompareCr3(lane, time, record[HwOperand.Cr3]);
+    }
+
+    // The vCPU was there before the recording: its VMCS was loaded and its root made then.
+    private void RunBefore(Lane lane, Vcpu vcpu, ulong time)
+    {
+        EnterSynthesized(lane, vcpu, time, 1);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, ExternalInterrupt));
+        _synthesized++;
     }
 
     private void Leave(Lane lane, ulong time)
@@ -637,8 +695,16 @@ public sealed class Lift
     private sealed class FirstPass
     {
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
+        private readonly Ept12Tables _ept12 = new();
+        private long _index;
 
         public LevelTracker Levels { get; } = new();
+
+        public NewVcpus NewVcpus { get; } = new();
+
+        public Queue<VmcsLink> Links { get; } = [];
+
+        public Queue<Ept12Event> Ept12Events { get; } = [];
 
         public Dictionary<ulong, HwRecord> FirstEntryOfL2 { get; } = [];
 
@@ -648,6 +714,9 @@ public sealed class Lift
         {
             LevelChange change = Levels.Observe(record);
             ulong vmcs01 = Levels.Vmcs01(record.Cpu);
+            NewVcpus.Take(_index, record);
+            _ept12.Take(_index, record, Levels, change);
+            _index++;
             switch (record.Type)
             {
                 case HwType.Vmentry when Levels.Level(record.Cpu) == 2:
@@ -666,6 +735,20 @@ public sealed class Lift
             if (change == LevelChange.NestedExit && _lastExitOfL2.GetValueOrDefault(vmcs01) == EptViolation)
             {
                 UsesEpt.Add(vmcs01);
+            }
+        }
+
+        public void Complete()
+        {
+            foreach (VmcsLink link in Levels.Links.OrderBy(link => link.Record))
+            {
+                Links.Enqueue(link);
+                NewVcpus.Exclude(link.Vmcs02);
+            }
+
+            foreach (Ept12Event e in _ept12.Events())
+            {
+                Ept12Events.Enqueue(e);
             }
         }
     }
@@ -720,6 +803,9 @@ public sealed class Lift
         public ushort Number { get; } = number;
 
         public bool InL2 { get; set; }
+
+        // Or created in the recording, so that its first entry is its first.
+        public bool WasEntered { get; set; }
 
         public int Launches { get; set; }
 

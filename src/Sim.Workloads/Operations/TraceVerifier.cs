@@ -28,7 +28,7 @@ public enum TraceInvariant
     /// <summary>An event is of the level that runs.</summary>
     Level = 4,
 
-    /// <summary>Every field is at most <see cref="FieldSpec.Maximum"/>, and the kind is known.</summary>
+    /// <summary>Every field is at most <see cref="FieldSpec.Maximum"/>, the kind is known, and controls name nothing that is not defined.</summary>
     FieldRange = 5,
 
     /// <summary>Linear addresses are canonical: 48 bits, or 57 where the level has set CR4.LA57.</summary>
@@ -191,6 +191,11 @@ public sealed class TraceVerifier
             }
         }
 
+        if (e.Kind == RecordKind.VmEnter)
+        {
+            CheckControls(number, e);
+        }
+
         CheckLevel(lane, number, e);
         CheckAddress(lane, number, e);
         TransitionFault fault = lane.State.Take(e);
@@ -210,6 +215,21 @@ public sealed class TraceVerifier
         else if (e.Kind == RecordKind.SetCr4)
         {
             lane.La57[e.Level] = ((Cr4Bits)e.A).HasFlag(Cr4Bits.La57);
+        }
+    }
+
+    private void CheckControls(int number, in TraceEvent e)
+    {
+        VmControls controls = (VmControls)e.F;
+        VmControls undefined = controls & ~VmControls.Defined;
+        if (undefined != VmControls.None && controls <= VmControls.Defined)
+        {
+            Report(FindingSeverity.Error, TraceInvariant.FieldRange, number, e.Time, $"controls of VmEnter within 0x{(ulong)VmControls.Defined:x}", $"0x{e.F:x}");
+        }
+
+        if (!Enum.IsDefined(controls.TlbControl()))
+        {
+            Report(FindingSeverity.Error, TraceInvariant.FieldRange, number, e.Time, "a TLB_CONTROL of 0, 1, 3 or 7 in the controls of VmEnter", $"{(int)controls.TlbControl()}");
         }
     }
 

@@ -49,6 +49,13 @@ internal sealed class RecordingReplay(string policy) : IReplay
         }
     }
 
+    public StatSheet Occupancy()
+    {
+        StatSheet sheet = new();
+        sheet.Gauge("fake.occupancy", "entries", "Accesses so far, by parity.", _accesses, $"odd={_accesses % 2}");
+        return sheet;
+    }
+
     public StatSheet Snapshot()
     {
         StatSheet sheet = new();

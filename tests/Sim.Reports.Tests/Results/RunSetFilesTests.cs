@@ -20,6 +20,18 @@ public sealed class RunSetFilesTests
     }
 
     [Test]
+    public void Parameters_that_set_runs_apart_are_read_back_in_their_order()
+    {
+        RunParameter[] parameters = [new("second_level[0].ways", "8"), new("machine.seed", "2")];
+        RunSet set = Sample.Set() with { Runs = [Sample.Set().Runs[0] with { Run = "a, ways=8", Parameters = parameters }, Sample.Set().Runs[1]] };
+
+        RunSet again = RunSetJson.Read(RunSetJson.ToText(set), "r.json");
+
+        Assert.That(again.Runs[0].Parameters, Is.EqualTo(parameters));
+        Assert.That(again.Runs[1].Parameters, Is.Empty);
+    }
+
+    [Test]
     public void The_session_comes_last_and_can_be_left_out()
     {
         string whole = RunSetJson.ToText(Sample.Set());
@@ -32,12 +44,15 @@ public sealed class RunSetFilesTests
     [Test]
     public void Json_is_the_golden_text()
     {
-        RunSet small = Sample.Set() with { Runs = [new RunResult("a", "a", One("x[0].n", "k=v", 5), []), Sample.Set().Runs[2]] };
+        StatSheet sheet = One("x[0].n", "k=v", 5);
+        sheet.Add(new Series("x[0].wait", "k=v", "cycles", "events", SeriesKind.Histogram, "W.", [new SeriesPoint(1, 5), new SeriesPoint(2, -7)]));
+        RunResult unsafeRun = new("a", "a", sheet, [], Safety: new SafetyVerdict([new SafetyFinding("stale_use", 2, ["first", "then"])], 3));
+        RunSet small = Sample.Set() with { Runs = [unsafeRun, Sample.Set().Runs[2]] };
 
         Assert.That(RunSetJson.ToText(small, withSession: false), Is.EqualTo("""
             {
               "schema": "nestsim-results",
-              "schema_version": "1.0",
+              "schema_version": "1.1",
               "partial": false,
               "provenance": {
                 "tool": {
@@ -76,13 +91,32 @@ public sealed class RunSetFilesTests
               "statistics": [
                 {"path":"x[0].n","unit":"events","kind":"counter","help":"H."}
               ],
+              "series": [
+                {"path":"x[0].wait","x_unit":"cycles","unit":"events","kind":"histogram","help":"W."}
+              ],
               "runs": [
                 {
                   "run": "a",
                   "policy": "a",
+                  "safety": {
+                    "permitted_stale_uses": 3,
+                    "findings": [
+                      {
+                        "kind": "stale_use",
+                        "count": 2,
+                        "story": [
+                          "first",
+                          "then"
+                        ]
+                      }
+                    ]
+                  },
                   "failed_vm_entries": [],
                   "values": [
                     {"path":"x[0].n","label":"k=v","value":5}
+                  ],
+                  "series": [
+                    {"path":"x[0].wait","label":"k=v","points":[[1,5],[2,-7]]}
                   ]
                 },
                 {
@@ -93,7 +127,8 @@ public sealed class RunSetFilesTests
                     "message": "broken, \"law\"\nand more"
                   },
                   "failed_vm_entries": [],
-                  "values": []
+                  "values": [],
+                  "series": []
                 }
               ]
             }
@@ -104,8 +139,8 @@ public sealed class RunSetFilesTests
     [TestCase("", "JSON")]
     [TestCase("[]", "no schema")]
     [TestCase("""{"schema":"other"}""", "expected nestsim-results, found other")]
-    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.0 or another of its major version, found 2.0")]
-    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.0")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.1 or another of its major version, found 2.0")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.1")]
     public void What_is_no_result_file_is_refused(string text, string message) =>
         Assert.That(() => RunSetJson.Read(text, "r.json"), Throws.TypeOf<TraceFormatException>().With.Message.StartsWith("r.json: ").And.Message.Contains(message));
 
@@ -116,11 +151,46 @@ public sealed class RunSetFilesTests
 
         IReadOnlyList<RunResult> again = RunSetCsv.Read(text, "r.csv");
 
-        Assert.That(text, Does.StartWith("run,policy,path,label,kind,unit,value\na,a,cycles.trace,,counter,cycles,10000\n"));
-        Assert.That(text, Does.Contain("\na,a,lane[0].accesses,\"level=2,side=load\",counter,accesses,999\n"));
+        Assert.That(text, Does.StartWith("run,policy,path,label,kind,unit,value,x,x_unit\na,a,cycles.trace,,counter,cycles,10000,,\n"));
+        Assert.That(text, Does.Contain("\na,a,lane[0].accesses,\"level=2,side=load\",counter,accesses,999,,\n"));
         Assert.That(again.Select(run => run.Policy), Is.EqualTo(new[] { "a", "b", "c" }));
         Assert.That(again[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value)), Is.EqualTo(Sample.Set().Runs[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value))));
         Assert.That(again[2].Failure, Is.EqualTo(Sample.Set().Runs[2].Failure));
+    }
+
+    [Test]
+    public void Series_and_safety_are_read_back_from_both_kinds_of_file()
+    {
+        RunSet set = Sample.Set() with { Runs = [Timed("a", safe: true), Timed("b", safe: false), Sample.Set().Runs[0] with { Run = "c" }] };
+
+        foreach (IReadOnlyList<RunResult> again in new[] { RunSetJson.Read(RunSetJson.ToText(set), "r.json").Runs, RunSetCsv.Read(RunSetCsv.ToText(set), "r.csv") })
+        {
+            Assert.That(again[0].Safety!.IsSafe, Is.True);
+            Assert.That(again[0].Safety!.PermittedStaleUses, Is.EqualTo(4));
+            Assert.That(again[1].Safety!.Findings.Select(finding => (finding.Kind, finding.Count)), Is.EqualTo(new[] { ("stale_use", 17L), ("interrupt_lost", 1L) }));
+            Assert.That(again[1].Safety!.Findings[0].Story, Is.EqualTo(new[] { "=L1 maps 0x1000, with \"quotes\"", "L2 reads it" }));
+            Assert.That(again[1].Safety!.Findings[1].Story, Is.Empty);
+            Assert.That(again[2].Safety, Is.Null, "nobody watched");
+            Assert.That(again[2].Statistics.Series, Is.Empty);
+            foreach (int run in new[] { 0, 1 })
+            {
+                Assert.That(again[run].Statistics.Series.Select(series => (series.Key, series.XUnit, series.Unit, series.Kind)), Is.EqualTo(set.Runs[run].Statistics.Series.Select(series => (series.Key, series.XUnit, series.Unit, series.Kind))));
+                Assert.That(again[run].Statistics.Series.Select(series => series.Points), Is.EqualTo(set.Runs[run].Statistics.Series.Select(series => series.Points)));
+            }
+        }
+    }
+
+    [Test]
+    public void A_file_of_version_1_0_has_neither_series_nor_safety_and_is_read()
+    {
+        string text = RunSetJson.ToText(Sample.Set()).Replace("\"1.1\"", "\"1.0\"", StringComparison.Ordinal);
+        string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"series\": []", StringComparison.Ordinal)));
+
+        RunSet again = RunSetJson.Read(old.Replace("],\n    }", "]\n    }", StringComparison.Ordinal), "r.json");
+
+        Assert.That(old, Does.Not.Contain("series"));
+        Assert.That(again.Runs[0].Statistics.Stats, Is.EqualTo(Sample.Set().Runs[0].Statistics.Stats));
+        Assert.That(RunSetCsv.Read("run,policy,path,label,kind,unit,value\na,a,p,,counter,events,7\n", "r.csv")[0].Statistics["p"], Is.EqualTo(7));
     }
 
     [TestCase("=1+1", "'=1+1")]
@@ -134,7 +204,7 @@ public sealed class RunSetFilesTests
     {
         string text = RunSetCsv.ToText(Sample.Set() with { Runs = [new RunResult("a", "a", One("p", label, -3), [])] });
 
-        Assert.That(text, Is.EqualTo($"run,policy,path,label,kind,unit,value\na,a,p,{written},counter,events,-3\n"));
+        Assert.That(text, Is.EqualTo($"run,policy,path,label,kind,unit,value,x,x_unit\na,a,p,{written},counter,events,-3,,\n"));
         Assert.That(RunSetCsv.Read(text, "r.csv")[0].Statistics.Stats.Single().Label, Is.EqualTo(label));
     }
 
@@ -154,6 +224,17 @@ public sealed class RunSetFilesTests
         Assert.That(() => ResultFiles.Write(Path.Combine(folder, "no", "file"), "x"), Throws.TypeOf<ConfigurationException>());
         Assert.That(Directory.EnumerateFiles(folder), Is.Empty);
         Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>A run with a histogram, two series over time under one path, and a verdict.</summary>
+    private static RunResult Timed(string name, bool safe)
+    {
+        StatSheet sheet = One("p", "", name.Length);
+        sheet.Add(new Series("lane[0].wait", "kind=posted,level=2", "cycles", "events", SeriesKind.Histogram, "H.", [new SeriesPoint(0, 3), new SeriesPoint(1024, long.MaxValue)]));
+        sheet.Add(new Series("lane[0].live", "level=1", "records", "entries", SeriesKind.OverTime, "H.", [new SeriesPoint(5, 3), new SeriesPoint(9, -1)]));
+        sheet.Add(new Series("lane[0].live", "level=2", "records", "entries", SeriesKind.OverTime, "H.", [new SeriesPoint(5, 0)]));
+        SafetyFinding[] findings = [new SafetyFinding("stale_use", 17, ["=L1 maps 0x1000, with \"quotes\"", "L2 reads it"]), new SafetyFinding("interrupt_lost", 1, [])];
+        return new RunResult(name, "never", sheet, [], Safety: new SafetyVerdict(safe ? [] : findings, 4));
     }
 
     private static StatSheet One(string path, string label, long value)

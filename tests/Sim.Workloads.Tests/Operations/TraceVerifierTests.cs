@@ -117,6 +117,35 @@ public sealed class TraceVerifierTests
         Assert.That(without.Findings, Is.Empty);
     }
 
+    [TestCase(0x3ful, true)]
+    [TestCase(0x3fful, true)]
+    [TestCase(0x400ul, false)]
+    [TestCase(0x8000ul, false)]
+    [TestCase(0x10001ul, true)]
+    [TestCase(0x20001ul, false)]
+    [TestCase(0x30001ul, true)]
+    [TestCase(0x40001ul, false)]
+    [TestCase(0x50001ul, false)]
+    [TestCase(0x60001ul, false)]
+    [TestCase(0x70001ul, true)]
+    [TestCase(0x80001ul, false)]
+    [TestCase(0x100000001ul, false)]
+    public void Controls_of_a_nested_entry_that_mean_nothing_are_one_error(ulong controls, bool legal) =>
+        Assert.That(Invariants(Entered(TraceEvent.NestedEnter(2, 0, 0x1000, (VmControls)controls, 1, 0x5000))), legal ? Is.Empty : Is.EqualTo(new[] { TraceInvariant.FieldRange }));
+
+    [Test]
+    public void Tlb_control_lies_beside_the_other_controls_and_both_come_back()
+    {
+        const VmControls Others = VmControls.EnableVpid | VmControls.VirtualizeApicAccesses;
+        foreach (TlbControl control in Enum.GetValues<TlbControl>())
+        {
+            VmControls all = Others.With(TlbControl.FlushAsidNonGlobal).With(control);
+            Assert.That((all.TlbControl(), all & ~VmControls.TlbControlMask), Is.EqualTo((control, Others)));
+        }
+
+        Assert.That((ulong)Others.With(TlbControl.FlushAsid), Is.EqualTo(0x30201));
+    }
+
     [TestCase(RecordKind.SetCr3)]
     [TestCase(RecordKind.SetCr4)]
     [TestCase(RecordKind.Invlpg)]

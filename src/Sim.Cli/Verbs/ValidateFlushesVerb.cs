@@ -1,0 +1,49 @@
+using System.CommandLine;
+using Sim.Experiments;
+using Sim.Reports.Results;
+using Sim.Reports.Views;
+
+namespace Sim.Cli.Verbs;
+
+/// <summary><c>nestsim validate flushes</c>: the flushes that a policy decides beside those of a real kernel.</summary>
+internal static class ValidateFlushesVerb
+{
+    private const int DifferencesShown = 10;
+
+    /// <summary>The command.</summary>
+    public static Command Create(Invocation invocation)
+    {
+        Argument<string> recording = new("recording") { Description = "Hardware capture; plain, gzip, xz or zstd. It is read more than once, so it cannot be a pipe" };
+        Option<string?> policy = new("--policy") { Description = $"Policy of the kernel that recorded it [default: {FlushValidation.DefaultVmxPolicy}]", HelpName = "policy" };
+        Option<string?> csv = new("--csv") { Description = "Write every flush and how it compares as CSV", HelpName = "file" };
+        VerbCommand command = new(
+            "flushes",
+            "Replay what guests did in a recording of real nested KVM and compare the flushes that the policy decides with those that the kernel executed",
+            "validate flushes capture.hw.txt.xz",
+            "validate flushes capture.hw.txt.xz --policy kvm-6.12 --csv flushes.csv") { recording, policy, csv };
+        command.SetAction(parse =>
+        {
+            FlushValidation result = FlushValidation.Of(parse.GetValue(recording)!, parse.GetValue(policy));
+            if (parse.GetValue(csv) is { } path)
+            {
+                ResultFiles.Write(path, result.Csv());
+            }
+
+            Terminal terminal = invocation.Terminal;
+            terminal.Output.Write($"{result.Recording} under {result.Policy}: {result.Headline}\n\n");
+            TableWriter.Write(terminal.Output, [result.ByKind(), result.ByPlace(), result.ByRule()], terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+            foreach (string difference in result.Differences.Take(DifferencesShown).Select(FlushValidation.Describe))
+            {
+                terminal.Output.Write("\n" + difference + "\n");
+            }
+
+            foreach (string remark in result.Remarks)
+            {
+                terminal.Error.Write(remark + "\n");
+            }
+
+            return result.Passed ? CliApplication.Success : CliApplication.CheckFailed;
+        });
+        return command;
+    }
+}
