@@ -27,6 +27,7 @@ public sealed partial class CliTests
     [TestCase("--help", "help.txt")]
     [TestCase("compare --help", "help-compare.txt")]
     [TestCase("config show --help", "help-config-show.txt")]
+    [TestCase("report --help", "help-report.txt")]
     [TestCase("trace --help", "help-trace.txt")]
     [TestCase("trace cut --help", "help-trace-cut.txt")]
     [TestCase("trace events --help", "help-trace-events.txt")]
