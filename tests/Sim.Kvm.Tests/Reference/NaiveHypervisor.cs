@@ -15,6 +15,7 @@ internal sealed class NaiveHypervisor
     private readonly List<string> _guestMmu = [];
     private readonly HashSet<string> _shadowed = [];
     private readonly int[] _lastLane = [-1, -1];
+    private readonly HashSet<ulong> _shadowedRoots = [];
     private string? _rootMmuCurrent;
     private string? _guestMmuCurrent;
     private uint _lastVpid;
