@@ -24,6 +24,12 @@ internal interface IReplay
     /// <summary>See <see cref="Machine.FailedVmEntries"/>.</summary>
     IReadOnlyList<FailedVmEntry> FailedVmEntries { get; }
 
+    /// <summary>See <see cref="Machine.Safety"/>.</summary>
+    SafetyReport? Safety { get; }
+
+    /// <summary>See <see cref="Machine.RestartSafety"/>.</summary>
+    void RestartSafety();
+
     /// <summary>The next record is the first of the measured window.</summary>
     void BeginWindow()
     {
@@ -39,6 +45,10 @@ internal interface IReplay
 internal sealed class MachineReplay(Machine machine) : IReplay
 {
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => machine.FailedVmEntries;
+
+    public SafetyReport? Safety => machine.Safety;
+
+    public void RestartSafety() => machine.RestartSafety();
 
     public void Replay(TraceBlock block, int first, int count) => machine.Replay(block, first, count);
 
@@ -102,6 +112,7 @@ internal sealed class PolicyRun
                     _before = _machine!.Snapshot();
                     _machine.BeginWindow();
                     _failedEntriesBefore = _machine.FailedVmEntries.Count;
+                    _machine.RestartSafety();
                     _intervals = _interval > 0 ? new IntervalRecorder(_machine, _before, _interval) : null;
                 }
 
@@ -131,6 +142,7 @@ internal sealed class PolicyRun
     {
         StatSheet statistics = new();
         FailedEntry[] failed = [];
+        SafetyVerdict? safety = null;
         if (_failure is null)
         {
             try
@@ -142,6 +154,9 @@ internal sealed class PolicyRun
                     statistics = _machine.Snapshot().Since(_before);
                     _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
+                    safety = _machine.Safety is { } seen
+                        ? new SafetyVerdict([.. seen.Incidents.Select(incident => new SafetyFinding(incident.Kind, incident.Count, incident.Story))], seen.PermittedStaleUses)
+                        : null;
                 }
             }
             catch (Exception e)
@@ -150,7 +165,7 @@ internal sealed class PolicyRun
             }
         }
 
-        return new RunResult(_policy, _policy, _failure is null ? statistics : new StatSheet(), _failure is null ? failed : [], _failure);
+        return new RunResult(_policy, _policy, _failure is null ? statistics : new StatSheet(), _failure is null ? failed : [], _failure, _failure is null ? safety : null);
     }
 
     /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>

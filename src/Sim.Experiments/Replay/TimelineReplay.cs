@@ -1,4 +1,5 @@
 using System.Globalization;
+using Sim.Core.Profiles;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
 using Sim.Kvm;
@@ -19,7 +20,7 @@ internal sealed class TimelineReplay : IReplay
 
     private readonly Machine _machine;
     private readonly ChromeTraceWriter _writer;
-    private readonly RunConfiguration _configuration;
+    private readonly Vendor _vendor;
     private readonly LaneState[] _lanes;
     private readonly SortedDictionary<(ulong Vcpu, ulong Vector), Queue<long>> _pending = [];
     private readonly long _sample;
@@ -28,15 +29,15 @@ internal sealed class TimelineReplay : IReplay
     private bool _measuring;
 
     /// <summary>A machine at reset, and a file that has begun.</summary>
+    /// <param name="machine">Makes the machine with its observer.</param>
     /// <param name="configuration">What is simulated.</param>
-    /// <param name="policy">Name of the policy.</param>
     /// <param name="lanes">Physical CPUs.</param>
     /// <param name="writer">Where it is written.</param>
-    public TimelineReplay(RunConfiguration configuration, string policy, int lanes, ChromeTraceWriter writer)
+    public TimelineReplay(Func<Action<IssuedInvalidation>, Machine> machine, RunConfiguration configuration, int lanes, ChromeTraceWriter writer)
     {
-        _configuration = configuration;
         _writer = writer;
-        _machine = new Machine(configuration.Machine, Components.Policies.Create(policy), configuration.Replay, lanes, Invalidated);
+        _vendor = configuration.Machine.Profile.Vendor;
+        _machine = machine(Invalidated);
         _lanes = [.. Enumerable.Range(0, lanes).Select(_ => new LaneState())];
         _sample = configuration.Windows.Interval > 0 ? configuration.Windows.Interval : DefaultSample;
         for (int lane = 0; lane < lanes; lane++)
@@ -47,11 +48,15 @@ internal sealed class TimelineReplay : IReplay
 
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _machine.FailedVmEntries;
 
+    public SafetyReport? Safety => _machine.Safety;
+
     public StatSheet Snapshot() => _machine.Snapshot();
 
     public StatSheet Occupancy() => _machine.Occupancy();
 
     public void CheckConservation() => _machine.CheckConservation();
+
+    public void RestartSafety() => _machine.RestartSafety();
 
     public void BeginWindow()
     {
@@ -302,7 +307,7 @@ internal sealed class TimelineReplay : IReplay
         state.Since = _measuring ? time : null;
     }
 
-    private string Reason(ulong number) => ExitReasons.Name(_configuration.Machine.Profile.Vendor, unchecked((uint)number));
+    private string Reason(ulong number) => ExitReasons.Name(_vendor, unchecked((uint)number));
 
     private static (long Accesses, long Walks) Misses(StatSheet sheet, int lane) => (sheet.Sum($"lane[{lane}].accesses"), sheet.Sum($"lane[{lane}].stlb.misses"));
 
