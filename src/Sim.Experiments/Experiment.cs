@@ -17,22 +17,23 @@ public sealed class Experiment
     private const int BatchBlocks = 4;
 
     private readonly RunConfiguration _configuration;
-    private readonly Func<int, Func<RunPlan, IReplay>> _machines;
+    private readonly Func<TraceHeader, Func<RunPlan, IReplay>> _machines;
 
     /// <summary>An experiment with the real machine.</summary>
     public Experiment(RunConfiguration configuration)
     {
         _configuration = configuration;
-        _machines = lanes => plan => new MachineReplay(new Machine(plan.Variant.Machine, Components.Policies.Create(plan.Policy), configuration.Replay, lanes));
+        _machines = trace => plan => new MachineReplay(new Machine(
+            plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes));
     }
 
-    /// <summary>An experiment with other machines: lanes, then policy, to machine.</summary>
-    internal Experiment(RunConfiguration configuration, Func<int, Func<string, IReplay>> machines)
+    /// <summary>An experiment with other machines: trace, then policy, to machine.</summary>
+    internal Experiment(RunConfiguration configuration, Func<TraceHeader, Func<string, IReplay>> machines)
     {
         _configuration = configuration;
-        _machines = lanes =>
+        _machines = trace =>
         {
-            Func<string, IReplay> machine = machines(lanes);
+            Func<string, IReplay> machine = machines(trace);
             return plan => machine(plan.Policy);
         };
     }
@@ -87,7 +88,7 @@ public sealed class Experiment
         DateTime started = DateTime.UtcNow;
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
-        Func<RunPlan, IReplay> machine = _machines(source.Header.Lanes);
+        Func<RunPlan, IReplay> machine = _machines(source.Header);
         PolicyRun[] runs = [.. _configuration.Variants.SelectMany(variant => _configuration.Policies.Select(policy => new PolicyRun(new RunPlan(policy, variant), machine, windows.Interval)))];
         ulong[] replayed = new ulong[3];
         bool interrupted = Replay(source, cursor, runs, replayed, cancellation);

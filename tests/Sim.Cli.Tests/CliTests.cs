@@ -80,7 +80,7 @@ public sealed partial class CliTests
         Assert.That(Run("list", "invalidations").Output, Does.Contain("InvvpidSingle\n"));
         Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
         Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]"));
-        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(8));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(10));
     }
 
     [Test]

@@ -84,6 +84,25 @@ internal sealed class FlushReplay : ITraceSink
         return new FlushPlace(lane, found < 0 ? ~found : found);
     }
 
+    /// <summary>The places that end with the real VM-entries at these positions.</summary>
+    public HashSet<FlushPlace> PlacesOf(IReadOnlyList<ulong> entries)
+    {
+        HashSet<ulong> wanted = [.. entries];
+        HashSet<FlushPlace> places = [];
+        for (int lane = 0; lane < _entryPositions.Length; lane++)
+        {
+            for (int entry = 0; entry < _entryPositions[lane].Count; entry++)
+            {
+                if (wanted.Contains(_entryPositions[lane][entry]))
+                {
+                    places.Add(new FlushPlace(lane, entry));
+                }
+            }
+        }
+
+        return places;
+    }
+
     /// <summary>The place in words: last real exit, and the nested transition that L0 carried out since.</summary>
     public string Describe(FlushPlace place) => place.Entries < _labels[place.Lane].Count ? _labels[place.Lane][place.Entries] : _open[place.Lane];
 

@@ -164,7 +164,16 @@ internal sealed class NestedVmx
         if (Amd)
         {
             ushort asid = vcpu.Tags.Any ? vcpu.Tags.TagOf((uint)e.A) : vcpu.Vpid01;
-            lane.Execute(new Invlpga(asid, e.B), new Reason("emulation", "invlpga"));
+            _flush.Invlpga(lane, vcpu, asid, e.B, new Reason("emulation", "invlpga"));
+        }
+    }
+
+    /// <summary>svm_set_cr4 for the level that is active now, whose CR4 takes the place of <paramref name="before"/>.</summary>
+    public void LoadCr4(Lane lane, VCpu vcpu, Cr4Bits before, string transition)
+    {
+        if (_rules.FlushesOnPgeChange && ((before ^ vcpu.Active.Cr4) & Cr4Bits.Pge) != 0)
+        {
+            _flush.Current(lane, vcpu, new Reason(transition, "cr4_pge"));
         }
     }
 
@@ -213,7 +222,9 @@ internal sealed class NestedVmx
             }
         }
 
+        Cr4Bits before = vcpu.Active.Cr4;
         vcpu.GuestMode = isEntry;
+        LoadCr4(lane, vcpu, before, transition.Name);
         _roots.Select(lane, vcpu, new Reason(transition.Name, "root_switch"));
     }
 

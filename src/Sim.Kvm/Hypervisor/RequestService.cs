@@ -33,8 +33,15 @@ internal sealed class RequestService
     /// </summary>
     public bool BeforeEntry(Lane lane, VCpu vcpu)
     {
+        Service(lane, vcpu);
+        return _roots.Reload(lane, vcpu);
+    }
+
+    /// <summary>vcpu_load and the first part of vcpu_enter_guest: requests that are pending are carried out; events are not injected and the root is not loaded yet.</summary>
+    public void Service(Lane lane, VCpu vcpu)
+    {
         int vmcs = vcpu.GuestMode ? 1 : 0;
-        if (vcpu.LastLane[vmcs] != lane.Index)
+        if (_rules.Tags == TagAllocation.Fixed && vcpu.LastLane[vmcs] != lane.Index)
         {
             // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
             vcpu.Raise(FlushRequest.All, new Reason("vm_entry", vcpu.LastLane[vmcs] < 0 ? "first_load" : "other_cpu"));
@@ -48,8 +55,6 @@ internal sealed class RequestService
                 CarryOut(lane, vcpu, request, reason);
             }
         }
-
-        return _roots.Reload(lane, vcpu);
     }
 
     private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)

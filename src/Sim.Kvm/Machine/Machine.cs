@@ -40,9 +40,11 @@ public sealed class Machine
     private long _dropped;
     private long _skipped;
 
-    /// <summary>A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order.</summary>
+    /// <summary>
+    /// A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order, <paramref name="calls"/> of every call of L0's flush functions.
+    /// </summary>
     /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs or nested paging.</exception>
-    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null)
+    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null, Action<FlushCall>? calls = null)
     {
         Vendor vendor = spec.Profile.Vendor;
         if (!policy.Supports(vendor))
@@ -63,7 +65,7 @@ public sealed class Machine
         _kind = kind;
         _rules = policy.Rules(vendor);
         _spaces = new AddressSpaces(spec);
-        _flush = new FlushFunctions(spec, _rules, _spaces);
+        _flush = new FlushFunctions(spec, _rules, _spaces, calls);
         _roots = new MmuRoots(spec, _rules, _flush, _shadow);
         _requests = new RequestService(_rules, _flush, _roots);
         _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
@@ -221,6 +223,9 @@ public sealed class Machine
             case RecordKind.SetCr3:
                 SetCr3(lane, e);
                 break;
+            case RecordKind.SetCr4 when lane.Level == 0 && e.Level > 0:
+                EmulateSetCr4(lane, e);
+                break;
             case RecordKind.SetCr4:
                 SetCr4(lane, (Cr4Bits)e.A);
                 break;
@@ -255,10 +260,13 @@ public sealed class Machine
                 _nested.Invlpga(lane, RunningVcpu(lane), e);
                 break;
             case RecordKind.MapChange when (MapTable)e.A == MapTable.Tdp12 && e.D == 0:
-                WriteEpt12(lane, e.C);
+                WriteEpt12(lane, e);
                 break;
             case RecordKind.MapChange:
                 MapChange(lane, e);
+                break;
+            case RecordKind.FlushRequest when _kind == ReplayKind.ByPolicy:
+                RaiseRecorded(lane, e);
                 break;
             case RecordKind.Tdp12Walk when _kind == ReplayKind.ByPolicy && _spec.L0Ept:
                 WalkEpt12(lane, e);
@@ -301,6 +309,7 @@ public sealed class Machine
     {
         (int, ulong) key = (lane.Level, e.C);
         _exits[key] = _exits.GetValueOrDefault(key) + 1;
+        _shadow.Left(lane.Index);
         LeaveGuest(lane);
     }
 
@@ -318,6 +327,10 @@ public sealed class Machine
         else
         {
             _nested.Enter(lane, vcpu, vmcs12);
+            if (!_spec.RemoteFlushesRecorded)
+            {
+                _requests.Service(lane, vcpu);
+            }
         }
     }
 
@@ -326,16 +339,37 @@ public sealed class Machine
         _nested.CountExit(lane);
         if (_kind == ReplayKind.ByPolicy)
         {
-            _nested.Exit(lane, VcpuOf(e.Vcpu));
+            VCpu vcpu = VcpuOf(e.Vcpu);
+            if (IsInjected((uint)e.C))
+            {
+                _requests.Service(lane, vcpu);
+            }
+
+            _nested.Exit(lane, vcpu);
         }
     }
 
+    /// <summary>
+    /// True if a nested VM-exit for this reason comes out of vcpu_enter_guest's event injection (vmx_check_nested_events, svm_check_nested_events), hence after its requests were
+    /// serviced, and not out of the exit handler: external interrupt, INIT and preemption timer; INTR, NMI, SMI and INIT. VMX's NMI shares its number with exceptions and is left out.
+    /// </summary>
+    private bool IsInjected(uint reason) => _spec.Profile.Vendor == Vendor.Intel ? reason is 1 or 3 or 52 : reason is >= 0x60 and <= 0x63;
+
     private void BeforeEntry(Lane lane, VCpu vcpu)
     {
+        _shadow.Handled(lane.Index);
+        if (lane.LostFaultRace)
+        {
+            lane.LostFaultRace = false;
+            FlushRemote(lane, new Reason("shadow_mmu", "lost_fault_race"));
+        }
+
         while (_requests.BeforeEntry(lane, vcpu))
         {
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_root"));
         }
+
+        _flush.BeforeRun(lane, vcpu);
     }
 
     private void EnterGuest(Lane lane, VCpu vcpu)
@@ -444,6 +478,64 @@ public sealed class Machine
         }
     }
 
+    /// <summary>
+    /// A CR4 that L0 sets for a guest: a MOV to CR4 that exited (kvm_post_set_cr4), or the CR4 of the vmcb12 that is being entered. Only taken note of if that level is not active.
+    /// </summary>
+    private void EmulateSetCr4(Lane lane, in TraceEvent e)
+    {
+        VCpu vcpu = RunningVcpu(lane);
+        ControlRegisters registers = e.Level == 1 ? vcpu.L1 : vcpu.L2(vcpu.Vmcs12.Address);
+        Cr4Bits before = registers.Cr4;
+        registers.Cr4 = (Cr4Bits)e.A;
+        if (vcpu.GuestMode != (e.Level == 2) || _kind == ReplayKind.AsRecorded)
+        {
+            return;
+        }
+
+        bool isMove = lane.LastGuestLevel == e.Level;
+        _nested.LoadCr4(lane, vcpu, before, isMove ? "emulation" : "recorded");
+        if (!isMove)
+        {
+            return;
+        }
+
+        Cr4Bits changed = before ^ registers.Cr4;
+        Reason reason = new("emulation", "mov_to_cr4");
+        if ((changed & Cr4Bits.Pge) != 0 || (changed & before & Cr4Bits.Pcide) != 0)
+        {
+            vcpu.Raise(FlushRequest.Guest, reason);
+        }
+        else if ((changed & Cr4Bits.Pae) != 0 || (changed & registers.Cr4 & Cr4Bits.Smep) != 0)
+        {
+            vcpu.Raise(FlushRequest.Current, reason);
+        }
+    }
+
+    /// <summary>A request that L0 raised when the trace was made, for a reason that no other record tells.</summary>
+    private void RaiseRecorded(Lane lane, in TraceEvent e)
+    {
+        if (e.C != TraceEvent.AnyVcpu)
+        {
+            VCpu serviced = VcpuOf((ushort)e.C);
+            if (_requests.BeforeEntry(lane, serviced))
+            {
+                serviced.Raise(FlushRequest.All, new Reason("shadow_mmu", "new_shadow_root"));
+            }
+        }
+
+        FlushRequest request = (RequestedFlush)e.A switch
+        {
+            RequestedFlush.Current => FlushRequest.Current,
+            RequestedFlush.Guest => FlushRequest.Guest,
+            _ => FlushRequest.All,
+        };
+        IEnumerable<VCpu> vcpus = e.B == TraceEvent.AnyVcpu ? _vcpus.Values : [VcpuOf((ushort)e.B)];
+        foreach (VCpu vcpu in vcpus)
+        {
+            vcpu.Raise(request, new Reason("host", "recorded_request"));
+        }
+    }
+
     private void Invpcid(Lane lane, in TraceEvent e)
     {
         ushort pcid = (ushort)e.B;
@@ -507,7 +599,7 @@ public sealed class Machine
         }
 
         bool needsFlush = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;
-        if (table == MapTable.Tdp01 && needsFlush && _kind == ReplayKind.ByPolicy)
+        if (table == MapTable.Tdp01 && needsFlush && !_spec.RemoteFlushesRecorded && _kind == ReplayKind.ByPolicy)
         {
             FlushRemote(lane, new Reason("host", "remote_flush"));
         }
@@ -517,16 +609,30 @@ public sealed class Machine
     private void WalkEpt12(Lane lane, in TraceEvent e)
     {
         int leafLevel = SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
-        if (_shadow.Fetch(e.A, e.B, leafLevel, e.D, e.E, e.F))
+        if (_shadow.Fetch(lane.Index, e.A, e.B, leafLevel, [e.D, e.E, e.F], out bool lostRace))
         {
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
         }
+
+        lane.LostFaultRace |= lostRace;
     }
 
-    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12.</summary>
-    private void WriteEpt12(Lane lane, ulong address)
+    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12; the write is emulated, or run again.</summary>
+    private void WriteEpt12(Lane lane, in TraceEvent e)
     {
-        if (_kind != ReplayKind.ByPolicy || !_spec.L0Ept || !_shadow.Write(address, out bool zappedRoot))
+        if (_kind != ReplayKind.ByPolicy || !_spec.L0Ept)
+        {
+            return;
+        }
+
+        ulong address = e.C;
+        if ((MapChangeKind)e.E == MapChangeKind.Widened)
+        {
+            _shadow.Permit(address);
+            return;
+        }
+
+        if (!_shadow.Write(address, out bool zappedRoot))
         {
             return;
         }
@@ -554,9 +660,17 @@ public sealed class Machine
         vcpu.Raise(FlushRequest.Guest, reason);
     }
 
-    /// <summary>kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode on other lanes.</summary>
+    /// <summary>
+    /// kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode on other lanes. Where the trace records it, the other vCPUs and their exits are the trace's.
+    /// </summary>
     private void FlushRemote(Lane lane, Reason reason)
     {
+        if (_spec.RemoteFlushesRecorded)
+        {
+            RunningVcpu(lane).Raise(FlushRequest.All, reason);
+            return;
+        }
+
         foreach (VCpu vcpu in _vcpus.Values)
         {
             vcpu.Raise(FlushRequest.All, reason);

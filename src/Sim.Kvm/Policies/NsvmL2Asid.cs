@@ -11,7 +11,7 @@ public sealed class NsvmL2Asid : IFlushPolicy
     public bool Supports(Vendor vendor) => vendor == Vendor.Amd;
 
     /// <inheritdoc/>
-    public KernelRules Rules(Vendor vendor) => KernelRules.Nsvm58;
+    public KernelRules Rules(Vendor vendor) => KernelRules.NsvmRework;
 
     /// <inheritdoc/>
     public void OnTransition(in NestedTransition transition, FlushDecision decision)

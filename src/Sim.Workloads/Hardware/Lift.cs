@@ -64,10 +64,11 @@ public sealed record AnswerKeyEntry(
 /// <param name="Records">Records of the lifted trace.</param>
 /// <param name="Synthesized">Transitions put in because the recording began or a window opened or closed while a guest ran.</param>
 /// <param name="SynthesizedEntries">Positions of the real VM-entries among those.</param>
+/// <param name="EntriesAfterGap">Positions of the real VM-entries with a VMCS that may have been loaded on another CPU while nothing was recorded.</param>
 /// <param name="Skipped">Records of a guest whose level was not known yet.</param>
 /// <param name="Findings">What the reader did not understand.</param>
 public sealed record LiftResult(
-    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, long Skipped, Findings Findings);
+    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, Findings Findings);
 
 /// <summary>
 /// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
@@ -110,6 +111,7 @@ public sealed class Lift
     private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
     private readonly List<AnswerKeyEntry> _key = [];
     private readonly List<ulong> _synthesizedEntries = [];
+    private readonly List<ulong> _entriesAfterGap = [];
     private ulong? _start;
     private long _synthesized;
     private long _skipped;
@@ -167,7 +169,7 @@ public sealed class Lift
             }
 
             lift._appender.Complete();
-            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._skipped, reader.Findings);
+            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._entriesAfterGap, lift._skipped, reader.Findings);
         }
     }
 
@@ -193,7 +195,7 @@ public sealed class Lift
             Vcpu vcpu = VcpuOf(e.Vmcs01);
             Emit(_lanes[e.Cpu], e.Walk is { } walk
                 ? TraceEvent.Tdp12Walk(0, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
-                : TraceEvent.MapChange(0, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, MapChangeKind.Changed));
+                : TraceEvent.MapChange(0, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, e.IsEmulated ? MapChangeKind.Changed : MapChangeKind.Widened));
         }
     }
 
@@ -309,6 +311,12 @@ public sealed class Lift
         }
 
         Establish(lane, time, level);
+        if (vcpu.Unseen[level - 1])
+        {
+            vcpu.Unseen[level - 1] = false;
+            _entriesAfterGap.Add(_appender.Records);
+        }
+
         EnterReal(lane, vcpu, time, level);
         lane.Level = level;
         Resolve(lane, vcpu, level);
@@ -549,6 +557,14 @@ public sealed class Lift
             3 or 4 => "memory window begins",
             _ => "recording ends",
         };
+        if (command == 2 && _lanes.Length > 1)
+        {
+            foreach (Vcpu vcpu in _vcpus.Values)
+            {
+                vcpu.Unseen[0] = vcpu.Unseen[1] = true;
+            }
+        }
+
         if (command is 1 or 2)
         {
             foreach (Lane other in _lanes.Where(l => l.Level != 0))
@@ -803,6 +819,9 @@ public sealed class Lift
         public ushort Number { get; } = number;
 
         public bool InL2 { get; set; }
+
+        // vmcs01 and vmcs02 may have been loaded on another CPU while nothing was recorded.
+        public bool[] Unseen { get; } = new bool[2];
 
         // Or created in the recording, so that its first entry is its first.
         public bool WasEntered { get; set; }

@@ -1,4 +1,4 @@
-using Sim.Experiments.Tests.Replay;
+using Sim.Core.Traces;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
 using Sim.Workloads.Generators;

@@ -50,6 +50,18 @@ internal sealed class NaiveHypervisor
 
     public void RealEntry(int lane)
     {
+        Service(lane);
+        if (CurrentRoot is null)
+        {
+            Load();
+            FlushCurrent();
+        }
+
+        Untagged();
+    }
+
+    public void Service(int lane)
+    {
         int vmcs = _l2 ? 1 : 0;
         if (_lastLane[vmcs] != lane)
         {
@@ -74,14 +86,6 @@ internal sealed class NaiveHypervisor
             _guest = false;
             FlushGuest();
         }
-
-        if (CurrentRoot is null)
-        {
-            Load();
-            FlushCurrent();
-        }
-
-        Untagged();
     }
 
     public void RealExit() => Untagged();
