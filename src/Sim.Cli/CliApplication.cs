@@ -87,6 +87,8 @@ public static class CliApplication
         {
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
+            ExplainVerb.Create(invocation),
+            ReportVerb.Create(invocation),
             ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),
             ConfigVerb.Create(invocation),

@@ -17,16 +17,20 @@ public sealed class Experiment
     private const int BatchBlocks = 4;
 
     private readonly RunConfiguration _configuration;
-    private readonly Func<int, Func<string, IReplay>> _machines;
+    private readonly Func<TraceHeader, Func<string, IReplay>> _machines;
 
     /// <summary>An experiment with the real machine.</summary>
     public Experiment(RunConfiguration configuration)
-        : this(configuration, lanes => policy => new MachineReplay(new Machine(configuration.Machine, Components.Policies.Create(policy), configuration.Replay, lanes)))
+        : this(configuration, trace =>
+        {
+            MachineSpec spec = configuration.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes };
+            return policy => new MachineReplay(new Machine(spec, Components.Policies.Create(policy), configuration.Replay, trace.Lanes));
+        })
     {
     }
 
-    /// <summary>An experiment with other machines: lanes, then policy, to machine.</summary>
-    internal Experiment(RunConfiguration configuration, Func<int, Func<string, IReplay>> machines)
+    /// <summary>An experiment with other machines: trace, then policy, to machine.</summary>
+    internal Experiment(RunConfiguration configuration, Func<TraceHeader, Func<string, IReplay>> machines)
     {
         _configuration = configuration;
         _machines = machines;
@@ -82,7 +86,7 @@ public sealed class Experiment
         DateTime started = DateTime.UtcNow;
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
-        Func<string, IReplay> machine = _machines(source.Header.Lanes);
+        Func<string, IReplay> machine = _machines(source.Header);
         PolicyRun[] runs = [.. _configuration.Policies.Select(policy => new PolicyRun(policy, machine, windows.Interval))];
         ulong[] replayed = new ulong[3];
         bool interrupted = Replay(source, cursor, runs, replayed, cancellation);

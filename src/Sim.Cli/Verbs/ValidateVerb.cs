@@ -2,12 +2,14 @@ using System.CommandLine;
 
 namespace Sim.Cli.Verbs;
 
-/// <summary><c>nestsim validate</c>: the model against what is known of real machines and kernels.</summary>
+/// <summary><c>nestsim validate</c>: predictions beside what was recorded or is known.</summary>
 internal static class ValidateVerb
 {
     /// <summary>The command.</summary>
-    public static Command Create(Invocation invocation) => new("validate", "Hold the model against recordings and published figures")
+    public static Command Create(Invocation invocation) => new("validate", "Compare what the simulator predicts with what was recorded or is known")
     {
         ValidateFlushesVerb.Create(invocation),
+        ValidateFootprintsVerb.Create(invocation),
+        ValidateScenariosVerb.Create(invocation),
     };
 }

@@ -124,7 +124,8 @@ public sealed class SettingsReader
         }
     }
 
-    private bool IsNull(string name)
+    /// <summary>True if a member is there and is null.</summary>
+    public bool IsNull(string name)
     {
         _known.Add(name);
         return _node[name]?.Kind == SettingsKind.Null;

@@ -77,7 +77,7 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
 
         return kind == CaptureKind.Hardware
             ? VmxFlushValidation.Of(recording, policy ?? DefaultVmxPolicy)
-            : throw new ConfigurationException($"'{recording}' holds kernel events, which do not say what INVEPT and INVVPID the hardware executed. Name a hardware capture.");
+            : SvmFlushValidation.Of(recording, policy ?? SvmFlushValidation.DefaultPolicy);
     }
 
     /// <summary>A flush as a paragraph: what, where, when, and its explanation.</summary>

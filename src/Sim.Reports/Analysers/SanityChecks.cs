@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Sim.Core.Stats;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -9,6 +10,12 @@ public static class SanityChecks
 {
     /// <summary>Fewest nested transitions that make a figure per transition worth quoting.</summary>
     public const int FewestTransitions = 100;
+
+    private static readonly string[] Levels = ["first_level", "second_level"];
+
+    /// <summary>All hints, in a fixed order. The TLB's reach is taken from the configuration that the results carry.</summary>
+    /// <param name="set">The results.</param>
+    public static IReadOnlyList<string> Hints(RunSet set) => Hints(set, ReachOf(set.Provenance.Configuration));
 
     /// <summary>All hints, in a fixed order.</summary>
     /// <param name="set">The results.</param>
@@ -41,6 +48,15 @@ public static class SanityChecks
         return hints;
     }
 
+    /// <summary>Entries of the larger TLB level of a resolved configuration; 0 if it does not say.</summary>
+    private static int ReachOf(string configuration)
+    {
+        using JsonDocument document = JsonDocument.Parse(configuration);
+        return Levels.Max(level => document.RootElement.TryGetProperty(level, out JsonElement arrays)
+            ? arrays.EnumerateArray().Sum(array => array.GetProperty("sets").GetInt32() * array.GetProperty("ways").GetInt32())
+            : 0);
+    }
+
     private static void AddRunHints(List<string> hints, RunResult run)
     {
         StatSheet sheet = run.Statistics;
@@ -69,7 +85,7 @@ public static class SanityChecks
             hints.Add($"{run.Run}: this policy flushes on every transition, yet no flush was requested in {transitions:0}.");
         }
 
-        if (run.Policy == "never")
+        if (run.Policy == "never" && run.Safety is null)
         {
             hints.Add($"{run.Run}: unsafe, a yardstick: a new vpid12 finds its predecessor's translations. Its cost is a bound and no proposal; safety is not checked yet (docs/limits.md).");
         }

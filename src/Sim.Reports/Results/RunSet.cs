@@ -1,3 +1,4 @@
+using Sim.Core;
 using Sim.Core.Stats;
 
 namespace Sim.Reports.Results;
@@ -11,6 +12,13 @@ public sealed record RunSet(bool Partial, Provenance Provenance, IReadOnlyList<R
 {
     /// <summary>The run that the others are compared with; the first one if the reference has none.</summary>
     public RunResult Reference => Runs.FirstOrDefault(run => run.Policy == Provenance.Reference) ?? Runs[0];
+
+    /// <summary>The run with a name.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="file">Name of the set in errors.</param>
+    /// <exception cref="ConfigurationException">There is none; the message lists the nearest names.</exception>
+    public RunResult Run(string name, string file) =>
+        Runs.FirstOrDefault(run => run.Run == name) ?? throw new ConfigurationException($"{file}: {NearestNames.Unknown("run", name, Runs.Select(run => run.Run))}");
 }
 
 /// <summary>What one policy did.</summary>

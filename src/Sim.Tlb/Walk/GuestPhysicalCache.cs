@@ -8,6 +8,9 @@ namespace Sim.Tlb;
 /// <summary>The cache of guest-physical translations that 2-D walks use (the "nested TLB"), fully associative LRU.</summary>
 internal sealed class GuestPhysicalCache
 {
+    /// <summary>Bit of a value; frames are multiples of 4 KiB.</summary>
+    private const ulong ReadOnly = 1;
+
     private readonly LruTable _table;
     private readonly CauseCounts _invalidated = new();
     private int _sizesFilled;
@@ -26,7 +29,8 @@ internal sealed class GuestPhysicalCache
             if (slot >= 0)
             {
                 _hits++;
-                mapping = new Mapping(_table.Value(slot), size, false);
+                ulong value = _table.Value(slot);
+                mapping = new Mapping(value & ~ReadOnly, size, false, (value & ReadOnly) != 0);
                 return true;
             }
         }
@@ -39,7 +43,7 @@ internal sealed class GuestPhysicalCache
     public void Fill(int context, ulong address, in Mapping mapping)
     {
         _sizesFilled |= 1 << (int)mapping.Size;
-        _table.Insert(EntryKey.Pack(context, mapping.Size, address), mapping.Frame);
+        _table.Insert(EntryKey.Pack(context, mapping.Size, address), mapping.Frame | (mapping.ReadOnly ? ReadOnly : 0));
     }
 
     /// <summary>Drops the entries of the marked contexts that translate an address of the range (all if null).</summary>

@@ -8,8 +8,9 @@ namespace Sim.Tlb;
 /// <param name="Size">Page size of the translation: the smaller of the guest's and the host's.</param>
 /// <param name="LinearSize">Page size in the tables that CR3 names.</param>
 /// <param name="Global">G=1 in the guest's leaf.</param>
+/// <param name="ReadOnly">W=0 in any of the leaves.</param>
 /// <param name="Cycles">What the references cost.</param>
-internal readonly record struct WalkResult(ulong PhysicalAddress, PageSize Size, PageSize LinearSize, bool Global, ulong Cycles);
+internal readonly record struct WalkResult(ulong PhysicalAddress, PageSize Size, PageSize LinearSize, bool Global, bool ReadOnly, ulong Cycles);
 
 /// <summary>
 /// The page walker of a lane. One routine walks the tables that CR3 names; without nested tables a "guest-physical" address is physical, with them each one is translated
@@ -69,7 +70,7 @@ internal sealed class Walker
 
         ulong offset = address & ((1UL << EntryKey.Shift(leaf.Size)) - 1);
         Mapping final = TranslateGuestPhysical(context, leaf.Frame + offset, ref cycles);
-        return new WalkResult(final.Frame, context.Context.Nested is not null && final.Size < leaf.Size ? final.Size : leaf.Size, leaf.Size, leaf.Global, cycles);
+        return new WalkResult(final.Frame, context.Context.Nested is not null && final.Size < leaf.Size ? final.Size : leaf.Size, leaf.Size, leaf.Global, leaf.ReadOnly || final.ReadOnly, cycles);
     }
 
     /// <summary>Drops paging-structure-cache entries of linear and combined mappings.</summary>

@@ -138,7 +138,7 @@ public sealed class NestedTransitionTests
         long entries = script.Stats["vm.nested_entries"];
         script.NestedEnter(0x5000, 0, 0x70000).Touch(0x1000, 0x2000).NestedExit().Touch(0x3000);
         Assert.That(script.Machine.FailedVmEntries, Has.Count.EqualTo(1));
-        Assert.That(script.Machine.FailedVmEntries[0].Check, Does.Contain("vpid12 is 0").And.Contain("error 7"));
+        Assert.That(script.Machine.FailedVmEntries[0].Check, Does.Contain("VPID is 0").And.Contain("error 7"));
         Assert.That(script.Stats["vm.nested_entries"], Is.EqualTo(entries));
         Assert.That(script.Stats["lane[0].accesses{level=2,side=load}"], Is.Zero);
         Assert.That(script.Stats["lane[0].accesses{level=1,side=load}"], Is.EqualTo(1), "L1 goes on after the exit that ends what never began");

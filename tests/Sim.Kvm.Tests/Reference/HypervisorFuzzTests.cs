@@ -54,9 +54,15 @@ public sealed class HypervisorFuzzTests
                     l2 = rng.Below(4) != 0;
                     if (!l2)
                     {
-                        // A nested VM-exit before L2 ever ran: what the entry raised is still pending when the level changes back.
-                        what += ", left before it ran";
-                        Send(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 1));
+                        // A nested VM-exit before L2 ever ran. One for an interrupt comes behind the service of what the entry raised; else that is still pending when the level changes back.
+                        bool isInjected = rng.Below(2) == 0;
+                        what += isInjected ? ", interrupted before it ran" : ", left before it ran";
+                        Send(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, isInjected ? 1U : 33));
+                        if (isInjected)
+                        {
+                            naive.Service(lane);
+                        }
+
                         naive.NestedExit();
                     }
 

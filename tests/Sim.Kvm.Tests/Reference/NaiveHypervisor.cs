@@ -66,7 +66,7 @@ internal sealed class NaiveHypervisor
         Untagged();
     }
 
-    private void Service(int lane)
+    public void Service(int lane)
     {
         int vmcs = _l2 ? 1 : 0;
         if (_lastLane[vmcs] != lane)
