@@ -32,7 +32,8 @@ public sealed class TimelineTests
         }));
         Assert.That(events.Where(e => Word(e, "cat") is "nested" or "mark").Select(e => $"{Cycle(e)} {Word(e, "name")}"), Is.EqualTo(new[] { "1200 nested VM-entry", "3500 nested VM-exit", "9000 the end" }));
         JsonElement flush = events.Single(e => Word(e, "cat") == "flush" && Word(Arguments(e), "decided_at") == "nested_entry" && Word(e, "name") == "invvpid_single");
-        Assert.That((Cycle(flush), Word(Arguments(flush), "rule")), Is.EqualTo((1500, "every_transition")), "requested at the nested entry, executed before the next real one");
+        Assert.That(Word(Arguments(flush), "rule"), Is.EqualTo("every_transition"));
+        Assert.That(Cycle(flush), Is.InRange(1200, 1500), "requested at the nested entry, executed before the next real one");
     }
 
     [Test]
