@@ -23,7 +23,7 @@ public static class ExplainView
         ];
         RunResult[] runs = [decomposition.Before, decomposition.After];
         lines.AddRange(runs.All(run => run.Safety is null) ? ["Nobody judged their safety."] : runs.SelectMany(SafetyOf));
-        return lines;
+        return [.. lines.Select(InertText.OneLine)];
     }
 
     /// <summary>Cycles by activity, then one table for each dimension.</summary>
