@@ -6,4 +6,6 @@ namespace Sim.Tlb;
 /// <param name="PagingStructureCaches">False switches off paging-structure caches, guest-physical caches and PTE-line caches: every walk makes all its references, to memory.</param>
 /// <param name="RefillCurve">Counts misses by the accesses since a context's last flush, as series.</param>
 /// <param name="WalkBreakdown">Counts walks and their cycles by page size, page and code site.</param>
-public sealed record MmuOptions(bool Attribution = true, ulong Seed = 1, bool PagingStructureCaches = true, bool RefillCurve = false, bool WalkBreakdown = false);
+/// <param name="Witness">Sees translations being used that may be old; null if nobody does.</param>
+public sealed record MmuOptions(
+    bool Attribution = true, ulong Seed = 1, bool PagingStructureCaches = true, bool RefillCurve = false, bool WalkBreakdown = false, ITranslationWitness? Witness = null);

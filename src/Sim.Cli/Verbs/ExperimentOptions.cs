@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Sim.Core;
 using Sim.Experiments;
+using Sim.Workloads.Formats;
 
 namespace Sim.Cli.Verbs;
 
@@ -22,6 +23,9 @@ internal sealed class ConfigurationOptions
     private readonly Option<string?> _seed = new("--seed") { Description = "Seed of random replacement", HelpName = "number" };
 
     private readonly Option<string?> _seeds = new("--seeds") { Description = "Repeat with so many seeds, and give mean, interval and a paired test", HelpName = "number" };
+
+    /// <summary>The trace, which may say which machine it was made for; null if the command has none.</summary>
+    public Argument<string>? Trace { get; init; }
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
@@ -61,7 +65,19 @@ internal sealed class ConfigurationOptions
         }
 
         assignments.AddRange(others);
-        return RunConfiguration.Load(parse.GetValue(_config), assignments);
+        return RunConfiguration.Load(parse.GetValue(_config), assignments, Trace is null ? [] : SuggestedBy(parse.GetValue(Trace)!));
+    }
+
+    /// <summary>What the trace's header suggests. Standard input can be read only once: it suggests nothing.</summary>
+    private static IReadOnlyList<Assignment> SuggestedBy(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return [];
+        }
+
+        using TraceFile trace = TraceFile.Open(path);
+        return RunConfiguration.SuggestedBy(trace.Header);
     }
 
     /// <summary>A comma-separated list, given once or several times, as the assignment of an array; nothing if it was not given.</summary>
@@ -77,11 +93,13 @@ internal sealed class ExperimentOptions
 {
     private readonly Option<string?> _jobs = new("--jobs", "-j") { Description = "Threads over policies; results do not depend on it [default: all processors]", HelpName = "number" };
 
+    private readonly Option<bool> _requireSafe = new("--require-safe") { Description = "Exit with code 1 unless every policy is safe on this trace" };
+
     /// <summary>The trace.</summary>
     public Argument<string> Trace { get; } = new("trace") { Description = "Trace file in any format of 'nestsim list formats', or - for standard input" };
 
     /// <summary>What is simulated.</summary>
-    public ConfigurationOptions Configuration { get; } = new();
+    public ConfigurationOptions Configuration { get; }
 
     /// <summary>Result file.</summary>
     public Option<string?> Json { get; } = new("--json") { Description = "Write results and provenance as JSON", HelpName = "file" };
@@ -92,16 +110,22 @@ internal sealed class ExperimentOptions
     /// <summary>Result folder.</summary>
     public Option<string?> Out { get; } = new("--out", "-o") { Description = "Write results.json, results.csv and config.json into a folder", HelpName = "folder" };
 
+    /// <summary>The options.</summary>
+    public ExperimentOptions() => Configuration = new ConfigurationOptions { Trace = Trace };
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Arguments.Add(Trace);
         Configuration.AddTo(command);
-        foreach (Option option in new Option[] { _jobs, Json, Csv, Out })
+        foreach (Option option in new Option[] { _jobs, Json, Csv, Out, _requireSafe })
         {
             command.Options.Add(option);
         }
     }
+
+    /// <summary>A policy that is unsafe, or not judged, fails the command.</summary>
+    public bool RequireSafe(ParseResult parse) => parse.GetValue(_requireSafe);
 
     /// <summary>Number of threads.</summary>
     /// <exception cref="ConfigurationException">It is not from 1 to 1024.</exception>

@@ -37,6 +37,11 @@ internal static class ExperimentRunner
             terminal.Output.Write($"\nThe seed changes nothing at all for {string.Join(", ", unmoved)}: the model is deterministic, and nothing in this machine replaces at random. Their numbers are exact; more seeds say no more.\n");
         }
 
+        foreach (string line in SafetyView.Stories(set.Runs))
+        {
+            terminal.Output.Write(line + "\n");
+        }
+
         if (!quiet)
         {
             WriteHints(terminal, set, configuration.Machine.Profile);
@@ -48,7 +53,22 @@ internal static class ExperimentRunner
             terminal.Error.Write(failure.ExitCode == CliApplication.OwnBug ? CliApplication.BugReport($"policy {run.Policy}: {failure.Message}", invocation.CommandLine) : $"{run.Run}: {failure.Message}\n");
         }
 
-        return set.Partial ? CliApplication.InterruptedByUser : set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
+        int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
+        return set.Partial ? CliApplication.InterruptedByUser : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, set) : CliApplication.Success;
+    }
+
+    private static int CheckSafe(Terminal terminal, RunSet set)
+    {
+        int code = CliApplication.Success;
+        foreach (RunResult run in set.Runs.Where(run => run.Safety is not { IsSafe: true }))
+        {
+            terminal.Error.Write(run.Safety is null
+                ? $"{run.Run}: not judged: the safety oracle is off (machine.safety), or the replay is as recorded\n"
+                : $"{run.Run}: unsafe: {string.Join(", ", run.Safety.Findings.Select(finding => $"{finding.Kind} {Numbers.Whole(finding.Count)}"))}\n");
+            code = CliApplication.CheckFailed;
+        }
+
+        return code;
     }
 
     private static string Title(RunSet set)

@@ -4,7 +4,9 @@ using System.Text.Json;
 using Sim.Core;
 using Sim.Core.Configuration;
 using Sim.Core.Profiles;
+using Sim.Core.Traces;
 using Sim.Kvm;
+using Sim.Workloads.Scenarios;
 
 namespace Sim.Experiments;
 
@@ -91,27 +93,47 @@ public sealed class RunConfiguration
     /// <param name="file">Path of a configuration file, or null.</param>
     /// <param name="assignments">Values from options, in order.</param>
     /// <exception cref="ConfigurationException">Anything is wrong; the message has all errors with their places.</exception>
-    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments) => Load(file, assignments, Components.Policies.Entries.Select(entry => entry.Name).ToArray());
+    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments) => Load(file, assignments, []);
+
+    /// <summary>Resolves a configuration for a trace that says which machine it was made for (<see cref="SuggestedBy"/>); the file and options win over that.</summary>
+    /// <param name="file">Path of a configuration file, or null.</param>
+    /// <param name="assignments">Values from options, in order.</param>
+    /// <param name="suggested">What the trace suggests.</param>
+    /// <exception cref="ConfigurationException">Anything is wrong; the message has all errors with their places.</exception>
+    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested) =>
+        Load(file, assignments, Components.Policies.Entries.Select(entry => entry.Name).ToArray(), suggested);
+
+    /// <summary>The configuration that a trace was made for: its header's property <see cref="Scenario.ConfigurationProperty"/>. Most traces have none.</summary>
+    public static IReadOnlyList<Assignment> SuggestedBy(TraceHeader header) =>
+        [.. header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty, "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(word => word.Split('=', 2)).Select(pair => new Assignment(pair[0], pair[^1], "the trace's header"))];
 
     /// <summary>Resolves a configuration with other policies than the shipped ones.</summary>
-    internal static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies)
+    internal static RunConfiguration Load(
+        string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment>? suggested = null)
     {
-        RunConfiguration whole = Resolve(file, assignments, knownPolicies);
+        suggested ??= [];
+        RunConfiguration whole = Resolve(file, assignments, knownPolicies, suggested);
         Assignment[] onePoint = [new Assignment("over", "null", "default"), new Assignment("seeds", "1", "default")];
-        whole.Variants = VariantGrid.Of(whole, values => Resolve(file, [.. assignments, .. values, .. onePoint], knownPolicies));
+        whole.Variants = VariantGrid.Of(whole, values => Resolve(file, [.. assignments, .. values, .. onePoint], knownPolicies, suggested));
         return whole;
     }
 
-    private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies)
+    private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment> suggested)
     {
         List<string> errors = [];
         SettingsNode? fromFile = file is null ? null : SettingsNode.ParseFile(file, file, errors);
         SettingsNode root = Defaults();
-        string profile = assignments.LastOrDefault(assignment => assignment.Path == "profile")?.Value ?? (fromFile?["profile"] is { Kind: SettingsKind.Text } named ? named.Text : DefaultProfile);
+        string profile = assignments.LastOrDefault(assignment => assignment.Path == "profile")?.Value ?? (fromFile?["profile"] is { Kind: SettingsKind.Text } named ? named.Text : suggested.LastOrDefault(assignment => assignment.Path == "profile")?.Value ?? DefaultProfile);
         (string path, string displayName) = ProfileLibrary.Find(profile);
         root.Merge(ProfileReader.Parse(path, displayName, errors));
         Vendor vendor = root["vendor"]?.Text == "amd" ? Vendor.Amd : Vendor.Intel;
         root.Set("policies", JsonSerializer.Serialize(Components.DefaultPolicies(vendor)), "default");
+        foreach (Assignment suggestion in suggested)
+        {
+            root.Set(suggestion.Path, suggestion.Value, suggestion.Origin);
+        }
+
         if (fromFile is not null)
         {
             root.Merge(fromFile);
@@ -188,6 +210,7 @@ public sealed class RunConfiguration
         Set("machine.attribution", machine.Attribution);
         Set("machine.refill_curve", machine.RefillCurve);
         Set("machine.walk_breakdown", machine.WalkBreakdown);
+        Set("machine.safety", machine.Safety);
         Set("machine.seed", machine.Seed);
         return root;
 
@@ -212,6 +235,7 @@ public sealed class RunConfiguration
             Attribution = reader.Flag("attribution"),
             RefillCurve = reader.Flag("refill_curve"),
             WalkBreakdown = reader.Flag("walk_breakdown"),
+            Safety = reader.Flag("safety"),
             Seed = (ulong)reader.Integer("seed", 0, long.MaxValue),
         };
         reader.Close();

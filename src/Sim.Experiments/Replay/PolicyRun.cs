@@ -23,12 +23,22 @@ internal interface IReplay
 
     /// <summary>See <see cref="Machine.FailedVmEntries"/>.</summary>
     IReadOnlyList<FailedVmEntry> FailedVmEntries { get; }
+
+    /// <summary>See <see cref="Machine.Safety"/>.</summary>
+    SafetyReport? Safety { get; }
+
+    /// <summary>See <see cref="Machine.RestartSafety"/>.</summary>
+    void RestartSafety();
 }
 
 /// <summary>The real machine.</summary>
 internal sealed class MachineReplay(Machine machine) : IReplay
 {
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => machine.FailedVmEntries;
+
+    public SafetyReport? Safety => machine.Safety;
+
+    public void RestartSafety() => machine.RestartSafety();
 
     public void Replay(TraceBlock block, int first, int count) => machine.Replay(block, first, count);
 
@@ -100,6 +110,7 @@ internal sealed class PolicyRun
                 {
                     _before = _machine!.Snapshot();
                     _failedEntriesBefore = _machine.FailedVmEntries.Count;
+                    _machine.RestartSafety();
                     _intervals = _interval > 0 ? new IntervalRecorder(_machine, _before, _interval) : null;
                 }
 
@@ -129,6 +140,7 @@ internal sealed class PolicyRun
     {
         StatSheet statistics = new();
         FailedEntry[] failed = [];
+        SafetyVerdict? safety = null;
         if (_failure is null)
         {
             try
@@ -139,6 +151,9 @@ internal sealed class PolicyRun
                     statistics = _machine.Snapshot().Since(_before);
                     _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
+                    safety = _machine.Safety is { } seen
+                        ? new SafetyVerdict([.. seen.Incidents.Select(incident => new SafetyFinding(incident.Kind, incident.Count, incident.Story))], seen.PermittedStaleUses)
+                        : null;
                 }
             }
             catch (Exception e)
@@ -147,7 +162,8 @@ internal sealed class PolicyRun
             }
         }
 
-        return new RunResult(_plan.Name, _plan.Policy, _failure is null ? statistics : new StatSheet(), _failure is null ? failed : [], _failure) { Parameters = _plan.Variant.Parameters };
+        bool ran = _failure is null;
+        return new RunResult(_plan.Name, _plan.Policy, ran ? statistics : new StatSheet(), ran ? failed : [], _failure, ran ? safety : null) { Parameters = _plan.Variant.Parameters };
     }
 
     /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>

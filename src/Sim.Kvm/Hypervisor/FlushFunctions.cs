@@ -26,6 +26,8 @@ internal sealed class FlushFunctions
 
     private bool Amd => _spec.Profile.Vendor == Vendor.Amd;
 
+    private bool Has(KernelDefects defect) => (_rules.Defects & defect) != 0;
+
     /// <summary>flush_tlb_all.</summary>
     public void All(Lane lane, VCpu vcpu, Reason reason)
     {
@@ -40,7 +42,13 @@ internal sealed class FlushFunctions
                 }
 
                 break;
-            case FlushPrimitive.ByRequest when _spec.L0Ept:
+            case FlushPrimitive.ByRequest when Has(KernelDefects.FlushAllActiveOnly) && _spec.L0Ept:
+                ActiveEptp(lane, vcpu, reason);
+                break;
+            case FlushPrimitive.ByRequest when Has(KernelDefects.FlushAllActiveOnly):
+                Vpid(lane, HardwareTag(vcpu), reason);
+                break;
+            case FlushPrimitive.ByRequest when _spec.L0Ept && !Has(KernelDefects.FlushAllByVpid):
                 lane.Execute(new InveptGlobal(), reason);
                 break;
             case FlushPrimitive.ByRequest when _spec.L0Vpid:
@@ -62,6 +70,9 @@ internal sealed class FlushFunctions
         {
             case FlushPrimitive.Asid:
                 Asid(vcpu, HardwareTag(vcpu), reason);
+                break;
+            case FlushPrimitive.ByRequest when _spec.L0Ept && Has(KernelDefects.FlushCurrentNamesLoadedRoot):
+                Eptp(lane, vcpu.LoadedRoot, reason);
                 break;
             case FlushPrimitive.ByRequest when _spec.L0Ept:
                 ActiveEptp(lane, vcpu, reason);
@@ -85,7 +96,15 @@ internal sealed class FlushFunctions
         }
         else
         {
-            Vpid(lane, CurrentTag(vcpu, _rules.FlushGuestVpid), reason);
+            ushort vpid = CurrentTag(vcpu, _rules.FlushGuestVpid);
+            if (vpid != 0 && Has(KernelDefects.FlushGuestRetainsGlobals))
+            {
+                lane.Execute(new InvvpidSingleRetainGlobals(vpid), reason);
+            }
+            else
+            {
+                Vpid(lane, vpid, reason);
+            }
         }
     }
 
@@ -94,7 +113,7 @@ internal sealed class FlushFunctions
     {
         ushort vpid = CurrentTag(vcpu, _rules.FlushGuestVpid);
         Report(lane, vcpu, FlushFunction.Address, reason);
-        if (vpid != 0)
+        if (vpid != 0 && !Has(KernelDefects.NoAddressFlush))
         {
             lane.Execute(new InvvpidAddress(vpid, address), reason);
         }
@@ -112,9 +131,11 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>ept_sync_context of the current root; nothing if there is no valid one, or no EPT.</summary>
-    public void ActiveEptp(Lane lane, VCpu vcpu, Reason reason)
+    public void ActiveEptp(Lane lane, VCpu vcpu, Reason reason) => Eptp(lane, vcpu.ActiveMmu(_spec.L0Ept).Current, reason);
+
+    private void Eptp(Lane lane, RootKey? root, Reason reason)
     {
-        if (vcpu.ActiveMmu(_spec.L0Ept).Current is { } root && _spaces.Tdp(root) is { } table)
+        if (root is { } key && _spaces.Tdp(key) is { } table)
         {
             lane.Execute(new InveptSingle(table.Root), reason);
         }
@@ -170,7 +191,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>Which TLB_CONTROL flushes an ASID: that of the VMCB in use where L1 and L2 share one, else that of the VMCB with this ASID.</summary>
-    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags == TagAllocation.Fixed ? asid : vcpu.GuestMode ? 1 : 0;
+    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags != TagAllocation.PerCpu ? asid : vcpu.GuestMode ? 1 : 0;
 
     /// <summary>svm_flush_tlb_asid: TLB_CONTROL of the next VMRUN; without FlushByAsid a new ASID then, or a whole-TLB flush where ASIDs are fixed.</summary>
     private void Asid(VCpu vcpu, ushort asid, Reason reason)

@@ -14,13 +14,14 @@ internal sealed class NestedVmx
     private readonly FlushFunctions _flush;
     private readonly MmuRoots _roots;
     private readonly RequestService _requests;
+    private readonly SafetyOracle? _oracle;
     private readonly FlushDecision _decision = new();
     private readonly List<FailedVmEntry> _failed = [];
     private long _entries;
     private long _exits;
     private long _vmfails;
 
-    public NestedVmx(MachineSpec spec, IFlushPolicy policy, FlushFunctions flush, MmuRoots roots, RequestService requests)
+    public NestedVmx(MachineSpec spec, IFlushPolicy policy, FlushFunctions flush, MmuRoots roots, RequestService requests, SafetyOracle? oracle)
     {
         _spec = spec;
         _policy = policy;
@@ -28,6 +29,7 @@ internal sealed class NestedVmx
         _flush = flush;
         _roots = roots;
         _requests = requests;
+        _oracle = oracle;
     }
 
     /// <summary>Nested VM-entries that failed.</summary>
@@ -93,6 +95,12 @@ internal sealed class NestedVmx
             return;
         }
 
+        _oracle?.Invalidated(vcpu, Virtual(type, (ushort)vpid, e.C), "L1");
+        if ((_rules.Defects & KernelDefects.IgnoresInvvpid) != 0)
+        {
+            return;
+        }
+
         Reason reason = new("emulation", "invvpid");
         bool elsewhere = _rules.InvvpidOnVmcs02Cpu && vcpu.LastLane[1] != lane.Index;
         if (elsewhere)
@@ -143,6 +151,7 @@ internal sealed class NestedVmx
             return;
         }
 
+        _oracle?.Invalidated(vcpu, type == 1 ? new InveptSingle(eptp12) : new InveptGlobal(), "L1");
         Reason reason = new("emulation", "invept");
         switch (_rules.Invept)
         {
@@ -158,13 +167,20 @@ internal sealed class NestedVmx
         }
     }
 
-    /// <summary>invlpga_interception: a page of L2's ASID, or of the shared one.</summary>
+    /// <summary>invlpga_interception: a page of the ASID that stands for the one named, of L1's own for 0, or of the shared one. One that a pool does not know holds nothing.</summary>
     public void Invlpga(Lane lane, VCpu vcpu, in TraceEvent e)
     {
         if (Amd)
         {
-            ushort asid = vcpu.Tags.Any ? vcpu.Tags.TagOf((uint)e.A) : vcpu.Vpid01;
-            _flush.Invlpga(lane, vcpu, asid, e.B, new Reason("emulation", "invlpga"));
+            _oracle?.Invalidated(vcpu, new Invlpga((ushort)e.A, e.B), "L1");
+            uint asid12 = (uint)e.A;
+            bool isL2s = vcpu.Tags.Any && asid12 != 0;
+            if (isL2s && vcpu.Tags.All.Count > 1 && !vcpu.Tags.Knows(asid12))
+            {
+                return;
+            }
+
+            _flush.Invlpga(lane, vcpu, isL2s ? vcpu.Tags.TagOf(asid12) : vcpu.Vpid01, e.B, new Reason("emulation", "invlpga"));
         }
     }
 
@@ -194,7 +210,10 @@ internal sealed class NestedVmx
     {
         lane.HypervisorCycles += _spec.Profile.Costs.Vmptrld;
         Vmcs12 vmcs12 = vcpu.Vmcs12;
-        NestedTransition transition = new(isEntry, _spec.L0Vpid, _spec.L0Ept, vmcs12.UsesVpid, vmcs12.UsesEpt, vcpu.Tags.Any, isNew);
+        NestedTransition transition = new(isEntry, _spec.L0Vpid, _spec.L0Ept, vmcs12.UsesVpid, vmcs12.UsesEpt, vcpu.Tags.Any, isNew)
+        {
+            TlbControl12 = isEntry && Amd ? vmcs12.Controls.TlbControl() : TlbControl.None,
+        };
         _decision.Clear();
         _policy.OnTransition(transition, _decision);
         if (_decision.Vpid12Remembered)
@@ -226,7 +245,17 @@ internal sealed class NestedVmx
         vcpu.GuestMode = isEntry;
         LoadCr4(lane, vcpu, before, transition.Name);
         _roots.Select(lane, vcpu, new Reason(transition.Name, "root_switch"));
+        _roots.SyncWithoutVpid12(vcpu, new Reason(transition.Name, "no_vpid12"));
     }
+
+    /// <summary>What L1 asked for, under the VPIDs that it knows.</summary>
+    private static Invalidation Virtual(ulong type, ushort vpid12, ulong address) => type switch
+    {
+        0 => new InvvpidAddress(vpid12, address),
+        1 => new InvvpidSingle(vpid12),
+        2 => new InvvpidAll(),
+        _ => new InvvpidSingleRetainGlobals(vpid12),
+    };
 
     /// <summary>Controls that this L0 offers to L1; a trace recorded on another one may name more.</summary>
     private VmControls Offered(VmControls controls)

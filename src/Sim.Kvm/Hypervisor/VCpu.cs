@@ -78,6 +78,9 @@ internal sealed class VCpu
     /// <summary>guest_mmu: roots of nested EPT.</summary>
     public RootCache GuestMmu { get; } = new();
 
+    /// <summary>The root whose EPTP (or CR3) the VMCS that runs has; null before the first load.</summary>
+    public RootKey? LoadedRoot { get; set; }
+
     /// <summary>Why the current root was switched last.</summary>
     public Reason RootReason { get; set; } = new("vm_entry", "root_load");
 
@@ -111,6 +114,9 @@ internal sealed class VCpu
         guestMode && Vmcs12.UsesEpt ? new RootKey(0, Vmcs12.Eptp, true, true) : new RootKey(0, 0, guestMode && l2HasOwnDirectRoot, false);
 
     public void Raise(FlushRequest request, Reason reason) => _pending[(int)request] ??= reason;
+
+    /// <summary>A request is pending.</summary>
+    public bool IsAnyPending => Array.Exists(_pending, reason => reason is not null);
 
     public bool Take(FlushRequest request, out Reason reason)
     {

@@ -31,6 +31,8 @@ public sealed class Machine
     private readonly MmuRoots _roots;
     private readonly RequestService _requests;
     private readonly NestedVmx _nested;
+    private readonly MapChanges _maps;
+    private readonly SafetyOracle? _oracle;
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<ushort, VCpu> _vcpus = [];
     private readonly SortedDictionary<(int Level, ulong Reason), long> _exits = [];
@@ -65,12 +67,16 @@ public sealed class Machine
         _kind = kind;
         _rules = policy.Rules(vendor);
         _spaces = new AddressSpaces(spec);
+        _oracle = spec.Safety && kind == ReplayKind.ByPolicy ? new SafetyOracle(spec, _spaces) : null;
+        ShadowMmu shadow = new(spec, _rules, _spaces) { FlushRemote = FlushRemote };
         _flush = new FlushFunctions(spec, _rules, _spaces, calls);
-        _roots = new MmuRoots(spec, _rules, _flush, _shadow);
+        _roots = new MmuRoots(spec, _rules, _flush, _spaces, shadow, _shadow);
         _requests = new RequestService(_rules, _flush, _roots);
-        _nested = new NestedVmx(spec, policy, _flush, _roots, _requests);
+        _nested = new NestedVmx(spec, policy, _flush, _roots, _requests, _oracle);
+        _maps = new MapChanges(spec, kind, _spaces, shadow, _oracle);
         FlushCauses causes = new();
-        _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, observer)).ToArray();
+        _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, _oracle is null ? observer : Observed(observer), _oracle)).ToArray();
+        _oracle?.Attach(_lanes);
         foreach (Lane lane in _lanes)
         {
             Switch(lane, "reset");
@@ -79,6 +85,12 @@ public sealed class Machine
 
     /// <summary>VM-entries that failed their consistency checks, in order.</summary>
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _nested.Failed;
+
+    /// <summary>
+    /// Name of an invalidation that a hypervisor or a transition without VPID carried out, with KVM's names for tags: INVVPID(vpid02), INVEPT(eptp02:0x7000). Those of a
+    /// vCPU n other than 0 are vpid02(vn); a pool's further VPIDs are vpid02.1, vpid02.2. Null for what any kernel does about its own paging.
+    /// </summary>
+    public string? NameOf(Invalidation invalidation) => InvalidationNames.Of(invalidation, NameOfTag, _spaces.NameOf);
 
     /// <summary>
     /// What an invalidation's operand stands for, seen from a vCPU: <c>all</c>, <c>vpid01</c>, <c>vpid02</c>, <c>eptp01</c>, <c>eptp02</c>, or <c>other</c> if it is
@@ -117,11 +129,18 @@ public sealed class Machine
             }
             else
             {
+                _oracle?.At(block.FirstRecord + (ulong)(access + e), block.Events[e].Time, block.Lane);
                 Handle(lane, block.Events[e]);
                 e++;
             }
         }
     }
+
+    /// <summary>What the safety oracle saw since the beginning, or since <see cref="RestartSafety"/>; null if it does not watch.</summary>
+    public SafetyReport? Safety => _oracle?.Report();
+
+    /// <summary>The measured window begins: what the oracle saw before it is forgotten, what it knows of tables and virtual TLBs is not.</summary>
+    public void RestartSafety() => _oracle?.Restart();
 
     /// <summary>All statistics now. Changes nothing.</summary>
     public StatSheet Snapshot()
@@ -296,6 +315,7 @@ public sealed class Machine
             {
                 // The trace begins in the middle: the level is what the entry says, and no policy was asked.
                 vcpu.GuestMode = guestMode;
+                Became(vcpu);
                 _roots.Select(lane, vcpu, new Reason("vm_entry", "trace_start"));
             }
 
@@ -327,6 +347,8 @@ public sealed class Machine
         else
         {
             _nested.Enter(lane, vcpu, vmcs12);
+            Became(vcpu);
+            NestedTransitionFlushed(vcpu, "nested VM-entry");
             if (!_spec.RemoteFlushesRecorded)
             {
                 _requests.Service(lane, vcpu);
@@ -346,8 +368,63 @@ public sealed class Machine
             }
 
             _nested.Exit(lane, vcpu);
+            Became(vcpu);
+            NestedTransitionFlushed(vcpu, "nested VM-exit");
         }
     }
+
+    /// <summary>The virtual CPU is in another context: another level, other page tables, other tags. Its tables exist from now on.</summary>
+    private void Became(VCpu vcpu)
+    {
+        ulong root = vcpu.Active.Root;
+        PageTable tables = vcpu.GuestMode ? _spaces.L2Tables(vcpu.Vmcs12, root) : _spaces.L1Tables(root);
+        _oracle?.Runs(vcpu, tables, vcpu.GuestMode && vcpu.Vmcs12.UsesEpt ? _spaces.Ept12(vcpu.Vmcs12.Eptp) : null);
+    }
+
+    /// <summary>Who runs executed an instruction that drops translations of its virtual CPU, and <paramref name="becomes"/> another context by it.</summary>
+    private void Flushed(Lane lane, Invalidation? invalidation, bool becomes = false)
+    {
+        if (lane.Level == 0 || _kind == ReplayKind.AsRecorded)
+        {
+            return;
+        }
+
+        VCpu vcpu = lane.Vcpu!;
+        if (becomes)
+        {
+            Became(vcpu);
+        }
+
+        if (invalidation is not null)
+        {
+            _oracle?.Invalidated(vcpu, invalidation, $"L{lane.Level}");
+        }
+    }
+
+    /// <summary>What L1 knows a nested transition to flush: without VPID the mappings of VPID 0; on AMD, at an entry, what vmcb12.TLB_CONTROL says.</summary>
+    private void NestedTransitionFlushed(VCpu vcpu, string what)
+    {
+        Vmcs12 vmcs12 = vcpu.Vmcs12;
+        ushort asid12 = (ushort)vmcs12.Vpid;
+        Invalidation? flushed = (_spec.Profile.Vendor, vcpu.GuestMode ? vmcs12.Controls.TlbControl() : TlbControl.None) switch
+        {
+            (Vendor.Intel, _) => vmcs12.UsesVpid ? null : new VmTransitionWithoutVpid(),
+            (_, TlbControl.FlushAll) => new TlbControlAll(),
+            (_, TlbControl.FlushAsid) => new TlbControlAsid(asid12),
+            (_, TlbControl.FlushAsidNonGlobal) => new TlbControlAsidNonGlobal(asid12),
+            _ => null,
+        };
+        if (flushed is not null)
+        {
+            _oracle?.Invalidated(vcpu, flushed, what);
+        }
+    }
+
+    private Action<IssuedInvalidation> Observed(Action<IssuedInvalidation>? observer) => issued =>
+    {
+        _oracle!.Executed(issued);
+        observer?.Invoke(issued);
+    };
 
     /// <summary>
     /// True if a nested VM-exit for this reason comes out of vcpu_enter_guest's event injection (vmx_check_nested_events, svm_check_nested_events), hence after its requests were
@@ -423,6 +500,7 @@ public sealed class Machine
         bool noFlush = e.C != 0 && pcide;
         registers.Root = e.A;
         registers.Pcid = (ushort)e.B;
+        Flushed(lane, new MovToCr3(registers.EffectivePcid, noFlush), becomes: true);
         if (Intercepts(lane))
         {
             Reason reason = new("guest", "mov_to_cr3");
@@ -449,6 +527,7 @@ public sealed class Machine
         bool everything = (changed & Cr4Bits.Pge) != 0 || (changed & registers.Cr4 & Cr4Bits.Pcide) != 0;
         bool context = (changed & Cr4Bits.Pae) != 0 || (changed & value & Cr4Bits.Smep) != 0;
         registers.Cr4 = value;
+        Flushed(lane, everything ? new MovToCr4Pge() : context ? new MovToCr4Context() : null, becomes: true);
         if (Intercepts(lane))
         {
             Reason reason = new("guest", "mov_to_cr4");
@@ -457,7 +536,7 @@ public sealed class Machine
                 _roots.Select(lane, vcpu, reason);
                 if (everything)
                 {
-                    vcpu.Raise(FlushRequest.Guest, reason);
+                    _roots.GuestFlushedAll(vcpu, reason);
                 }
                 else if (context)
                 {
@@ -540,6 +619,11 @@ public sealed class Machine
     {
         ushort pcid = (ushort)e.B;
         Reason reason = new("guest", "invpcid");
+        if (e.A > 0)
+        {
+            Flushed(lane, e.A == 1 ? new InvpcidContext(pcid) : e.A == 2 ? new InvpcidAll() : new InvpcidAllNonGlobal());
+        }
+
         switch (e.A)
         {
             case 0:
@@ -553,7 +637,7 @@ public sealed class Machine
                 break;
             case var _ when Intercepts(lane):
                 // KVM does not track globals under shadow paging: type 3 is treated as type 2.
-                InL0(lane, vcpu => vcpu.Raise(FlushRequest.Guest, reason));
+                InL0(lane, vcpu => _roots.GuestFlushedAll(vcpu, reason));
                 break;
             case 2:
                 Direct(lane, new InvpcidAll(), "invpcid");
@@ -567,9 +651,10 @@ public sealed class Machine
     /// <summary>INVLPG or INVPCID type 0: executed by hardware, or emulated as kvm_mmu_invlpg with flush_gva under shadow paging.</summary>
     private void InvalidateAddress(Lane lane, Invalidation direct, ulong address, string rule)
     {
+        Flushed(lane, direct);
         if (Intercepts(lane))
         {
-            InL0(lane, vcpu => _flush.Address(lane, vcpu, address, new Reason("guest", rule)));
+            InL0(lane, vcpu => _roots.InvalidateAddress(lane, vcpu, address, (direct as InvpcidAddress)?.Pcid, new Reason("guest", rule)));
         }
         else
         {
@@ -577,29 +662,14 @@ public sealed class Machine
         }
     }
 
-    private void MapChange(Lane lane, in TraceEvent e)
+    private void MapChange(Lane lane, TraceEvent e)
     {
-        MapTable table = (MapTable)e.A;
-        MapChangeKind change = (MapChangeKind)e.E;
-        PageTable? tree = table switch
+        VCpu vcpu = RunningVcpu(lane);
+        if (Intercepts(lane) && _maps.Exits(vcpu, e))
         {
-            MapTable.L0 => _spaces.L0(e.B),
-            MapTable.L1 => _spaces.L1(e.B),
-            MapTable.L2 => _spaces.L2(RunningVcpu(lane).Vmcs12, e.B),
-            MapTable.Tdp01 => _spaces.Tdp(new RootKey(0, 0, false, false)),
-            _ => _spaces.Tdp(new RootKey(0, InveptSingle.Ep4taOf(e.B), true, true)),
-        };
-        if (change is MapChangeKind.Made or MapChangeKind.Changed)
-        {
-            tree?.Set(e.C, SizeOf(e.D));
+            InL0(lane, _ => _maps.Apply(lane, vcpu, e));
         }
-        else if (change == MapChangeKind.Removed)
-        {
-            tree?.Remove(e.C, SizeOf(e.D));
-        }
-
-        bool needsFlush = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;
-        if (table == MapTable.Tdp01 && needsFlush && !_spec.RemoteFlushesRecorded && _kind == ReplayKind.ByPolicy)
+        else if (_maps.Apply(lane, vcpu, e) && _kind == ReplayKind.ByPolicy && !_spec.RemoteFlushesRecorded && (_rules.Defects & KernelDefects.NoRemoteFlush) == 0)
         {
             FlushRemote(lane, new Reason("host", "remote_flush"));
         }
@@ -608,7 +678,7 @@ public sealed class Machine
     /// <summary>L0 handles a fault of L2 that EPT12 allows.</summary>
     private void WalkEpt12(Lane lane, in TraceEvent e)
     {
-        int leafLevel = SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
+        int leafLevel = MapChanges.SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
         if (_shadow.Fetch(lane.Index, e.A, e.B, leafLevel, [e.D, e.E, e.F], out bool lostRace))
         {
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
@@ -658,6 +728,7 @@ public sealed class Machine
         }
 
         vcpu.Raise(FlushRequest.Guest, reason);
+        _oracle?.Invalidated(vcpu, new Reset(), "INIT");
     }
 
     /// <summary>
@@ -678,14 +749,12 @@ public sealed class Machine
 
         foreach (Lane other in _lanes)
         {
-            if (other != lane && other.Level > 0)
+            if (other.Level > 0)
             {
                 InL0(other, _ => { });
             }
         }
     }
-
-    private static PageSize SizeOf(ulong bytes) => bytes >= 1 << 30 ? PageSize.Size1G : bytes >= 1 << 21 ? PageSize.Size2M : PageSize.Size4K;
 
     private void Switch(Lane lane, string transition) => lane.Switch(ContextOf(lane), transition);
 
@@ -712,19 +781,45 @@ public sealed class Machine
     {
         if (!_vcpus.TryGetValue(id, out VCpu? vcpu))
         {
-            if (_spec.L0Vpid && TagsLeft == 0)
+            vcpu = _rules.Tags switch
             {
-                throw new ConfigurationException(
-                    $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {_spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
-            }
-
-            ushort vpid01 = _spec.L0Vpid ? _nextTag++ : (ushort)0;
-            int wanted = _spec.L0Vpid && _policy.Rules(_spec.Profile.Vendor).OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
-            vcpu = new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
+                TagAllocation.PerCpu => new VCpu(id, 0, new L2Tags()),
+                TagAllocation.PerVm when _vcpus.Count > 0 => new VCpu(id, _vcpus.Values.First().Vpid01, new L2Tags(_vcpus.Values.First().Tags.All)),
+                _ => WithTagsOfItsOwn(id),
+            };
             _vcpus.Add(id, vcpu);
+            Became(vcpu);
         }
 
         return vcpu;
+    }
+
+    private VCpu WithTagsOfItsOwn(ushort id)
+    {
+        if (_spec.L0Vpid && TagsLeft == 0)
+        {
+            throw new ConfigurationException(
+                $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {_spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
+        }
+
+        ushort vpid01 = _spec.L0Vpid ? _nextTag++ : (ushort)0;
+        int wanted = _spec.L0Vpid && _rules.OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
+        return new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
+    }
+
+    private string NameOfTag(ushort tag)
+    {
+        foreach (VCpu vcpu in _vcpus.Values)
+        {
+            string owner = vcpu.Id == 0 ? "" : $"(v{vcpu.Id})";
+            int slot = vcpu.Tags.All.TakeWhile(other => other != tag).Count();
+            if (tag == vcpu.Vpid01 || slot < vcpu.Tags.All.Count)
+            {
+                return (tag == vcpu.Vpid01 ? "01" : slot == 0 ? "02" : $"02.{slot}") + owner;
+            }
+        }
+
+        return $"-{tag}";
     }
 
     private VCpu RunningVcpu(Lane lane) => lane.Vcpu ?? VcpuOf(0);

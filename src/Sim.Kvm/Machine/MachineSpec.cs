@@ -54,6 +54,8 @@ public sealed record MachineSpec
     /// <summary>Misses get causes (cold, capacity, conflict, flushed). Off: faster, and all such counters stay 0.</summary>
     public bool Attribution { get; init; } = true;
 
+    /// <summary>The safety oracle watches (by-policy replay only). It changes no statistic.</summary>
+    public bool Safety { get; init; } = true;
     /// <summary>Misses are counted by the accesses since their context's last flush, as series. Costs time.</summary>
     public bool RefillCurve { get; init; }
 
