@@ -112,7 +112,7 @@ public static class ExplainView
         .. new[] { part.Before.Walks, part.After.Walks, part.Difference.Walks, part.Before.Cycles, part.After.Cycles, part.Difference.Cycles }.Select(number => number.ToString(CultureInfo.InvariantCulture)),
     ];
 
-    private static string Share(long part, long total) => Numbers.Fraction(total == 0 ? null : 100.0 * part / total);
+    private static string Share(long part, long total) => Numbers.Fraction(total == 0 ? null : part == 0 ? 0 : 100.0 * part / total);
 
     private static string Exact(long number) => number.ToString("#,##0", CultureInfo.InvariantCulture);
 
