@@ -27,6 +27,7 @@ public sealed partial class CliTests
     [TestCase("--help", "help.txt")]
     [TestCase("compare --help", "help-compare.txt")]
     [TestCase("config show --help", "help-config-show.txt")]
+    [TestCase("report --help", "help-report.txt")]
     [TestCase("trace --help", "help-trace.txt")]
     [TestCase("trace cut --help", "help-trace-cut.txt")]
     [TestCase("trace events --help", "help-trace-events.txt")]
@@ -79,8 +80,9 @@ public sealed partial class CliTests
         Assert.That(Run("list", "replacements").Output, Does.Contain("plru4-mru3\n"));
         Assert.That(Run("list", "invalidations").Output, Does.Contain("InvvpidSingle\n"));
         Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
+        Assert.That(Run("list", "footprints").Output, Does.StartWith("kvm-6.12-vmx  Linux 6.12 KVM"));
         Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]"));
-        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(8));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(10));
     }
 
     [Test]

@@ -13,13 +13,14 @@ internal static class ValidateFlushesVerb
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation)
     {
-        Argument<string> recording = new("recording") { Description = "Hardware capture; plain, gzip, xz or zstd. It is read more than once, so it cannot be a pipe" };
-        Option<string?> policy = new("--policy") { Description = $"Policy of the kernel that recorded it [default: {FlushValidation.DefaultVmxPolicy}]", HelpName = "policy" };
+        Argument<string> recording = new("recording") { Description = "Hardware capture of VMX, or kernel events of SVM with svm_flush_tlb_* of the function tracer; plain, gzip, xz or zstd. It is read more than once, so it cannot be a pipe" };
+        Option<string?> policy = new("--policy") { Description = $"Policy of the kernel that recorded it [default: {FlushValidation.DefaultVmxPolicy} or {SvmFlushValidation.DefaultPolicy}]", HelpName = "policy" };
         Option<string?> csv = new("--csv") { Description = "Write every flush and how it compares as CSV", HelpName = "file" };
         VerbCommand command = new(
             "flushes",
             "Replay what guests did in a recording of real nested KVM and compare the flushes that the policy decides with those that the kernel executed",
             "validate flushes capture.hw.txt.xz",
+            "validate flushes report.txt",
             "validate flushes capture.hw.txt.xz --policy kvm-6.12 --csv flushes.csv") { recording, policy, csv };
         command.SetAction(parse =>
         {

@@ -23,12 +23,22 @@ internal interface IReplay
 
     /// <summary>See <see cref="Machine.FailedVmEntries"/>.</summary>
     IReadOnlyList<FailedVmEntry> FailedVmEntries { get; }
+
+    /// <summary>See <see cref="Machine.Safety"/>.</summary>
+    SafetyReport? Safety { get; }
+
+    /// <summary>See <see cref="Machine.RestartSafety"/>.</summary>
+    void RestartSafety();
 }
 
 /// <summary>The real machine.</summary>
 internal sealed class MachineReplay(Machine machine) : IReplay
 {
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => machine.FailedVmEntries;
+
+    public SafetyReport? Safety => machine.Safety;
+
+    public void RestartSafety() => machine.RestartSafety();
 
     public void Replay(TraceBlock block, int first, int count) => machine.Replay(block, first, count);
 
@@ -39,10 +49,19 @@ internal sealed class MachineReplay(Machine machine) : IReplay
     public void CheckConservation() => machine.CheckConservation();
 }
 
+/// <summary>What one run is: a policy on a machine.</summary>
+/// <param name="Policy">Name of the policy.</param>
+/// <param name="Variant">The machine, and what sets it apart.</param>
+internal sealed record RunPlan(string Policy, Variant Variant)
+{
+    /// <summary>Unique in an experiment: the policy, then the values that set the machine apart.</summary>
+    public string Name => string.Join(' ', Variant.Parameters.Select(parameter => $"{parameter.Path}={parameter.Value}").Prepend(Policy));
+}
+
 /// <summary>One policy on its way through the trace. An exception ends this run alone.</summary>
 internal sealed class PolicyRun
 {
-    private readonly string _policy;
+    private readonly RunPlan _plan;
     private readonly IReplay? _machine;
     private readonly long _interval;
     private IntervalRecorder? _intervals;
@@ -51,17 +70,17 @@ internal sealed class PolicyRun
     private int _failedEntriesBefore;
 
     /// <summary>A run at the start of the trace.</summary>
-    /// <param name="policy">Name of the policy.</param>
-    /// <param name="machine">Policy to machine.</param>
+    /// <param name="plan">What is run.</param>
+    /// <param name="machine">Makes its machine.</param>
     /// <param name="interval">Records between two samples of the main figures; 0 for none.</param>
     /// <exception cref="ConfigurationException">The policy cannot run on this machine: a mistake of the user's, before any work is done.</exception>
-    public PolicyRun(string policy, Func<string, IReplay> machine, long interval = 0)
+    public PolicyRun(RunPlan plan, Func<RunPlan, IReplay> machine, long interval)
     {
-        _policy = policy;
+        _plan = plan;
         _interval = interval;
         try
         {
-            _machine = machine(policy);
+            _machine = machine(plan);
         }
         catch (Exception e) when (e is not NestsimException)
         {
@@ -91,6 +110,7 @@ internal sealed class PolicyRun
                 {
                     _before = _machine!.Snapshot();
                     _failedEntriesBefore = _machine.FailedVmEntries.Count;
+                    _machine.RestartSafety();
                     _intervals = _interval > 0 ? new IntervalRecorder(_machine, _before, _interval) : null;
                 }
 
@@ -120,6 +140,7 @@ internal sealed class PolicyRun
     {
         StatSheet statistics = new();
         FailedEntry[] failed = [];
+        SafetyVerdict? safety = null;
         if (_failure is null)
         {
             try
@@ -130,6 +151,9 @@ internal sealed class PolicyRun
                     statistics = _machine.Snapshot().Since(_before);
                     _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
+                    safety = _machine.Safety is { } seen
+                        ? new SafetyVerdict([.. seen.Incidents.Select(incident => new SafetyFinding(incident.Kind, incident.Count, incident.Story))], seen.PermittedStaleUses)
+                        : null;
                 }
             }
             catch (Exception e)
@@ -138,7 +162,8 @@ internal sealed class PolicyRun
             }
         }
 
-        return new RunResult(_policy, _policy, _failure is null ? statistics : new StatSheet(), _failure is null ? failed : [], _failure);
+        bool ran = _failure is null;
+        return new RunResult(_plan.Name, _plan.Policy, ran ? statistics : new StatSheet(), ran ? failed : [], _failure, ran ? safety : null) { Parameters = _plan.Variant.Parameters };
     }
 
     /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>

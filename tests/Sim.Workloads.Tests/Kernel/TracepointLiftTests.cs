@@ -23,7 +23,8 @@ internal sealed class TracepointLiftTests
             name,
             "/kvm_entry:/ { c[\"entries\"]++ } /kvm_exit:/ { c[\"exits\"]++ } /kvm_nested_vmenter:/ { c[\"nested entries\"]++ } /kvm_nested_vmexit_inject:/ { c[\"nested exits\"]++ }" +
             " /kvm_entry:/ { match($0, /-[0-9]+ +\\[/); s[substr($0, RSTART, RLENGTH)] = 1 }" +
-            " /function: .*(svm|vmx)_flush_tlb_/ { match($0, /-[0-9]+ +\\[/); if (substr($0, RSTART, RLENGTH) in s) c[\"flushes \" $NF]++ } END { for (k in c) print c[k], k }");
+            " /function: .*(svm|vmx)_flush_tlb_/ { match($0, /-[0-9]+ +\\[/); f[substr($0, RSTART, RLENGTH) SUBSEP $NF]++ }" +
+            " END { for (k in f) { split(k, p, SUBSEP); if (p[1] in s) c[\"flushes \" p[2]] += f[k] } for (k in c) print c[k], k }");
         (MemoryTrace trace, TracepointLiftResult result) = Lift(() => CaptureText.Open(Captures.File(name)), name);
         TraceVerification verification = TraceVerifier.Run(trace);
         SortedDictionary<string, long> counts = new(StringComparer.Ordinal);
@@ -118,7 +119,7 @@ internal sealed class TracepointLiftTests
                 "@13000 Halt level=1",
                 "@13000 VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x78 qualification=0x0",
             }));
-            Assert.That(result.Flushes.Single(), Is.EqualTo(new KernelFlush(4, 3000, 0, 0, "svm_flush_tlb_current", 0x80, 1, 1, true, 1)));
+            Assert.That(result.Flushes.Single(), Is.EqualTo(new KernelFlush(4, 3000, 0, 0, "svm_flush_tlb_current", 0x80, 1, 1, true, 1, "")));
             Assert.That(result.Synthesized, Is.Zero);
         });
     }
