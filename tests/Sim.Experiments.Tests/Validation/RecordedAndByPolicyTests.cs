@@ -1,3 +1,4 @@
+using Sim.Workloads.Tests.Kernel;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
 using Sim.Kvm;
