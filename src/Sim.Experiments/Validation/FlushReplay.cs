@@ -69,9 +69,20 @@ internal sealed class FlushReplay : ITraceSink
         HashSet<ulong> left = [.. entries];
         for (int lane = 0; lane < _labels.Length; lane++)
         {
-            int[] kept = [.. Enumerable.Range(0, _labels[lane].Count).Where(entry => !left.Contains(_entryPositions[lane][entry]))];
-            _labels[lane] = [.. kept.Select(entry => _labels[lane][entry])];
-            _entryPositions[lane] = [.. kept.Select(entry => _entryPositions[lane][entry])];
+            List<ulong> positions = [];
+            List<string> labels = [];
+            int first = 0;
+            for (int entry = 0; entry < _labels[lane].Count; entry++)
+            {
+                if (!left.Contains(_entryPositions[lane][entry]))
+                {
+                    positions.Add(_entryPositions[lane][entry]);
+                    labels.Add(_labels[lane][first]);
+                    first = entry + 1;
+                }
+            }
+
+            (_entryPositions[lane], _labels[lane]) = (positions, labels);
         }
 
         _invalidations.RemoveAll(placed => left.Contains(placed.Position));

@@ -191,7 +191,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>Which TLB_CONTROL flushes an ASID: that of the VMCB in use where L1 and L2 share one, else that of the VMCB with this ASID.</summary>
-    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags == TagAllocation.Fixed ? asid : vcpu.GuestMode ? 1 : 0;
+    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags != TagAllocation.PerCpu ? asid : vcpu.GuestMode ? 1 : 0;
 
     /// <summary>svm_flush_tlb_asid: TLB_CONTROL of the next VMRUN; without FlushByAsid a new ASID then, or a whole-TLB flush where ASIDs are fixed.</summary>
     private void Asid(VCpu vcpu, ushort asid, Reason reason)

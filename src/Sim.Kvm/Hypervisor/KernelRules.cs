@@ -50,6 +50,9 @@ public enum TagAllocation
     /// <summary>A vCPU keeps its own for good: VPIDs, and the ASIDs of the proposed rework of nSVM.</summary>
     Fixed,
 
+    /// <summary>All vCPUs of the VM share one for L1 and those for L2; a CPU on which another vCPU ran last flushes them (v1 of the rework of nSVM).</summary>
+    PerVm,
+
     /// <summary>Each CPU hands out ASIDs in turn; see <see cref="AsidGenerations"/> (SVM to this day).</summary>
     PerCpu,
 }

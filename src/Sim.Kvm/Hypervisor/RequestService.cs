@@ -49,7 +49,7 @@ internal sealed class RequestService
     public void Service(Lane lane, VCpu vcpu)
     {
         int vmcs = vcpu.GuestMode ? 1 : 0;
-        if (_rules.Tags == TagAllocation.Fixed && vcpu.LastLane[vmcs] != lane.Index)
+        if (_rules.Tags != TagAllocation.PerCpu && vcpu.LastLane[vmcs] != lane.Index)
         {
             // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
             if ((_rules.Defects & KernelDefects.NoFlushOnOtherCpu) == 0)
@@ -58,6 +58,12 @@ internal sealed class RequestService
             }
 
             vcpu.LastLane[vmcs] = lane.Index;
+        }
+
+        if (_rules.Tags == TagAllocation.PerVm && lane.TagsHeldFor != vcpu)
+        {
+            vcpu.Raise(FlushRequest.All, new Reason("vm_entry", "sibling_ran_here"));
+            lane.TagsHeldFor = vcpu;
         }
 
         foreach (FlushRequest request in _rules.ServiceOrder)

@@ -36,6 +36,9 @@ internal sealed class Lane
     /// <summary>Level that runs: 0, 1 or 2.</summary>
     public int Level { get; private set; }
 
+    /// <summary>With tags that all vCPUs share (<see cref="TagAllocation.PerVm"/>): the vCPU whose translations they hold here.</summary>
+    public VCpu? TagsHeldFor { get; set; }
+
     /// <summary>Level that ran last and was not L0; 0 before the first entry.</summary>
     public int LastGuestLevel { get; private set; }
 

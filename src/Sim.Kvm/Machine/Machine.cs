@@ -771,20 +771,30 @@ public sealed class Machine
     {
         if (!_vcpus.TryGetValue(id, out VCpu? vcpu))
         {
-            if (_spec.L0Vpid && TagsLeft == 0)
+            vcpu = _rules.Tags switch
             {
-                throw new ConfigurationException(
-                    $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {_spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
-            }
-
-            ushort vpid01 = _spec.L0Vpid ? _nextTag++ : (ushort)0;
-            int wanted = _spec.L0Vpid && _policy.Rules(_spec.Profile.Vendor).OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
-            vcpu = new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
+                TagAllocation.PerCpu => new VCpu(id, 0, new L2Tags()),
+                TagAllocation.PerVm when _vcpus.Count > 0 => new VCpu(id, _vcpus.Values.First().Vpid01, new L2Tags(_vcpus.Values.First().Tags.All)),
+                _ => WithTagsOfItsOwn(id),
+            };
             _vcpus.Add(id, vcpu);
             Became(vcpu);
         }
 
         return vcpu;
+    }
+
+    private VCpu WithTagsOfItsOwn(ushort id)
+    {
+        if (_spec.L0Vpid && TagsLeft == 0)
+        {
+            throw new ConfigurationException(
+                $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {_spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
+        }
+
+        ushort vpid01 = _spec.L0Vpid ? _nextTag++ : (ushort)0;
+        int wanted = _spec.L0Vpid && _rules.OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
+        return new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
     }
 
     private string NameOfTag(ushort tag)

@@ -82,8 +82,11 @@ public sealed record LiftResult(
 /// vmcs02 uses another VPID than vmcs01 (prepare_vmcs02).</item>
 /// <item>EPT is enabled for L2 if that L1 vCPU ever executes INVEPT, or is ever told of an EPT violation of L2.</item>
 /// <item>eptp12 is the operand of the L1 vCPU's last INVEPT of type 1 (KVM executes one for each new root); EPTP02 stands for it if there was none.</item>
-/// <item>An EPT violation of L1 on an absent entry makes a Tdp01 mapping; one of L2 that is reflected makes a Tdp12 mapping before L1's next VMRESUME; a write of L1 to a present,
-/// read-only page after it has entered L2 is a write to its EPT12, of which only the written entry's guest-physical address is known: address with size 0.</item>
+/// <item>An EPT violation of L1 on an absent entry makes a Tdp01 mapping; one of L2 that is reflected makes a Tdp12 mapping before L1's next VMRESUME; one of L2 that is not is a
+/// Tdp12Walk. A write of L1 to a present, read-only page after it has entered L2 is a write to its EPT12 at the guest-physical address of the written entry, with size 0: Changed
+/// if it was emulated, Widened if it runs again. Which page holds which table: <see cref="Ept12Tables"/>.</item>
+/// <item>A vCPU is Reset at the first load of its VMCS if <see cref="NewVcpus"/> finds that it was created then; any other vCPU, and an L2 whose first nested entry is a VMRESUME, was
+/// there before, and runs once in transitions that are put in.</item>
 /// <item>A page fault taken without exit makes or widens a mapping of the running level; INVLPG changes the mapping it names.</item>
 /// <item>CR3 found at a VM-entry that differs from what the trace says is set with no-flush; CR4 is PAE and PGE, and PCIDE from the first PCID that is not 0, unless a MOV CR4 says more.</item>
 /// </list>
@@ -164,7 +167,7 @@ public sealed class Lift
         {
             for (long index = 0; reader.Read(ref record); index++)
             {
-                lift.TakeKnown(index);
+                lift.TakeKnown(index, record.Ticks);
                 lift.Take(record);
             }
 
@@ -174,8 +177,9 @@ public sealed class Lift
     }
 
     /// <summary>What the first pass found out about this moment.</summary>
-    private void TakeKnown(long index)
+    private void TakeKnown(long index, ulong ticks)
     {
+        ulong time = Math.Max(ticks, _start ?? ticks) - (_start ?? ticks);
         while (_known.Links.TryPeek(out VmcsLink? link) && link.Record <= index)
         {
             _known.Links.Dequeue();
@@ -186,7 +190,7 @@ public sealed class Lift
         {
             Vcpu vcpu = VcpuOf(created.Vmcs);
             vcpu.WasEntered = true;
-            Emit(_lanes[created.Cpu], TraceEvent.Reset(0, vcpu.Number));
+            Emit(_lanes[created.Cpu], TraceEvent.Reset(time, vcpu.Number));
         }
 
         while (_known.Ept12Events.TryPeek(out Ept12Event? e) && e.Record <= index)
@@ -194,8 +198,8 @@ public sealed class Lift
             _known.Ept12Events.Dequeue();
             Vcpu vcpu = VcpuOf(e.Vmcs01);
             Emit(_lanes[e.Cpu], e.Walk is { } walk
-                ? TraceEvent.Tdp12Walk(0, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
-                : TraceEvent.MapChange(0, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, e.IsEmulated ? MapChangeKind.Changed : MapChangeKind.Widened));
+                ? TraceEvent.Tdp12Walk(time, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
+                : TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, e.IsEmulated ? MapChangeKind.Changed : MapChangeKind.Widened));
         }
     }
 
