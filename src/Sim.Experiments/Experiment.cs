@@ -9,7 +9,7 @@ using Sim.Workloads.Formats;
 namespace Sim.Experiments;
 
 /// <summary>
-/// Runs every policy of a configuration over one trace. Each block is decoded once and replayed by all; results are the same, byte for
+/// Runs every policy of a configuration, on each of its machines, over one trace. Each block is decoded once and replayed by all; results are the same, byte for
 /// byte, for any number of jobs.
 /// </summary>
 public sealed class Experiment
@@ -17,26 +17,28 @@ public sealed class Experiment
     private const int BatchBlocks = 4;
 
     private readonly RunConfiguration _configuration;
-    private readonly Func<TraceHeader, Func<string, IReplay>> _machines;
+    private readonly Func<TraceHeader, Func<RunPlan, IReplay>> _machines;
 
     /// <summary>An experiment with the real machine.</summary>
     public Experiment(RunConfiguration configuration)
-        : this(configuration, trace =>
-        {
-            MachineSpec spec = configuration.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes };
-            return policy => new MachineReplay(new Machine(spec, Components.Policies.Create(policy), configuration.Replay, trace.Lanes));
-        })
     {
+        _configuration = configuration;
+        _machines = trace => plan => new MachineReplay(new Machine(
+            plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes));
     }
 
     /// <summary>An experiment with other machines: trace, then policy, to machine.</summary>
     internal Experiment(RunConfiguration configuration, Func<TraceHeader, Func<string, IReplay>> machines)
     {
         _configuration = configuration;
-        _machines = machines;
+        _machines = trace =>
+        {
+            Func<string, IReplay> machine = machines(trace);
+            return plan => machine(plan.Policy);
+        };
     }
 
-    /// <summary>Threads over policies. With more than one, the next blocks are decoded meanwhile.</summary>
+    /// <summary>Threads over runs. With more than one, the next blocks are decoded meanwhile.</summary>
     public int Jobs { get; init; } = 1;
 
     /// <summary>Told the number of records read so far, after every few blocks.</summary>
@@ -86,8 +88,8 @@ public sealed class Experiment
         DateTime started = DateTime.UtcNow;
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
-        Func<string, IReplay> machine = _machines(source.Header);
-        PolicyRun[] runs = [.. _configuration.Policies.Select(policy => new PolicyRun(policy, machine, windows.Interval))];
+        Func<RunPlan, IReplay> machine = _machines(source.Header);
+        PolicyRun[] runs = [.. _configuration.Variants.SelectMany(variant => _configuration.Policies.Select(policy => new PolicyRun(new RunPlan(policy, variant), machine, windows.Interval)))];
         ulong[] replayed = new ulong[3];
         bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)

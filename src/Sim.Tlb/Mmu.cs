@@ -45,6 +45,7 @@ public abstract class Mmu
     private readonly Dictionary<TranslationContext, ActiveContext> _contexts = [];
     private readonly Dictionary<(PageTable Tables, PageTable? Nested), int> _spaces = [];
     private readonly List<(PageTable Tables, PageTable? Nested)> _spaceOf = [default];
+    private readonly List<PageTable> _nested = [];
     private readonly ITranslationWitness? _witness;
     private readonly Dictionary<int, (int Lower, int Upper)> _users = [];
     private readonly MissAttribution? _attribution;
@@ -408,7 +409,7 @@ public abstract class Mmu
         _attribution?.Walk(space, secondSize == NoSize ? firstSize : secondSize, firstSize, address, (long)cycles);
         _refill?.Walked();
         _breakdown?.Walk(address, walk.Size, (long)cycles);
-        bool old = (upper ? _suspectUpper : _suspectLower) && !IsCurrent(walk.PhysicalAddress & ~0xFFFUL, space, walk.ReadOnly, block, access);
+        bool old = ((upper ? _suspectUpper : _suspectLower) || (walk.Foreign && _witness is not null)) && !IsCurrent(walk.PhysicalAddress & ~0xFFFUL, space, walk.ReadOnly, block, access);
         ulong watched = old ? EntryKey.Watched : 0;
         ulong payload = EntryPayload.Pack(walk.PhysicalAddress, space, walk.LinearSize, walk.ReadOnly);
         if (secondSize != NoSize)
@@ -505,7 +506,8 @@ public abstract class Mmu
             _tags.Intern(new Tag(kind, context.Vpid, 0, true, ep4ta)),
             context.Nested is null ? 0 : _tags.Intern(new Tag(MappingKind.GuestPhysical, intel ? (ushort)0 : context.Vpid, 0, false, ep4ta)),
             SpaceOf(context.Guest.Owner(0), context.Nested),
-            SpaceOf(context.Guest.Owner(ulong.MaxValue), context.Nested));
+            SpaceOf(context.Guest.Owner(ulong.MaxValue), context.Nested),
+            context.Nested is null ? 0 : NumberOf(context.Nested));
     }
 
     /// <summary>Levels and tag of a context id: <c>level=2,vpid=3,pcid=1</c>, then <c>global=true</c> and <c>ep4ta</c> where they apply. Levels that share a tag are joined by +.</summary>
@@ -516,6 +518,19 @@ public abstract class Mmu
         string label = $"level={string.Join('+', levels)},{(_profile.Vendor == Vendor.Intel ? "vpid" : "asid")}={tag.Vpid}";
         label += tag.Global ? ",global=true" : $",pcid={tag.Pcid}";
         return tag.Ep4ta == 0 ? label : $"{label},ep4ta=0x{tag.Ep4ta:x}";
+    }
+
+    /// <summary>A number of nested tables; those met at a distance of a multiple of 2,046 share one.</summary>
+    private int NumberOf(PageTable nested)
+    {
+        int at = _nested.IndexOf(nested);
+        if (at < 0)
+        {
+            at = _nested.Count;
+            _nested.Add(nested);
+        }
+
+        return (at % (GuestPhysicalCache.MaxTables - 1)) + 1;
     }
 
     /// <summary>A small number for a pair of page tables: 1, 2, ...</summary>

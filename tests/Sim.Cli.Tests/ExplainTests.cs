@@ -67,7 +67,7 @@ public sealed class ExplainTests
     public void Two_results_explain_what_changed_in_one_run()
     {
         string before = Result("a.json", "-p", "never,always-guest");
-        string after = Result("b.json", "-p", "always-guest", "--set", "second_level[0].sets=64");
+        string after = Result("b.json", "-p", "always-guest", "--set", "second_level[0].sets=8");
 
         (int code, string output, string error) = Run("explain", before, after, "--run", "always-guest", "-q");
 

@@ -22,13 +22,15 @@ internal sealed class ConfigurationOptions
     private readonly Option<bool> _walkBreakdown = new("--walk-breakdown") { Description = "Count walks by page size, page and code site, for 'nestsim explain'" };
     private readonly Option<string?> _seed = new("--seed") { Description = "Seed of random replacement", HelpName = "number" };
 
+    private readonly Option<string?> _seeds = new("--seeds") { Description = "Repeat with so many seeds, and give mean, interval and a paired test", HelpName = "number" };
+
     /// <summary>The trace, which may say which machine it was made for; null if the command has none.</summary>
     public Argument<string>? Trace { get; init; }
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed })
+        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed, _seeds })
         {
             command.Options.Add(option);
         }
@@ -46,7 +48,7 @@ internal sealed class ConfigurationOptions
                 : throw new ConfigurationException($"--set '{set}': expected path=value, as in --set second_level[0].ways=8."));
         }
 
-        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_interval, "windows.interval"), (_seed, "machine.seed") })
+        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_interval, "windows.interval"), (_seed, "machine.seed"), (_seeds, "seeds") })
         {
             if (parse.GetValue(option) is { } value)
             {

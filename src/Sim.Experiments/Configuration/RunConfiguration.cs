@@ -25,9 +25,11 @@ public sealed class RunConfiguration
     /// <summary>Profile used if none is named.</summary>
     public const string DefaultProfile = "skylake-sp";
 
+    private const int MostSeeds = 1000;
+
     private static readonly (string, ReplayKind)[] ReplayKinds = [("by-policy", ReplayKind.ByPolicy), ("as-recorded", ReplayKind.AsRecorded)];
 
-    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, IReadOnlyList<string> policies, string reference, Windows windows)
+    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, IReadOnlyList<string> policies, string reference, Windows windows, IReadOnlyList<string> over, int seeds)
     {
         Resolved = resolved;
         ProfileFile = profileFile;
@@ -36,6 +38,9 @@ public sealed class RunConfiguration
         Policies = policies;
         Reference = reference;
         Windows = windows;
+        Over = over;
+        Seeds = seeds;
+        Variants = [new Variant([], machine)];
         Json = resolved.ToCanonicalJson();
         Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Json)));
     }
@@ -60,6 +65,18 @@ public sealed class RunConfiguration
 
     /// <summary>What is skipped, warmed up with and measured.</summary>
     public Windows Windows { get; }
+
+    /// <summary>The machines that every policy runs on: one, unless seeds are repeated or a parameter is swept.</summary>
+    public IReadOnlyList<Variant> Variants { get; private set; }
+
+    /// <summary>Axes of a sweep, each <c>path=value,value,...</c>; empty if nothing is swept.</summary>
+    public IReadOnlyList<string> Over { get; }
+
+    /// <summary>How many seeds every policy is run with.</summary>
+    public int Seeds { get; }
+
+    /// <summary>Runs of the experiment: every policy on every machine.</summary>
+    public int RunCount => Variants.Count * Policies.Count;
 
     /// <summary>The resolved values as canonical JSON; may be used as a configuration file.</summary>
     public string Json { get; }
@@ -96,6 +113,14 @@ public sealed class RunConfiguration
         string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment>? suggested = null)
     {
         suggested ??= [];
+        RunConfiguration whole = Resolve(file, assignments, knownPolicies, suggested);
+        Assignment[] onePoint = [new Assignment("over", "null", "default"), new Assignment("seeds", "1", "default")];
+        whole.Variants = VariantGrid.Of(whole, values => Resolve(file, [.. assignments, .. values, .. onePoint], knownPolicies, suggested));
+        return whole;
+    }
+
+    private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment> suggested)
+    {
         List<string> errors = [];
         SettingsNode? fromFile = file is null ? null : SettingsNode.ParseFile(file, file, errors);
         SettingsNode root = Defaults();
@@ -137,6 +162,8 @@ public sealed class RunConfiguration
         IReadOnlyList<string> policies = reader.Texts("policies");
         string reference = reader.OptionalText("reference") ?? policies.FirstOrDefault("");
         Windows windows = BindWindows(reader.Object("windows"));
+        IReadOnlyList<string> over = reader.OptionalTexts("over");
+        int seeds = (int)reader.Integer("seeds", 1, MostSeeds);
         reader.Close();
         foreach (string policy in policies.Where(policy => !knownPolicies.Contains(policy)))
         {
@@ -154,7 +181,7 @@ public sealed class RunConfiguration
         }
 
         SettingsReader.ThrowIfAny("Configuration", errors);
-        return new RunConfiguration(root, profileFile, machine, replay, policies, reference, windows);
+        return new RunConfiguration(root, profileFile, machine, replay, policies, reference, windows, over, seeds);
     }
 
     private static SettingsNode Defaults()
@@ -164,6 +191,8 @@ public sealed class RunConfiguration
         Set("profile", DefaultProfile);
         Set("replay", "by-policy");
         Set("reference", (string?)null);
+        Set("over", (string?)null);
+        Set("seeds", 1);
         Set("windows.skip", "0");
         Set("windows.warm_up", "0");
         Set("windows.measure", "all");

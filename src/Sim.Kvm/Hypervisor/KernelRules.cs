@@ -277,6 +277,6 @@ public sealed record KernelRules
     /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (kvm-semantics.md 3.2).</summary>
     public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed };
 
-    /// <summary>Today's kernel on that vendor's hardware: where yardsticks and hypothetical policies live.</summary>
-    public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : Nsvm614;
+    /// <summary>Today's kernel on that vendor's hardware, on AMD with ASIDs of L2's own: where yardsticks and hypothetical policies live.</summary>
+    public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : NsvmRework;
 }

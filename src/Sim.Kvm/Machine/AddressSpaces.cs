@@ -32,6 +32,7 @@ internal sealed class AddressSpaces
     private readonly Dictionary<PageTable, Derivation> _derivations = [];
     private readonly Dictionary<PageTable, PageTable> _shadows = [];
     private readonly List<PageTable> _derived = [];
+    private readonly List<PageTable> _ept12s = [];
     private ulong _nextEp4ta = FirstEp4ta;
 
     public AddressSpaces(MachineSpec spec) => _spec = spec;
@@ -56,6 +57,9 @@ internal sealed class AddressSpaces
 
     /// <summary>EPT01 (NPT01): what L1's physical memory is to L0. Without EPT, what the host's memory slots say.</summary>
     public PageTable Host => Second(Tree.Ept01, 0, _spec.Ept01Pages, _host, null);
+
+    /// <summary>All EPT12s (NPT12s) so far, in order of first use.</summary>
+    public IReadOnlyList<PageTable> Ept12s => _ept12s;
 
     /// <summary>EPT12 (NPT12): what L1 says L2's physical memory is.</summary>
     public PageTable Ept12(ulong eptp12) => Second(Tree.Ept12, eptp12, _spec.Ept12Pages, _l1PhysicalForL2, null);
@@ -217,6 +221,10 @@ internal sealed class AddressSpaces
                 ? new PageTable(ep4ta, _spec.PagingLevels, leaf, frames)
                 : Derive(new Derivation(kind == Tree.Ept02 ? from : null, Host), source => new PageTable(ep4ta, _spec.PagingLevels, leaf, frames, source: source));
             _trees.Add(key, tree);
+            if (kind == Tree.Ept12)
+            {
+                _ept12s.Add(tree);
+            }
         }
 
         return tree;

@@ -401,12 +401,22 @@ public sealed class Machine
         }
     }
 
-    /// <summary>To L1, a transition without VPID drops the mappings of VPID 0. On AMD none does.</summary>
+    /// <summary>What L1 knows a nested transition to flush: without VPID the mappings of VPID 0; on AMD, at an entry, what vmcb12.TLB_CONTROL says.</summary>
     private void NestedTransitionFlushed(VCpu vcpu, string what)
     {
-        if (_spec.Profile.Vendor == Vendor.Intel && !vcpu.Vmcs12.UsesVpid)
+        Vmcs12 vmcs12 = vcpu.Vmcs12;
+        ushort asid12 = (ushort)vmcs12.Vpid;
+        Invalidation? flushed = (_spec.Profile.Vendor, vcpu.GuestMode ? vmcs12.Controls.TlbControl() : TlbControl.None) switch
         {
-            _oracle?.Invalidated(vcpu, new VmTransitionWithoutVpid(), what);
+            (Vendor.Intel, _) => vmcs12.UsesVpid ? null : new VmTransitionWithoutVpid(),
+            (_, TlbControl.FlushAll) => new TlbControlAll(),
+            (_, TlbControl.FlushAsid) => new TlbControlAsid(asid12),
+            (_, TlbControl.FlushAsidNonGlobal) => new TlbControlAsidNonGlobal(asid12),
+            _ => null,
+        };
+        if (flushed is not null)
+        {
+            _oracle?.Invalidated(vcpu, flushed, what);
         }
     }
 

@@ -75,7 +75,7 @@ internal sealed class SafetyLog
         string source = verdict.Old is null ? Text($"an entry of {verdict.Change}") : "an old translation";
         return
         [
-            Text($"used: {who} did a {type.ToString().ToLowerInvariant()} of 0x{block.Address[access]:x} through {source} to host page 0x{use.Use.PhysicalPage:x}; the tables say {use.TablesSay} ({place})"),
+            Text($"used: {who} used ({type.ToString().ToLowerInvariant()}) 0x{block.Address[access]:x} through {source} to host page 0x{use.Use.PhysicalPage:x}; the tables say {use.TablesSay} ({place})"),
             .. verdict.Old is { } old ? new[] { $"mapped: {old.Made}", $"changed: {old.Gone}" } : [],
             $"owed: {verdict.Owed}",
             $"done: {Done(verdict.Old?.GoneAt ?? 0, use.Lane.Index)}",

@@ -194,7 +194,7 @@ internal sealed class SafetyOracle
         }
 
         AddressChain chain = _spaces.ChainOf(use.Tables, use.Nested);
-        Versions versions = Explain(chain, address, use)
+        Versions versions = Explain(chain, address, use) ?? ExplainBySecondLevel(chain, address, use)
             ?? throw new InvalidOperationException($"The safety oracle cannot say how linear address 0x{address:x} came to host page 0x{use.PhysicalPage:x}.");
         VirtualTlb tlb = Virtual(lane.Vcpu!);
         Holding current = ((long)address < 0 ? tlb.Upper : tlb.Lower)!;
@@ -225,6 +225,15 @@ internal sealed class SafetyOracle
             if (!second.IsPermitted(holder, out string? because))
             {
                 return new Verdict("stale_use", second, second.Gone, because ?? $"this context had not run between the making of the old mapping and its end, so its TLB cannot hold it");
+            }
+        }
+
+        if (versions.IsForeign)
+        {
+            Holding? holder = versions.ForeignEpt12 is { } other && tlb.GuestPhysical is { } running ? tlb.Find(running.Tag, other) : null;
+            if (holder is null || !holder.IsHeld)
+            {
+                return new Verdict("foreign_use", null, "other second-level tables", holder?.DroppedBy ?? "those second-level tables never ran under this virtual tag");
             }
         }
 
@@ -267,6 +276,20 @@ internal sealed class SafetyOracle
                 {
                     return new Versions(oldFirst, oldSecond, oldHost);
                 }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The same with the second-level tables of someone else: where ASIDs tag guest-physical mappings, those of L1 and of other L2s may be found.</summary>
+    private Versions? ExplainBySecondLevel(in AddressChain chain, ulong address, in UsedTranslation use)
+    {
+        foreach (PageTable? other in _spaces.Ept12s.Prepend(null))
+        {
+            if (other != chain.Ept12 && Explain(chain with { Ept12 = other }, address, use) is { } found)
+            {
+                return found with { IsForeign = true, ForeignEpt12 = other };
             }
         }
 
@@ -327,8 +350,8 @@ internal sealed class SafetyOracle
 
     private static ulong First(ulong address, PageSize size) => address & ~(BytesOf(size) - 1);
 
-    /// <summary>Old versions that a translation is made of; null where the tables still say so.</summary>
-    private readonly record struct Versions(OldMapping? Guest, OldMapping? Ept12, OldMapping? Host);
+    /// <summary>Old versions that a translation is made of, null where the tables still say so; and whether its second level is another than its own, null for L1's.</summary>
+    private readonly record struct Versions(OldMapping? Guest, OldMapping? Ept12, OldMapping? Host, bool IsForeign = false, PageTable? ForeignEpt12 = null);
 
     private sealed class Witness(SafetyOracle oracle, Func<Lane> lane) : ITranslationWitness
     {

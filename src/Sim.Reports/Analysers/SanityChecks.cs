@@ -39,12 +39,14 @@ public static class SanityChecks
             hints.Add($"The warm-up of {windows.WarmedUp} records is shorter than the reach of the TLB ({reachEntries} entries): cold misses are still being counted. Use a longer --warm-up.");
         }
 
-        foreach (RunResult run in set.Runs.Where(run => run.Failure is null))
+        // Of repeated seeds or a sweep, one point says what there is to say.
+        RunResult[] runs = [.. set.Runs.Where(run => run.Failure is null && run.Parameters.SequenceEqual(set.Runs[0].Parameters))];
+        foreach (RunResult run in runs)
         {
             AddRunHints(hints, run);
         }
 
-        AddTwinHints(hints, [.. set.Runs.Where(run => run.Failure is null)]);
+        AddTwinHints(hints, runs);
         return hints;
     }
 

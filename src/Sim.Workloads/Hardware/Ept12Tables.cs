@@ -9,7 +9,7 @@ namespace Sim.Workloads.Hardware;
 /// <param name="IsEmulated">L1's write was emulated; else the instruction runs again.</param>
 internal sealed record Ept12Event(long Record, int Cpu, ulong Vmcs01, ulong Address, Ept12Walk? Walk, bool IsEmulated);
 
-/// <summary>A walk of EPT12: the tables of level 3 to 1.</summary>
+/// <summary>A walk of EPT12: the tables of level 1 to 4.</summary>
 internal sealed class Ept12Walk(Ept12Table[] tables, Ept12Region region)
 {
     /// <summary>Size of EPT12's mapping in bytes.</summary>
@@ -94,6 +94,9 @@ internal sealed class Ept12Tables
     /// <summary>The events in the order of their records. Call once, behind the last record.</summary>
     public IReadOnlyList<Ept12Event> Events() => [.. _events.OrderBy(e => e.Record)];
 
+    /// <summary>L1-physical address of the root of EPT12 that an L1 vCPU used before it named one by INVEPT, 0 if nothing told it.</summary>
+    public ulong FirstRootOf(ulong vmcs01) => _vcpus.TryGetValue(vmcs01, out Vcpu? vcpu) && vcpu.FirstRoot is { } root && _walked.TryGetValue((root, RootLevel, 0), out Ept12Table? table) ? table.Page ?? 0 : 0;
+
     /// <summary>Takes a record that <paramref name="levels"/> has observed.</summary>
     public void Take(long index, in HwRecord record, LevelTracker levels, LevelChange change)
     {
@@ -177,7 +180,9 @@ internal sealed class Ept12Tables
         ulong address = violation[HwOperand.GuestPhysical];
         if (vcpu.ViolationLevel == 2)
         {
-            Ept12Walk walk = Walk(RootOf(vcpu, violation), address & PageMask);
+            Root root = RootOf(vcpu, violation);
+            vcpu.FirstRoot ??= root.Eptp12 == 0 ? root : null;
+            Ept12Walk walk = Walk(root, address & PageMask);
             _events.Add(new Ept12Event(vcpu.Kick ?? OnTheWay(vcpu, violation, entry, 5), violation.Cpu, vcpu.Vmcs01, address, walk, false));
             return;
         }
@@ -203,13 +208,13 @@ internal sealed class Ept12Tables
 
     private Ept12Walk Walk(Root root, ulong address)
     {
-        Ept12Table[] tables = new Ept12Table[RootLevel - 1];
-        for (int level = RootLevel - 1; level > 0; level--)
+        Ept12Table[] tables = new Ept12Table[RootLevel];
+        for (int level = RootLevel; level > 0; level--)
         {
-            ulong first = FirstOf(address, level);
+            ulong first = level == RootLevel ? 0 : FirstOf(address, level);
             if (!_walked.TryGetValue((root, level, first), out Ept12Table? table))
             {
-                table = new Ept12Table(level, first);
+                table = new Ept12Table(level, first) { Page = level == RootLevel && root.Eptp12 != 0 ? root.Eptp12 & PageMask : null };
                 _walked.Add((root, level, first), table);
                 _tables.Add(table);
             }
@@ -263,9 +268,9 @@ internal sealed class Ept12Tables
     /// <summary>The table in which L1 makes the entry that it was told is missing.</summary>
     private Ept12Table? Missing(Vcpu vcpu, int index)
     {
-        for (int level = 2; vcpu.Told is { } told && level < RootLevel; level++)
+        for (int level = 2; vcpu.Told is { } told && level <= RootLevel; level++)
         {
-            if (_walked.TryGetValue((vcpu.ToldRoot, level, FirstOf(told, level)), out Ept12Table? table) && table.Page is null && IndexOf(told, level) == index && !table.Present.Contains(index))
+            if (_walked.TryGetValue((vcpu.ToldRoot, level, level == RootLevel ? 0 : FirstOf(told, level)), out Ept12Table? table) && table.Page is null && IndexOf(told, level) == index && !table.Present.Contains(index))
             {
                 return table;
             }
@@ -276,7 +281,7 @@ internal sealed class Ept12Tables
 
     private Ept12Table? Youngest(Func<Ept12Table, bool> match)
     {
-        for (int level = 2; level < RootLevel; level++)
+        for (int level = 2; level <= RootLevel; level++)
         {
             if (_tables.FindLast(table => table.Level == level && table.Page is null && match(table)) is { } found)
             {
@@ -323,6 +328,8 @@ internal sealed class Ept12Tables
         public ulong Vmcs01 { get; } = vmcs01;
 
         public ulong Eptp12 { get; set; }
+
+        public Root? FirstRoot { get; set; }
 
         public HwRecord? Violation { get; set; }
 

@@ -63,7 +63,7 @@ public sealed record AnswerKeyEntry(
 /// <param name="AnswerKey">L0's own invalidations, in order.</param>
 /// <param name="Records">Records of the lifted trace.</param>
 /// <param name="Synthesized">Transitions put in because the recording began or a window opened or closed while a guest ran.</param>
-/// <param name="SynthesizedEntries">Positions of the real VM-entries among those.</param>
+/// <param name="SynthesizedEntries">Positions of the VM-entries among those, real and nested.</param>
 /// <param name="EntriesAfterGap">Positions of the real VM-entries with a VMCS that may have been loaded on another CPU while nothing was recorded.</param>
 /// <param name="Skipped">Records of a guest whose level was not known yet.</param>
 /// <param name="Findings">What the reader did not understand.</param>
@@ -81,7 +81,7 @@ public sealed record LiftResult(
 /// <item>vpid12 is the operand of the L1 vCPU's last INVVPID of types 0, 1 and 3 (KVM flushes a VPID before its first use); 1 if there was none. VPID is enabled for L2 if
 /// vmcs02 uses another VPID than vmcs01 (prepare_vmcs02).</item>
 /// <item>EPT is enabled for L2 if that L1 vCPU ever executes INVEPT, or is ever told of an EPT violation of L2.</item>
-/// <item>eptp12 is the operand of the L1 vCPU's last INVEPT of type 1 (KVM executes one for each new root); EPTP02 stands for it if there was none.</item>
+/// <item>eptp12 is the operand of the L1 vCPU's last INVEPT of type 1 (KVM executes one for each new root); if there was none, the page that its writes show to be the root, else EPTP02.</item>
 /// <item>An EPT violation of L1 on an absent entry makes a Tdp01 mapping; one of L2 that is reflected makes a Tdp12 mapping before L1's next VMRESUME; one of L2 that is not is a
 /// Tdp12Walk. A write of L1 to a present, read-only page after it has entered L2 is a write to its EPT12 at the guest-physical address of the written entry, with size 0: Changed
 /// if it was emulated, Widened if it runs again. Which page holds which table: <see cref="Ept12Tables"/>.</item>
@@ -442,6 +442,7 @@ public sealed class Lift
     // L2 was launched before the recording: vmcs02 was loaded and EPTP02 made then.
     private void RunL2Before(Lane lane, Vcpu vcpu, ulong time)
     {
+        _synthesizedEntries.Add(_appender.Records);
         EnterNested(lane, vcpu, time);
         EnterSynthesized(lane, vcpu, time, 2);
         Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
@@ -478,6 +479,7 @@ public sealed class Lift
         {
             EnterSynthesized(lane, vcpu, time, 1);
             Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
+            _synthesizedEntries.Add(_appender.Records);
             EnterNested(lane, vcpu, time);
             _synthesized += 2;
         }
@@ -699,7 +701,7 @@ public sealed class Lift
     {
         if (!_vcpus.TryGetValue(vmcs01, out Vcpu? vcpu))
         {
-            vcpu = new Vcpu((ushort)_vcpus.Count) { UsesEpt = _known.UsesEpt.Contains(vmcs01) };
+            vcpu = new Vcpu((ushort)_vcpus.Count) { UsesEpt = _known.UsesEpt.Contains(vmcs01), Eptp12 = _known.Ept12.FirstRootOf(vmcs01) };
             if (_known.FirstEntryOfL2.TryGetValue(vmcs01, out HwRecord entry))
             {
                 vcpu.Learn(2, entry);
@@ -715,8 +717,9 @@ public sealed class Lift
     private sealed class FirstPass
     {
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
-        private readonly Ept12Tables _ept12 = new();
         private long _index;
+
+        public Ept12Tables Ept12 { get; } = new();
 
         public LevelTracker Levels { get; } = new();
 
@@ -735,7 +738,7 @@ public sealed class Lift
             LevelChange change = Levels.Observe(record);
             ulong vmcs01 = Levels.Vmcs01(record.Cpu);
             NewVcpus.Take(_index, record);
-            _ept12.Take(_index, record, Levels, change);
+            Ept12.Take(_index, record, Levels, change);
             _index++;
             switch (record.Type)
             {
@@ -766,7 +769,7 @@ public sealed class Lift
                 NewVcpus.Exclude(link.Vmcs02);
             }
 
-            foreach (Ept12Event e in _ept12.Events())
+            foreach (Ept12Event e in Ept12.Events())
             {
                 Ept12Events.Enqueue(e);
             }

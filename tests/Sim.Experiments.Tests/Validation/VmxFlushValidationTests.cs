@@ -1,3 +1,4 @@
+using Sim.Workloads.Tests.Kernel;
 using Sim.Reports.Views;
 
 namespace Sim.Experiments.Tests.Validation;
