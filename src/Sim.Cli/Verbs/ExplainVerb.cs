@@ -47,7 +47,7 @@ internal static class ExplainVerb
                 : FromTrace(invocation, parse, configuration, given);
             if ((before.Failure ?? after.Failure) is { } failure)
             {
-                invocation.Terminal.Error.Write($"{(before.Failure is null ? after : before).Run}: {failure.Message}\n");
+                invocation.Terminal.Error.Write(InertText.OneLine($"{(before.Failure is null ? after : before).Run}: {failure.Message}") + "\n");
                 return failure.ExitCode;
             }
 
