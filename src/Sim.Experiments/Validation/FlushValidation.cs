@@ -61,9 +61,10 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
     /// <summary>Compares a recording, by whose view it holds.</summary>
     /// <param name="recording">Path of the recording.</param>
     /// <param name="policy">Name of the policy of the kernel that recorded it; null for the default.</param>
+    /// <param name="ftrace">For a hardware capture: the kernel's own trace of the same run, see <see cref="VmxFlushValidation"/>.</param>
     /// <exception cref="ConfigurationException">No such file or policy, or nothing to compare in this kind of recording.</exception>
     /// <exception cref="TraceFormatException">The recording is damaged.</exception>
-    public static FlushValidation Of(string recording, string? policy = null)
+    public static FlushValidation Of(string recording, string? policy = null, IReadOnlyList<string>? ftrace = null)
     {
         if (recording == "-")
         {
@@ -75,8 +76,13 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
         {
         }
 
+        if (kind != CaptureKind.Hardware && ftrace is { Count: > 0 })
+        {
+            throw new ConfigurationException($"--ftrace goes with a hardware capture, and '{recording}' holds kernel events itself. Leave it out.");
+        }
+
         return kind == CaptureKind.Hardware
-            ? VmxFlushValidation.Of(recording, policy ?? DefaultVmxPolicy)
+            ? VmxFlushValidation.Of(recording, policy ?? DefaultVmxPolicy, ftrace)
             : SvmFlushValidation.Of(recording, policy ?? SvmFlushValidation.DefaultPolicy);
     }
 

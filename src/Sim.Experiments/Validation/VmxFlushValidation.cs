@@ -14,14 +14,16 @@ namespace Sim.Experiments;
 public static class VmxFlushValidation
 {
     private const int RecordsShown = 8;
+    private const string HostRequest = "host/recorded_request";
 
     /// <summary>Compares one capture.</summary>
     /// <param name="capture">Path of a hardware capture; it is read several times.</param>
     /// <param name="policy">Name of the policy of the kernel that recorded it.</param>
+    /// <param name="ftrace">Paths of the kernel's own trace of the same run as text, on the same clock: its remote flushes with a cause in L0 enter the replay.</param>
     /// <param name="explained">How many differences are explained with the records around them.</param>
     /// <exception cref="Core.ConfigurationException">No such file or policy.</exception>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
-    public static FlushValidation Of(string capture, string policy, int explained = 10)
+    public static FlushValidation Of(string capture, string policy, IReadOnlyList<string>? ftrace = null, int explained = 10)
     {
         string name = Path.GetFileName(capture);
         TraceHeader header;
@@ -31,10 +33,11 @@ public static class VmxFlushValidation
         }
 
         FlushReplay replay = new(Machine(), Components.Policies.Create(policy), header.Lanes);
-        LiftResult lift = Lift.Run(() => Open(capture), replay, header.Lanes, inOrder: true);
+        IReadOnlyList<RemoteFlush> remoteFlushes = HostFlushes.Read(ftrace ?? []);
+        LiftResult lift = Lift.Run(() => Open(capture), replay, header.Lanes, inOrder: true, remoteFlushes: remoteFlushes);
         replay.Leave(lift.SynthesizedEntries);
         List<ComparedFlush> flushes = Compare(lift, replay, out List<FlushPlace> places);
-        Explain(capture, header.Lanes, flushes, places, lift.SynthesizedEntries, explained);
+        Explain(capture, header.Lanes, remoteFlushes, flushes, places, lift.SynthesizedEntries, explained);
         int[] order = [.. Enumerable.Range(0, flushes.Count).OrderBy(index => (flushes[index].Time, flushes[index].Lane, index))];
         return new FlushValidation(name, policy, [.. order.Select(index => flushes[index])], Remarks(lift, replay));
     }
@@ -68,7 +71,7 @@ public static class VmxFlushValidation
             bool matched = open.TryGetValue(flush, out Queue<PlacedInvalidation>? same) && same.Count > 0;
             string rule = matched ? Rule(same!.Dequeue()) : "";
             flushes.Add(new ComparedFlush(
-                matched ? FlushMatch.Matched : DifferenceOf(flush, afterGap, FlushMatch.Missed), flush.Kind, flush.Target, replay.Describe(place), rule, false, entry.Lane, entry.Vcpu, entry.Time, ""));
+                matched ? FlushMatch.Matched : DifferenceOf(flush, afterGap, FlushMatch.Missed), flush.Kind, flush.Target, replay.Describe(place), rule, rule == HostRequest, entry.Lane, entry.Vcpu, entry.Time, ""));
             places.Add(place);
         }
 
@@ -80,7 +83,7 @@ public static class VmxFlushValidation
             {
                 open[flush].Dequeue();
                 flushes.Add(new ComparedFlush(
-                    DifferenceOf(flush, afterGap, FlushMatch.Invented), flush.Kind, flush.Target, replay.Describe(place), Rule(issued), false, place.Lane, issued.Vcpu, issued.Issued.Time, ""));
+                    DifferenceOf(flush, afterGap, FlushMatch.Invented), flush.Kind, flush.Target, replay.Describe(place), Rule(issued), Rule(issued) == HostRequest, place.Lane, issued.Vcpu, issued.Issued.Time, ""));
                 places.Add(place);
             }
         }
@@ -93,7 +96,7 @@ public static class VmxFlushValidation
         flush.Kind == "INVEPT global" && afterGap.Contains(flush.Place) ? FlushMatch.Unrecorded : difference;
 
     /// <summary>A second lift gathers the records around the first differences.</summary>
-    private static void Explain(string capture, int lanes, List<ComparedFlush> flushes, List<FlushPlace> places, IReadOnlyList<ulong> synthesized, int explained)
+    private static void Explain(string capture, int lanes, IReadOnlyList<RemoteFlush> remoteFlushes, List<ComparedFlush> flushes, List<FlushPlace> places, IReadOnlyList<ulong> synthesized, int explained)
     {
         int[] differences = [.. Enumerable.Range(0, flushes.Count).Where(index => flushes[index].Match is FlushMatch.Missed or FlushMatch.Invented)
             .OrderBy(index => (flushes[index].Time, flushes[index].Lane)).Take(explained)];
@@ -103,7 +106,7 @@ public static class VmxFlushValidation
         }
 
         PlaceRecords records = new(lanes, differences.Select(index => places[index]), synthesized, RecordsShown);
-        Lift.Run(() => Open(capture), records, lanes, inOrder: true);
+        Lift.Run(() => Open(capture), records, lanes, inOrder: true, remoteFlushes: remoteFlushes);
         foreach (int index in differences)
         {
             ComparedFlush flush = flushes[index];

@@ -84,6 +84,9 @@ internal sealed class VCpu
     /// <summary>Why the current root was switched last.</summary>
     public Reason RootReason { get; set; } = new("vm_entry", "root_load");
 
+    /// <summary>The guest flush that left no root (<see cref="ShadowGuestFlush.Unload"/>): the flush of the next root load is its.</summary>
+    public Reason? UnloadedFor { get; set; }
+
     /// <summary>Lane on which vmcs01 (index 0) and vmcs02 (index 1) were last loaded; -1 if never.</summary>
     public int[] LastLane { get; } = [-1, -1];
 

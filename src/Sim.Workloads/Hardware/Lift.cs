@@ -147,12 +147,13 @@ public sealed class Lift
     /// <param name="sink">Where the trace goes; its header is that of <see cref="HeaderOf"/>.</param>
     /// <param name="lanes">Number of physical CPUs, from the header.</param>
     /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware, and real entries name the VPID and EPTP that it used.</param>
+    /// <param name="remoteFlushes">Calls of kvm_flush_remote_tlbs in the function trace of the same run, see <see cref="HostFlushes.Read"/>: those that L0 makes for its own reasons become FlushRequest records.</param>
     /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
-    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false)
+    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null)
     {
         HwRecord record = default;
-        FirstPass first = new();
+        FirstPass first = new(remoteFlushes ?? []);
         using (HwLogReader reader = open())
         {
             while (reader.Read(ref record))
@@ -191,6 +192,12 @@ public sealed class Lift
             Vcpu vcpu = VcpuOf(created.Vmcs);
             vcpu.WasEntered = true;
             Emit(_lanes[created.Cpu], TraceEvent.Reset(time, vcpu.Number));
+        }
+
+        while (_known.HostFlushes.Events.TryPeek(out (long Record, int Cpu) flush) && flush.Record <= index)
+        {
+            _known.HostFlushes.Events.Dequeue();
+            Emit(_lanes[Math.Min(flush.Cpu, _lanes.Length - 1)], TraceEvent.FlushRequest(time, RequestedFlush.All));
         }
 
         while (_known.Ept12Events.TryPeek(out Ept12Event? e) && e.Record <= index)
@@ -714,7 +721,7 @@ public sealed class Lift
     }
 
     /// <summary>What must be known of an L1 vCPU (by its vmcs01) before its first nested entry, and is only seen afterwards.</summary>
-    private sealed class FirstPass
+    private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes)
     {
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
         private long _index;
@@ -724,6 +731,8 @@ public sealed class Lift
         public LevelTracker Levels { get; } = new();
 
         public NewVcpus NewVcpus { get; } = new();
+
+        public HostFlushes HostFlushes { get; } = new(remoteFlushes);
 
         public Queue<VmcsLink> Links { get; } = [];
 
@@ -739,6 +748,7 @@ public sealed class Lift
             ulong vmcs01 = Levels.Vmcs01(record.Cpu);
             NewVcpus.Take(_index, record);
             Ept12.Take(_index, record, Levels, change);
+            HostFlushes.Take(_index, record, Levels.LevelOf(record, -1));
             _index++;
             switch (record.Type)
             {
