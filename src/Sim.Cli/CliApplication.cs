@@ -87,6 +87,11 @@ public static class CliApplication
         {
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
+            SweepVerb.Create(invocation),
+            ExplainVerb.Create(invocation),
+            GateVerb.Create(invocation),
+            ReportVerb.Create(invocation),
+            ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),
             ConfigVerb.Create(invocation),
             TraceVerb.Create(invocation),

@@ -8,4 +8,5 @@ namespace Sim.Tlb;
 /// <param name="GuestPhysical">Context id of its guest-physical mappings; 0 without nested tables.</param>
 /// <param name="LowerSpace">Space of addresses with bit 63 clear.</param>
 /// <param name="UpperSpace">Space of addresses with bit 63 set.</param>
-internal sealed record ActiveContext(TranslationContext Context, CurrentTag Current, int Tagged, int Global, int GuestPhysical, int LowerSpace, int UpperSpace);
+/// <param name="NestedNumber">Number of the nested tables; 0 without.</param>
+internal sealed record ActiveContext(TranslationContext Context, CurrentTag Current, int Tagged, int Global, int GuestPhysical, int LowerSpace, int UpperSpace, int NestedNumber);

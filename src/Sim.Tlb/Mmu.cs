@@ -44,7 +44,13 @@ public abstract class Mmu
     private readonly (TlbArray Array, int? KeptVpids, int? KeptPcids)[] _limited;
     private readonly Dictionary<TranslationContext, ActiveContext> _contexts = [];
     private readonly Dictionary<(PageTable Tables, PageTable? Nested), int> _spaces = [];
+    private readonly List<(PageTable Tables, PageTable? Nested)> _spaceOf = [default];
+    private readonly List<PageTable> _nested = [];
+    private readonly ITranslationWitness? _witness;
+    private readonly Dictionary<int, (int Lower, int Upper)> _users = [];
     private readonly MissAttribution? _attribution;
+    private readonly RefillCurve? _refill;
+    private readonly WalkBreakdown? _breakdown;
     private readonly CauseCounts _executed = new();
     private readonly long[] _firstMisses = new long[Levels];
     private readonly long[] _secondHits = new long[Levels];
@@ -52,6 +58,8 @@ public abstract class Mmu
     private readonly long[] _stallCycles = new long[Levels];
     private readonly long[] _walkCycles = new long[Levels];
     private bool[] _kills = new bool[16];
+    private bool _suspectLower;
+    private bool _suspectUpper;
 
     private protected Mmu(CpuProfile profile, FlushCauses causes, MmuOptions options, string name, TlbArray[] first)
     {
@@ -62,6 +70,10 @@ public abstract class Mmu
         _second = profile.SecondLevel.Select(structure => TlbArray.Create(structure, Rng.Fork(options.Seed, $"{name}.{structure.Name}"))).ToArray();
         _walker = new Walker(profile, options.PagingStructureCaches);
         _attribution = options.Attribution ? new MissAttribution(_second) : null;
+        _witness = options.Witness;
+        _refill = options.RefillCurve ? new RefillCurve() : null;
+        _breakdown = options.WalkBreakdown ? new WalkBreakdown() : null;
+        Observed = options.RefillCurve || options.WalkBreakdown;
         TlbStructure[] structures = [.. profile.FirstLevel, .. profile.SecondLevel];
         _retention = new TagRetention(structures.Max(structure => structure.KeptVpids ?? 1), structures.Max(structure => structure.KeptPcids ?? 1));
         _limited = Limited();
@@ -73,8 +85,14 @@ public abstract class Mmu
 
     private protected ActiveContext? Active { get; private set; }
 
+    /// <summary>Somebody wants <see cref="NoteMiss"/> to be told.</summary>
+    private protected bool Observed { get; }
+
     /// <summary>For each side, the classes of first-level entries that the context may have: bit (2 * size + global).</summary>
     private protected int[] FirstClasses { get; } = new int[Sides];
+
+    /// <summary>The current tag may have entries of other page tables, which are to be watched before the next access.</summary>
+    private protected bool HasForeign { get; private set; }
 
     /// <summary>References by level and side: index 4 * level + side.</summary>
     private protected long[] Accesses { get; } = new long[Levels * 4];
@@ -128,11 +146,76 @@ public abstract class Mmu
 
         FindClasses();
         ContextChanged(next);
+        if (_witness is not null)
+        {
+            HasForeign = IsNewUser(next.Tagged, next.LowerSpace, next.UpperSpace) | IsNewUser(next.Global, next.UpperSpace, next.UpperSpace);
+            Reconsider();
+        }
+    }
+
+    /// <summary>Shows the witness, from now on, every use of the entries (translations of an address of the range; all if null) that came from the tables that <paramref name="where"/> names.</summary>
+    public void Watch(Func<PageTable, PageTable?, bool> where, AddressRange? range)
+    {
+        ArgumentNullException.ThrowIfNull(where);
+        bool[] spaces = [.. _spaceOf.Select((space, i) => i > 0 && where(space.Tables, space.Nested))];
+        foreach (TlbArray array in _first.Concat(_second))
+        {
+            array.Watch(spaces, range);
+        }
+    }
+
+    /// <summary>Asks the witness again whether it suspects the tables of the current context.</summary>
+    public void Reconsider()
+    {
+        if (_witness is not null && Active is { } active)
+        {
+            _suspectLower = _witness.Suspects(active.Context.Guest.Owner(0), active.Context.Nested);
+            _suspectUpper = _witness.Suspects(active.Context.Guest.Owner(ulong.MaxValue), active.Context.Nested);
+        }
+    }
+
+    /// <summary>The translation that the first level holds for an address in the current context, without touching it. False if it holds none.</summary>
+    /// <param name="address">Linear address.</param>
+    /// <param name="type">Which side is asked.</param>
+    /// <param name="physicalPage">Physical address of the 4 KiB page.</param>
+    /// <param name="readOnly">The entry allows no writes.</param>
+    public bool TryPeek(ulong address, AccessType type, out ulong physicalPage, out bool readOnly)
+    {
+        for (int size = 0; size < Sizes; size++)
+        {
+            foreach (int context in new[] { Active!.Tagged, Active.Global })
+            {
+                if (_firstServing[(Sizes * (int)type) + size]?.Peek(EntryKey.Pack(context, (PageSize)size, address)) is { } payload and not 0)
+                {
+                    physicalPage = EntryPayload.PhysicalAddress(payload) + (address & ((1UL << EntryKey.Shift((PageSize)size)) - 1) & ~0xFFFUL);
+                    readOnly = EntryPayload.IsReadOnly(payload);
+                    return true;
+                }
+            }
+        }
+
+        (physicalPage, readOnly) = (0, false);
+        return false;
     }
 
     /// <summary>Replays the accesses [from, to) of a block, all in the current context.</summary>
     /// <returns>Stall cycles: translation cycles beyond a first-level hit.</returns>
-    public abstract ulong Translate(TraceBlock block, int from, int to);
+    public ulong Translate(TraceBlock block, int from, int to)
+    {
+        if (!Observed)
+        {
+            return Replay(block, from, to);
+        }
+
+        ActiveContext active = Active!;
+        long before = Accesses.Sum();
+        _refill?.Begin(active.Tagged, active.Context.Level, from);
+        _breakdown?.Begin(active, from);
+        ulong stall = Replay(block, from, to);
+        _refill?.End(Accesses.Sum() - before);
+        _breakdown?.Scan(block, to);
+        return stall;
+    }
 
     /// <summary>Applies an invalidation; current tag values come from <see cref="Context"/>. A profile with coarse precision applies <see cref="Invalidation.Coarsened"/>.</summary>
     /// <returns>Entries dropped over all structures.</returns>
@@ -146,6 +229,10 @@ public abstract class Mmu
         if (Mark(effective, current, guestPhysical: false, pagingStructures: false))
         {
             dropped += InvalidateTlbs(effective.Translations, cause);
+            if (effective.Translations is null)
+            {
+                _refill?.Flushed(_kills, cause);
+            }
         }
 
         if (Mark(effective, current, guestPhysical: false, pagingStructures: true))
@@ -194,6 +281,21 @@ public abstract class Mmu
         Counters.CollectByCause(sheet, $"{_name}.invalidations", "invalidations", "Invalidations executed.", _executed, _causes);
         _walker.Collect(sheet, _name, _causes);
         _attribution?.Collect(sheet, _name, _causes);
+        _refill?.Collect(sheet, _name, _causes);
+        _breakdown?.Collect(sheet, _name);
+    }
+
+    /// <summary>Adds a gauge for every array and every tag that has entries in it: who holds the array now.</summary>
+    public void CollectOccupancy(StatSheet sheet)
+    {
+        ArgumentNullException.ThrowIfNull(sheet);
+        for (int context = 1; context < _tags.Count; context++)
+        {
+            foreach (TlbArray array in _first.Concat(_second).Where(array => array.LiveOf(context) != 0))
+            {
+                sheet.Gauge($"{_name}.{array.Structure.Name}.occupancy", "entries", "Entries held now, by the tag they have and the level that uses it.", array.LiveOf(context), LabelOf(context));
+            }
+        }
     }
 
     /// <summary>Checks the conservation laws.</summary>
@@ -221,7 +323,12 @@ public abstract class Mmu
             Counters.Check($"{_name}: walks", _walks.Sum(), "cold + capacity + conflict + flushed", _attribution.Walks);
             Counters.Check($"{_name}: walk cycles", _walkCycles.Sum(), "those by cause", _attribution.WalkCycles);
         }
+
+        _breakdown?.CheckConservation(_name, _walks.Sum(), _walkCycles.Sum());
     }
+
+    /// <summary>The hot loop: see <see cref="Translate"/>.</summary>
+    private protected abstract ulong Replay(TraceBlock block, int from, int to);
 
     /// <summary>The hot loop's own view of the current context must be renewed.</summary>
     private protected abstract void ContextChanged(ActiveContext context);
@@ -229,10 +336,19 @@ public abstract class Mmu
     /// <summary>The first-level array that holds entries of a size for a side; null if none does.</summary>
     private protected TlbArray? FirstServing(int side, int size) => _firstServing[(Sizes * side) + size];
 
+    /// <summary>An access of a block missed the first level, and <see cref="Miss"/> comes next.</summary>
+    private protected void NoteMiss(TraceBlock block, int access)
+    {
+        _refill?.Missed(block, access);
+        _breakdown?.Scan(block, access + 1);
+    }
+
     /// <summary>A reference that the first level did not translate.</summary>
     /// <returns>Its stall cycles.</returns>
-    private protected ulong Miss(ulong address, int side)
+    private protected ulong Miss(TraceBlock block, int access)
     {
+        ulong address = block.Address[access];
+        int side = block.Flags[access] & AccessFlags.TypeMask;
         ActiveContext active = Active!;
         int level = active.Context.Level;
         _firstMisses[level]++;
@@ -243,21 +359,65 @@ public abstract class Mmu
             bool global = (bit & 1) != 0;
             ulong key = EntryKey.Pack(global ? active.Global : active.Tagged, (PageSize)size, address);
             TlbArray home = SecondHome(side, size, key);
-            if (home.Lookup(key, out ulong payload))
+            ulong watched = 0;
+            if (!home.Lookup(key, out ulong payload) && home.Watched > 0 && home.Lookup(key | EntryKey.Watched, out payload))
+            {
+                watched = IsCurrent(key, payload, block, access) ? 0 : EntryKey.Watched;
+                if (watched == 0)
+                {
+                    home.Unwatch(key);
+                }
+            }
+
+            // A payload names the space it came from, and spaces count from 1.
+            if (payload != 0)
             {
                 _attribution?.Looked(home, key);
-                FillFirst(active, address, side, (PageSize)size, global, payload);
+                FillFirst(active, address, side, (PageSize)size, global, payload, watched);
                 _secondHits[level]++;
                 _stallCycles[level] += _profile.SecondLevelHitCycles;
                 return (ulong)_profile.SecondLevelHitCycles;
             }
         }
 
-        return Walk(active, address, side);
+        return Walk(active, block, access);
     }
 
-    private ulong Walk(ActiveContext active, ulong address, int side)
+    /// <summary>Shows the witness the use of an entry.</summary>
+    private protected bool IsCurrent(ulong key, ulong payload, TraceBlock block, int access)
     {
+        ulong offset = block.Address[access] & ((1UL << EntryKey.Shift(EntryKey.Size(key))) - 1) & ~0xFFFUL;
+        return IsCurrent(EntryPayload.PhysicalAddress(payload) + offset, EntryPayload.Space(payload), EntryPayload.IsReadOnly(payload), block, access);
+    }
+
+    /// <summary>Watches what other page tables left under the current tag.</summary>
+    private protected void WatchForeign()
+    {
+        HasForeign = false;
+        _users[Active!.Tagged] = (Active.LowerSpace, Active.UpperSpace);
+        _users[Active.Global] = (Active.UpperSpace, Active.UpperSpace);
+        foreach (TlbArray array in _first.Concat(_second))
+        {
+            array.WatchForeign(Active.Tagged, Active.Global, Active.LowerSpace, Active.UpperSpace);
+        }
+    }
+
+    private bool IsCurrent(ulong physicalPage, int space, bool readOnly, TraceBlock block, int access)
+    {
+        (PageTable tables, PageTable? nested) = _spaceOf[space];
+        return _witness!.Judge(new UsedTranslation(Active!.Context, tables, nested, physicalPage, readOnly, block, access));
+    }
+
+    /// <summary>True if accesses under a context id were last made with other spaces.</summary>
+    private bool IsNewUser(int context, int lower, int upper)
+    {
+        return !_users.TryAdd(context, (lower, upper)) && _users[context] != (lower, upper);
+    }
+
+    private ulong Walk(ActiveContext active, TraceBlock block, int access)
+    {
+        ulong address = block.Address[access];
+        int side = block.Flags[access] & AccessFlags.TypeMask;
         WalkResult walk = _walker.Walk(active, address);
         ulong cycles = walk.Cycles + (ulong)_profile.WalkStartCycles + (ulong)_profile.SecondLevelHitCycles;
         int level = active.Context.Level;
@@ -266,26 +426,31 @@ public abstract class Mmu
         _stallCycles[level] += (long)cycles;
 
         bool global = walk.Global && active.Context.GlobalPages;
-        int space = (long)address < 0 ? active.UpperSpace : active.LowerSpace;
+        bool upper = (long)address < 0;
+        int space = upper ? active.UpperSpace : active.LowerSpace;
         int firstSize = _firstSize[(Sizes * side) + (int)walk.Size];
         int secondSize = _secondSize[(Sizes * side) + (int)walk.Size];
         _attribution?.Walk(space, secondSize == NoSize ? firstSize : secondSize, firstSize, address, (long)cycles);
-        ulong payload = EntryPayload.Pack(walk.PhysicalAddress, space, walk.LinearSize);
+        _refill?.Walked();
+        _breakdown?.Walk(address, walk.Size, (long)cycles);
+        bool old = ((upper ? _suspectUpper : _suspectLower) || (walk.Foreign && _witness is not null)) && !IsCurrent(walk.PhysicalAddress & ~0xFFFUL, space, walk.ReadOnly, block, access);
+        ulong watched = old ? EntryKey.Watched : 0;
+        ulong payload = EntryPayload.Pack(walk.PhysicalAddress, space, walk.LinearSize, walk.ReadOnly);
         if (secondSize != NoSize)
         {
-            FillSecond(active, address, side, secondSize, global, EntryPayload.Narrow(payload, walk.Size, (PageSize)secondSize, address));
+            FillSecond(active, address, side, secondSize, global, EntryPayload.Narrow(payload, walk.Size, (PageSize)secondSize, address), watched);
         }
 
-        FillFirst(active, address, side, walk.Size, global, payload);
+        FillFirst(active, address, side, walk.Size, global, payload, watched);
         return cycles;
     }
 
-    private void FillSecond(ActiveContext active, ulong address, int side, int size, bool global, ulong payload)
+    private void FillSecond(ActiveContext active, ulong address, int side, int size, bool global, ulong payload, ulong watched)
     {
         ulong key = EntryKey.Pack(global ? active.Global : active.Tagged, (PageSize)size, address);
         TlbArray home = SecondHome(side, size, key);
         _attribution?.Looked(home, key);
-        ulong evicted = home.Fill(key, payload, out ulong evictedPayload);
+        ulong evicted = home.Fill(key | watched, payload, out ulong evictedPayload);
         NoteClass(_secondClasses, home, size, global);
         if (evicted == 0)
         {
@@ -302,12 +467,12 @@ public abstract class Mmu
         }
     }
 
-    private void FillFirst(ActiveContext active, ulong address, int side, PageSize mapped, bool global, ulong payload)
+    private void FillFirst(ActiveContext active, ulong address, int side, PageSize mapped, bool global, ulong payload, ulong watched)
     {
         PageSize size = (PageSize)_firstSize[(Sizes * side) + (int)mapped];
         TlbArray home = _firstServing[(Sizes * side) + (int)size]!;
         ulong key = EntryKey.Pack(global ? active.Global : active.Tagged, size, address);
-        ulong evicted = home.Fill(key, EntryPayload.Narrow(payload, mapped, size, address), out ulong evictedPayload);
+        ulong evicted = home.Fill(key | watched, EntryPayload.Narrow(payload, mapped, size, address), out ulong evictedPayload);
         NoteClass(FirstClasses, home, (int)size, global);
         if (evicted != 0 && _second.Length == 0)
         {
@@ -365,7 +530,31 @@ public abstract class Mmu
             _tags.Intern(new Tag(kind, context.Vpid, 0, true, ep4ta)),
             context.Nested is null ? 0 : _tags.Intern(new Tag(MappingKind.GuestPhysical, intel ? (ushort)0 : context.Vpid, 0, false, ep4ta)),
             SpaceOf(context.Guest.Owner(0), context.Nested),
-            SpaceOf(context.Guest.Owner(ulong.MaxValue), context.Nested));
+            SpaceOf(context.Guest.Owner(ulong.MaxValue), context.Nested),
+            context.Nested is null ? 0 : NumberOf(context.Nested));
+    }
+
+    /// <summary>Levels and tag of a context id: <c>level=2,vpid=3,pcid=1</c>, then <c>global=true</c> and <c>ep4ta</c> where they apply. Levels that share a tag are joined by +.</summary>
+    private string LabelOf(int context)
+    {
+        Tag tag = _tags[context];
+        IEnumerable<int> levels = _contexts.Values.Where(active => active.Tagged == context || active.Global == context).Select(active => active.Context.Level).Distinct().Order();
+        string label = $"level={string.Join('+', levels)},{(_profile.Vendor == Vendor.Intel ? "vpid" : "asid")}={tag.Vpid}";
+        label += tag.Global ? ",global=true" : $",pcid={tag.Pcid}";
+        return tag.Ep4ta == 0 ? label : $"{label},ep4ta=0x{tag.Ep4ta:x}";
+    }
+
+    /// <summary>A number of nested tables; those met at a distance of a multiple of 2,046 share one.</summary>
+    private int NumberOf(PageTable nested)
+    {
+        int at = _nested.IndexOf(nested);
+        if (at < 0)
+        {
+            at = _nested.Count;
+            _nested.Add(nested);
+        }
+
+        return (at % (GuestPhysicalCache.MaxTables - 1)) + 1;
     }
 
     /// <summary>A small number for a pair of page tables: 1, 2, ...</summary>
@@ -380,6 +569,7 @@ public abstract class Mmu
             }
 
             _spaces.Add((tables, nested), space);
+            _spaceOf.Add((tables, nested));
         }
 
         return space;

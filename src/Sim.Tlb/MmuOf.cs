@@ -26,6 +26,7 @@ internal sealed class Mmu<TReplacement> : Mmu
     private int _global;
     private int _level;
     private long _missed;
+    private bool _seen;
 
     public Mmu(CpuProfile profile, FlushCauses causes, MmuOptions options, string name)
         : base(profile, causes, options, name, profile.FirstLevel.Select(structure => CreateArray(structure, options, name)).ToArray())
@@ -55,8 +56,13 @@ internal sealed class Mmu<TReplacement> : Mmu
     /// because a short run would otherwise spend itself in the slower code that tiering begins with.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override ulong Translate(TraceBlock block, int from, int to)
+    private protected override ulong Replay(TraceBlock block, int from, int to)
     {
+        if (HasForeign)
+        {
+            WatchForeign();
+        }
+
         ReadOnlySpan<ulong> addresses = block.Address.AsSpan(from, to - from);
         ref byte flags = ref MemoryMarshal.GetReference(block.Flags.AsSpan(from, addresses.Length));
         ref FirstProbe probes = ref MemoryMarshal.GetArrayDataReference(_probes);
@@ -103,18 +109,24 @@ internal sealed class Mmu<TReplacement> : Mmu
     {
         ulong address = block.Address[access];
         ulong key = probe.Key | ((address & EntryKey.AddressMask) >> probe.PageShift);
-        int side = block.Flags[access] & AccessFlags.TypeMask;
-        if (probe.Array.HitIn(set, key) || HitElsewhere(address, side, ref probe))
+        if (probe.Array.HitIn(set, key) || HitWatched(probe.Array, key, block, access) || HitElsewhere(block, access, ref probe))
         {
             return 0;
         }
 
         _missed++;
-        ulong stall = Miss(address, side);
+        if (Observed)
+        {
+            NoteMiss(block, access);
+        }
+
+        ulong stall = Miss(block, access);
         if (block.Repeat[access] > 1)
         {
             // The rest of the run hits what was filled, and the replacement rule must see it.
-            _ = probe.Array.HitIn(set, key) || HitElsewhere(address, side, ref probe);
+            _seen = true;
+            _ = probe.Array.HitIn(set, key) || HitWatched(probe.Array, key, block, access) || HitElsewhere(block, access, ref probe);
+            _seen = false;
         }
 
         return stall;
@@ -166,12 +178,16 @@ internal sealed class Mmu<TReplacement> : Mmu
 
     /// <summary>Looks for the classes of entries that the probe is not aimed at; a hit aims it at its class.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool HitElsewhere(ulong address, int side, ref FirstProbe probe)
+    private bool HitElsewhere(TraceBlock block, int access, ref FirstProbe probe)
     {
+        ulong address = block.Address[access];
+        int side = block.Flags[access] & AccessFlags.TypeMask;
         for (int classes = FirstClasses[side] & ~(1 << probe.Class); classes != 0; classes &= classes - 1)
         {
             int found = BitOperations.TrailingZeroCount(classes);
-            if (_serving[(Sizes * side) + (found >> 1)]!.Hit(EntryKey.Pack((found & 1) != 0 ? _global : _tagged, (PageSize)(found >> 1), address)))
+            TlbArray<TReplacement> array = _serving[(Sizes * side) + (found >> 1)]!;
+            ulong key = EntryKey.Pack((found & 1) != 0 ? _global : _tagged, (PageSize)(found >> 1), address);
+            if (array.Hit(key) || HitWatched(array, key, block, access))
             {
                 Aim(ref probe, side, found);
                 return true;
@@ -179,6 +195,22 @@ internal sealed class Mmu<TReplacement> : Mmu
         }
 
         return false;
+    }
+
+    /// <summary>Looks for a watched entry, and shows its use unless that was seen already.</summary>
+    private bool HitWatched(TlbArray<TReplacement> array, ulong key, TraceBlock block, int access)
+    {
+        if (array.Watched == 0 || !array.Lookup(key | EntryKey.Watched, out ulong payload))
+        {
+            return false;
+        }
+
+        if (!_seen && IsCurrent(key, payload, block, access))
+        {
+            array.Unwatch(key);
+        }
+
+        return true;
     }
 
     /// <summary>Makes the hot loop look for one class of entries first.</summary>

@@ -14,14 +14,21 @@ public sealed class TraceAppender
     private readonly ulong[] _lastTime;
     private readonly OpenRuns[] _runs;
     private readonly bool _fold;
+    private readonly bool _inOrder;
     private ulong _emitted;
+    private int _last;
 
     /// <summary>An appender for a trace with that many lanes; <paramref name="fold"/> folds runs on one page (<see cref="Folding"/>).</summary>
-    public TraceAppender(ITraceSink sink, int lanes, bool fold = false)
+    /// <param name="sink">Where blocks go.</param>
+    /// <param name="lanes">Number of physical CPUs.</param>
+    /// <param name="fold">Fold runs on one page.</param>
+    /// <param name="inOrder">A block ends where a record of another lane comes, so that the sink sees all records in the order in which they were appended. Blocks are small then.</param>
+    public TraceAppender(ITraceSink sink, int lanes, bool fold = false, bool inOrder = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(lanes, 1);
         _sink = sink;
         _fold = fold;
+        _inOrder = inOrder;
         _runs = new OpenRuns[lanes];
         _open = new TraceBlock[lanes];
         _lastTime = new ulong[lanes];
@@ -77,6 +84,12 @@ public sealed class TraceAppender
         }
 
         _lastTime[lane] = time;
+        if (_inOrder && lane != _last && _open[_last] is { RecordCount: > 0 } other)
+        {
+            Emit(other);
+        }
+
+        _last = lane;
         TraceBlock block = _open[lane] ??= new TraceBlock { Lane = lane };
         while (block.IsFull)
         {

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Sim.Core;
 using Sim.Experiments;
+using Sim.Workloads.Formats;
 
 namespace Sim.Cli.Verbs;
 
@@ -16,12 +17,20 @@ internal sealed class ConfigurationOptions
     private readonly Option<string?> _skip = new("--skip") { Description = $"Records that only set the machine's state: {WindowLength.Grammar}", HelpName = "window" };
     private readonly Option<string?> _warmUp = new("--warm-up") { Description = "Records simulated but not counted, likewise", HelpName = "window" };
     private readonly Option<string?> _measure = new("--measure") { Description = "Records counted, likewise [default: all that are left]", HelpName = "window" };
+    private readonly Option<string?> _interval = new("--interval") { Description = "Record main figures and TLB occupancy every so many records of the measured window", HelpName = "records" };
+    private readonly Option<bool> _refillCurve = new("--refill-curve") { Description = "Record misses against accesses since the last flush" };
+    private readonly Option<bool> _walkBreakdown = new("--walk-breakdown") { Description = "Count walks by page size, page and code site, for 'nestsim explain'" };
     private readonly Option<string?> _seed = new("--seed") { Description = "Seed of random replacement", HelpName = "number" };
+
+    private readonly Option<string?> _seeds = new("--seeds") { Description = "Repeat with so many seeds, and give mean, interval and a paired test", HelpName = "number" };
+
+    /// <summary>The trace, which may say which machine it was made for; null if the command has none.</summary>
+    public Argument<string>? Trace { get; init; }
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _seed })
+        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed, _seeds })
         {
             command.Options.Add(option);
         }
@@ -39,7 +48,7 @@ internal sealed class ConfigurationOptions
                 : throw new ConfigurationException($"--set '{set}': expected path=value, as in --set second_level[0].ways=8."));
         }
 
-        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_seed, "machine.seed") })
+        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_interval, "windows.interval"), (_seed, "machine.seed"), (_seeds, "seeds") })
         {
             if (parse.GetValue(option) is { } value)
             {
@@ -47,8 +56,28 @@ internal sealed class ConfigurationOptions
             }
         }
 
+        foreach ((Option<bool> option, string path) in new[] { (_refillCurve, "machine.refill_curve"), (_walkBreakdown, "machine.walk_breakdown") })
+        {
+            if (parse.GetValue(option))
+            {
+                assignments.Add(new Assignment(path, "true", option.Name));
+            }
+        }
+
         assignments.AddRange(others);
-        return RunConfiguration.Load(parse.GetValue(_config), assignments);
+        return RunConfiguration.Load(parse.GetValue(_config), assignments, Trace is null ? [] : SuggestedBy(parse.GetValue(Trace)!));
+    }
+
+    /// <summary>What the trace's header suggests. Standard input can be read only once: it suggests nothing.</summary>
+    private static IReadOnlyList<Assignment> SuggestedBy(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return [];
+        }
+
+        using TraceFile trace = TraceFile.Open(path);
+        return RunConfiguration.SuggestedBy(trace.Header);
     }
 
     /// <summary>A comma-separated list, given once or several times, as the assignment of an array; nothing if it was not given.</summary>
@@ -64,11 +93,13 @@ internal sealed class ExperimentOptions
 {
     private readonly Option<string?> _jobs = new("--jobs", "-j") { Description = "Threads over policies; results do not depend on it [default: all processors]", HelpName = "number" };
 
+    private readonly Option<bool> _requireSafe = new("--require-safe") { Description = "Exit with code 1 unless every policy is safe on this trace" };
+
     /// <summary>The trace.</summary>
     public Argument<string> Trace { get; } = new("trace") { Description = "Trace file in any format of 'nestsim list formats', or - for standard input" };
 
     /// <summary>What is simulated.</summary>
-    public ConfigurationOptions Configuration { get; } = new();
+    public ConfigurationOptions Configuration { get; }
 
     /// <summary>Result file.</summary>
     public Option<string?> Json { get; } = new("--json") { Description = "Write results and provenance as JSON", HelpName = "file" };
@@ -79,16 +110,22 @@ internal sealed class ExperimentOptions
     /// <summary>Result folder.</summary>
     public Option<string?> Out { get; } = new("--out", "-o") { Description = "Write results.json, results.csv and config.json into a folder", HelpName = "folder" };
 
+    /// <summary>The options.</summary>
+    public ExperimentOptions() => Configuration = new ConfigurationOptions { Trace = Trace };
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Arguments.Add(Trace);
         Configuration.AddTo(command);
-        foreach (Option option in new Option[] { _jobs, Json, Csv, Out })
+        foreach (Option option in new Option[] { _jobs, Json, Csv, Out, _requireSafe })
         {
             command.Options.Add(option);
         }
     }
+
+    /// <summary>A policy that is unsafe, or not judged, fails the command.</summary>
+    public bool RequireSafe(ParseResult parse) => parse.GetValue(_requireSafe);
 
     /// <summary>Number of threads.</summary>
     /// <exception cref="ConfigurationException">It is not from 1 to 1024.</exception>

@@ -3,6 +3,7 @@ using Sim.Core;
 using Sim.Core.Configuration;
 using Sim.Core.Stats;
 using Sim.Experiments;
+using Sim.Reports.Charts;
 using Sim.Workloads.Formats;
 using Sim.Workloads.Generators;
 
@@ -15,8 +16,10 @@ internal static class ListVerb
     [
         ("policies", "Flush policies", () => Entries(Components.Policies)),
         ("profiles", "CPU profiles", Profiles),
+        ("footprints", "What hypervisors touch, for 'trace weave --events'", Footprints),
         ("formats", "Trace formats", () => Entries(TraceFile.Formats)),
         ("generators", "Generators of synthetic traces", () => Entries(GeneratorCatalogue.All)),
+        ("charts", "Charts of 'nestsim report'", () => Entries(ChartCatalogue.All)),
         ("replacements", "Replacement rules", () => Components.Replacements.Select(name => (name, ""))),
         ("invalidations", "Invalidations of the hardware model", () => Components.Invalidations.Select(name => (name, ""))),
         ("stats", "Statistics (lane[0] stands for every lane; labels left out)", Statistics),
@@ -64,6 +67,8 @@ internal static class ListVerb
 
     private static IEnumerable<(string, string)> Profiles() =>
         ProfileLibrary.Names.Select(name => (name, SettingsNode.ParseFile(ProfileLibrary.Find(name).Path, name, [])["summary"]?.Text ?? ""));
+
+    private static IEnumerable<(string, string)> Footprints() => FootprintLibrary.Names.Select(name => (name, FootprintLibrary.Read(name).Summary));
 
     private static IEnumerable<(string, string)> Statistics() =>
         Components.Statistics().Select(stat => (stat.Path, $"{stat.Help} [{stat.Unit}, {(stat.Kind == StatKind.Counter ? "counter" : "gauge")}]"));

@@ -16,6 +16,7 @@ internal static class TraceVerb
         TraceCutVerb.Create(invocation),
         TraceGenerateVerb.Create(invocation),
         TraceLiftVerb.Create(invocation),
+        TraceFootprintVerb.Create(invocation),
         TraceWeaveVerb.Create(invocation),
         TraceMergeVerb.Create(invocation),
     };

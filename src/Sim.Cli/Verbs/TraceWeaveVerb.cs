@@ -1,5 +1,10 @@
 using System.CommandLine;
+using System.Globalization;
+using Sim.Core;
+using Sim.Core.Traces;
+using Sim.Experiments;
 using Sim.Reports.Views;
+using Sim.Workloads.Footprints;
 using Sim.Workloads.Formats;
 using Sim.Workloads.Weave;
 
@@ -8,6 +13,10 @@ namespace Sim.Cli.Verbs;
 /// <summary><c>nestsim trace weave</c>: a user program's trace becomes L2 under L1 under L0.</summary>
 internal static class TraceWeaveVerb
 {
+    private const string DefaultFootprints = "kvm-6.12-vmx";
+    private const int ShownSubstitutes = 10;
+    private const ulong RateScale = 1000;
+
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation)
     {
@@ -15,29 +24,147 @@ internal static class TraceWeaveVerb
         Argument<string> target = TraceVerb.Output();
         Argument<string[]> words = new("key=value") { Description = "Options of the weave, listed below", Arity = ArgumentArity.ZeroOrMore };
         Option<string?> handlers = new("--handlers") { Description = "Trace that L0's and L1's exit handling is taken from [default: synthetic footprints]", HelpName = "file" };
+        Option<string?> events = new("--events") { Description = "Recorded transitions instead of a schedule: a trace made by 'nestsim trace lift'; L0 and L1 then follow --footprints", HelpName = "file" };
+        Option<string?> footprints = new("--footprints") { Description = $"With --events: what L0 and L1 touch, a name from 'nestsim list footprints' or a file [default: {DefaultFootprints}]", HelpName = "name|file" };
+        Option<string?> rate = new("--cycles-per-tick") { Description = "With --events: cycles in one tick of their clock, such as 2.4 for nanoseconds at 2.4 GHz [default: 1]", HelpName = "number" };
+        Option<string?> limit = new("--l2-limit") { Description = "With --events: most accesses of the program in one run of L2; the rest of a longer run passes without [default: all]", HelpName = "count" };
         VerbCommand command = new(
             "weave",
-            "Compose a nested trace: the program as L2, exits by a schedule, L1's and L0's handling around each",
+            "Compose a nested trace: the program as L2, exits by a schedule or as recorded, L1's and L0's handling around each",
             "trace weave sort.nst nested-sort.nst every=5000 vpid12=same",
-            "trace weave gzip.lackey.gz nested.nst schedule=poisson every=20k vpid12=alternate:4 --handlers kernel.nst") { Notes = Keys };
+            "trace weave gzip.lackey.gz nested.nst schedule=poisson every=20k vpid12=alternate:4 --handlers kernel.nst",
+            "trace weave sort.nst nested.nst --events events.nst --cycles-per-tick 2.4 --l2-limit 20K") { Notes = Keys };
         command.Arguments.Add(l2);
         command.Arguments.Add(target);
         command.Arguments.Add(words);
-        command.Options.Add(handlers);
+        foreach (Option option in new Option[] { handlers, events, footprints, rate, limit })
+        {
+            command.Options.Add(option);
+        }
+
         command.SetAction(parse =>
         {
-            WeaveSpec spec = WeaveSpec.Parse(WithLength(parse.GetValue(words) ?? [], parse.GetValue(l2)!));
-            using TraceFile program = TraceFile.Open(parse.GetValue(l2)!);
-            using TraceFile? handling = parse.GetValue(handlers) is { } path ? TraceFile.Open(path) : null;
-            using TraceFileWriter writer = TraceFile.Create(parse.GetValue(target)!, Weaver.Header(spec, program.Header, handling?.Header));
-            WeaveSummary summary = Weaver.Weave(spec, program, handling, writer);
-            writer.Complete();
-            invocation.Terminal.Error.Write(
-                $"{parse.GetValue(target)}: {Numbers.Whole(summary.Records)} records, {Numbers.Whole(summary.L2Accesses)} accesses of L2, {Numbers.Whole(summary.L1Accesses)} of L1, "
-                + $"{Numbers.Whole(summary.L0Accesses)} of L0, {Numbers.Whole(summary.L2Exits)} exits of L2, {Numbers.Whole(summary.NestedEntries)} nested entries\n");
+            string program = parse.GetValue(l2)!;
+            if (parse.GetValue(events) is { } recorded)
+            {
+                if (parse.GetValue(handlers) is not null)
+                {
+                    throw new ConfigurationException("--handlers and --events both say what L0 and L1 do. Give one of them.");
+                }
+
+                FootprintWeaveOptions options = Options(parse.GetValue(words) ?? [], parse.GetValue(rate), parse.GetValue(limit));
+                Tell(invocation, parse, WeaveEvents(program, recorded, parse.GetValue(target)!, FootprintLibrary.Read(parse.GetValue(footprints) ?? DefaultFootprints), options), parse.GetValue(target)!);
+                return CliApplication.Success;
+            }
+
+            foreach (Option<string?> option in new[] { footprints, rate, limit })
+            {
+                if (parse.GetValue(option) is not null)
+                {
+                    throw new ConfigurationException($"{option.Name} needs --events: without recorded events, exits follow the schedule and its keys.");
+                }
+            }
+
+            Weave(invocation, program, parse.GetValue(handlers), parse.GetValue(target)!, parse.GetValue(words) ?? []);
             return CliApplication.Success;
         });
         return command;
+    }
+
+    private static void Weave(Invocation invocation, string program, string? handlers, string target, string[] words)
+    {
+        WeaveSpec spec = WeaveSpec.Parse(WithLength(words, program));
+        using TraceFile l2 = TraceFile.Open(program);
+        using TraceFile? handling = handlers is { } path ? TraceFile.Open(path) : null;
+        using TraceFileWriter writer = TraceFile.Create(target, Weaver.Header(spec, l2.Header, handling?.Header));
+        WeaveSummary summary = Weaver.Weave(spec, l2, handling, writer);
+        writer.Complete();
+        invocation.Terminal.Error.Write(
+            $"{target}: {Numbers.Whole(summary.Records)} records, {Numbers.Whole(summary.L2Accesses)} accesses of L2, {Numbers.Whole(summary.L1Accesses)} of L1, "
+            + $"{Numbers.Whole(summary.L0Accesses)} of L0, {Numbers.Whole(summary.L2Exits)} exits of L2, {Numbers.Whole(summary.NestedEntries)} nested entries\n");
+    }
+
+    private static FootprintWeaveSummary WeaveEvents(string program, string events, string target, FootprintModel model, FootprintWeaveOptions options)
+    {
+        if (program == "-" || events == "-")
+        {
+            throw new ConfigurationException("With --events the program and the events are read more than once, and a pipe can be read only once. Save them to files and name those.");
+        }
+
+        TraceHeader header;
+        using (TraceFile recorded = TraceFile.Open(events))
+        using (TraceFile l2 = TraceFile.Open(program))
+        {
+            header = FootprintWeaver.Header(recorded.Header, model, l2.Header, options);
+        }
+
+        using TraceFileWriter writer = TraceFile.Create(target, header);
+        FootprintWeaveSummary summary = FootprintWeaver.Weave(() => TraceFile.Open(events), () => TraceFile.Open(program), model, options, writer);
+        writer.Complete();
+        return summary;
+    }
+
+    private static FootprintWeaveOptions Options(string[] words, string? rate, string? limit)
+    {
+        foreach (string word in words.Where(word => !word.StartsWith("seed=", StringComparison.Ordinal) && !word.StartsWith("fold=", StringComparison.Ordinal)))
+        {
+            throw new ConfigurationException($"'{word}': with --events, transitions are the recorded ones; only the keys seed and fold are used.");
+        }
+
+        // seed and fold mean what they mean without events.
+        WeaveSpec spec = WeaveSpec.Parse(words.Append("warm-up=0"));
+        if (rate is null)
+        {
+            return new FootprintWeaveOptions { Seed = spec.Seed, Fold = spec.Fold, L2Limit = Limit(limit) };
+        }
+
+        return decimal.TryParse(rate, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal cycles) && decimal.IsInteger(cycles * RateScale) && cycles is > 0 and <= 1000
+            ? new FootprintWeaveOptions { Cycles = (ulong)(cycles * RateScale), Ticks = RateScale, Seed = spec.Seed, Fold = spec.Fold, L2Limit = Limit(limit) }
+            : throw new ConfigurationException($"--cycles-per-tick: expected a number above 0, at most 1000, with at most three decimals, found '{rate}'.");
+    }
+
+    private static ulong Limit(string? text) => text is null ? ulong.MaxValue
+        : Counts.Parse(text, "--l2-limit") is > 0 and { } limit ? limit : throw new ConfigurationException("--l2-limit: expected a number of accesses above 0, found '0'.");
+
+    private static void Tell(Invocation invocation, ParseResult parse, FootprintWeaveSummary summary, string target)
+    {
+        if (parse.GetValue(invocation.Quiet))
+        {
+            return;
+        }
+
+        TextWriter error = invocation.Terminal.Error;
+        error.Write(
+            $"{target}: {Numbers.Whole(summary.Records)} records, {Numbers.Whole(summary.Accesses[2])} accesses of L2, {Numbers.Whole(summary.Accesses[1])} of L1, "
+            + $"{Numbers.Whole(summary.Accesses[0])} of L0, {Numbers.Whole(summary.Stays)} stays of L0 and L1, {Numbers.Whole(summary.NestedTransitions)} nested transitions, "
+            + $"program begun {Numbers.Whole(summary.ProgramRuns)} times\n");
+        if (summary.Unknown > 0)
+        {
+            error.Write($"warning: {Numbers.Whole(summary.Unknown)} stays have no accesses, because the exit that began them was not recorded\n");
+        }
+
+        if (summary.Substitutes.Where(substitute => substitute.IsForeign).Sum(substitute => substitute.Count) is > 0 and { } foreign)
+        {
+            error.Write($"warning: {Numbers.Whole(foreign)} stays follow exits of the other vendor's virtualization, whose hypervisor touches other pages than these footprints say\n");
+        }
+
+        foreach (bool isStrange in new[] { true, false })
+        {
+            FootprintSubstitute[] substitutes = [.. summary.Substitutes.Where(substitute => substitute.IsStrange == isStrange).OrderByDescending(substitute => substitute.Count)];
+            long count = substitutes.Sum(substitute => substitute.Count);
+            if (count == 0)
+            {
+                continue;
+            }
+
+            error.Write(isStrange
+                ? $"warning: {Numbers.Whole(count)} stays follow an exit whose family the footprints do not have; the nearest were taken:\n"
+                : $"{Numbers.Whole(count)} stays are of a kind that the footprints do not have in full; of the same family were taken:\n");
+            foreach (FootprintSubstitute substitute in substitutes.Take(parse.GetValue(invocation.Verbose) ? int.MaxValue : isStrange ? ShownSubstitutes : 1))
+            {
+                error.Write($"  {substitute.Wanted}: that of {substitute.Taken}, {Numbers.Whole(substitute.Count)} times\n");
+            }
+        }
     }
 
     /// <summary>The words and, if they do not say it, the length of a file's trace: a warm-up in percent is one of this length.</summary>

@@ -152,6 +152,9 @@ public sealed record OperationCosts
 
     /// <summary>KVM: finding a cached or hashed root and loading it.</summary>
     public required int KvmRootLookup { get; init; }
+
+    /// <summary>KVM: comparing the 512 entries of one unsync shadow page with the guest's table.</summary>
+    public required int KvmSyncPage { get; init; }
 }
 
 /// <summary>A CPU model: everything about translation hardware that differs between parts. Read from <c>profiles/NAME.json</c>.</summary>

@@ -172,6 +172,7 @@ public static class ProfileReader
             TlbControlAsid = Cycles(costs, "tlb_control_asid"),
             TlbControlAll = Cycles(costs, "tlb_control_all"),
             KvmRootLookup = Cycles(costs, "kvm_root_lookup"),
+            KvmSyncPage = Cycles(costs, "kvm_sync_page"),
         };
         costs.Close();
         return made;

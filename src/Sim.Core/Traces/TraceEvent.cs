@@ -6,6 +6,9 @@ namespace Sim.Core.Traces;
 /// </summary>
 public struct TraceEvent : IEquatable<TraceEvent>
 {
+    /// <summary>In a <see cref="RecordKind.FlushRequest"/>: every vCPU that there is, or no vCPU in particular.</summary>
+    public const ushort AnyVcpu = ushort.MaxValue;
+
     /// <summary>Reference cycles since the start of the trace.</summary>
     public ulong Time;
 
@@ -98,6 +101,23 @@ public struct TraceEvent : IEquatable<TraceEvent>
     /// <summary>A VM-exit: <paramref name="reason"/> is the SDM's basic exit reason or the APM's exit code; for L2ToL1 it is the reason L1 is told.</summary>
     public static TraceEvent VmExit(ulong time, TransitionKind kind, ushort vcpu, uint reason, ulong qualification = 0) =>
         new() { Time = time, Kind = RecordKind.VmExit, Level = kind == TransitionKind.L1ToL0 ? (byte)1 : (byte)2, A = (ulong)kind, B = vcpu, C = reason, D = qualification };
+
+    /// <summary>
+    /// L0's walk of EPT12 for L2's guest-physical <paramref name="address"/>: <paramref name="root"/> is EPTP12 (its page is the table of level 4), <paramref name="size"/> in bytes that
+    /// of EPT12's mapping, and the tables are L1-physical page addresses, 0 where the walk ends above or the page is not known.
+    /// </summary>
+    public static TraceEvent Tdp12Walk(ulong time, ulong root, ulong address, ulong size, ulong table3, ulong table2, ulong table1) =>
+        new() { Time = time, Kind = RecordKind.Tdp12Walk, A = root, B = address, C = size, D = table3, E = table2, F = table1 };
+
+    /// <summary>A vCPU is created or reset.</summary>
+    public static TraceEvent Reset(ulong time, ushort vcpu) => new() { Time = time, Kind = RecordKind.Reset, A = vcpu };
+
+    /// <summary>
+    /// A flush request that L0 raised on one vCPU, or on all of them (<see cref="AnyVcpu"/>). <paramref name="afterServiceOf"/> is the vCPU (<see cref="AnyVcpu"/>: none) that had
+    /// already carried out what was pending on it for its next entry, and was past the loading of its root or in the midst of it, when this was raised.
+    /// </summary>
+    public static TraceEvent FlushRequest(ulong time, RequestedFlush request, ushort vcpu = AnyVcpu, ushort afterServiceOf = AnyVcpu) =>
+        new() { Time = time, Kind = RecordKind.FlushRequest, Level = 0, A = (ulong)request, B = vcpu, C = afterServiceOf };
 
     /// <summary>A named moment.</summary>
     public static TraceEvent Mark(ulong time, byte level, string text) => new() { Time = time, Kind = RecordKind.Mark, Level = level, Text = text };

@@ -68,7 +68,8 @@ public abstract record WindowLength
 /// <param name="Skip">Not simulated, except for events.</param>
 /// <param name="WarmUp">Simulated, not counted.</param>
 /// <param name="Measure">Simulated and counted.</param>
-public sealed record Windows(WindowLength Skip, WindowLength WarmUp, WindowLength Measure)
+/// <param name="Interval">Main figures are recorded every so many records of the measured window; 0 for not at all.</param>
+public sealed record Windows(WindowLength Skip, WindowLength WarmUp, WindowLength Measure, long Interval = 0)
 {
     /// <summary>Everything is measured.</summary>
     public static Windows All { get; } = new(new WindowLength.OfRecords(0), new WindowLength.OfRecords(0), new WindowLength.Rest());
@@ -77,7 +78,7 @@ public sealed record Windows(WindowLength Skip, WindowLength WarmUp, WindowLengt
     public bool NeedTotal => Skip is WindowLength.OfPercent || WarmUp is WindowLength.OfPercent || Measure is WindowLength.OfPercent;
 
     /// <summary>The same windows with shares turned into counts.</summary>
-    public Windows Resolve(ulong total) => new(Resolve(Skip, total), Resolve(WarmUp, total), Resolve(Measure, total));
+    public Windows Resolve(ulong total) => new(Resolve(Skip, total), Resolve(WarmUp, total), Resolve(Measure, total), Interval);
 
     private static WindowLength Resolve(WindowLength length, ulong total) =>
         length is WindowLength.OfPercent share ? new WindowLength.OfRecords((ulong)(total * share.Percent / 100)) : length;

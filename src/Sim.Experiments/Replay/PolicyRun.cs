@@ -15,11 +15,30 @@ internal interface IReplay
     /// <summary>See <see cref="Machine.Snapshot"/>.</summary>
     StatSheet Snapshot();
 
+    /// <summary>See <see cref="Machine.Occupancy"/>.</summary>
+    StatSheet Occupancy();
+
     /// <summary>See <see cref="Machine.CheckConservation"/>.</summary>
     void CheckConservation();
 
     /// <summary>See <see cref="Machine.FailedVmEntries"/>.</summary>
     IReadOnlyList<FailedVmEntry> FailedVmEntries { get; }
+
+    /// <summary>See <see cref="Machine.Safety"/>.</summary>
+    SafetyReport? Safety { get; }
+
+    /// <summary>See <see cref="Machine.RestartSafety"/>.</summary>
+    void RestartSafety();
+
+    /// <summary>The next record is the first of the measured window.</summary>
+    void BeginWindow()
+    {
+    }
+
+    /// <summary>The last record was the last one of the measured window.</summary>
+    void EndWindow()
+    {
+    }
 }
 
 /// <summary>The real machine.</summary>
@@ -27,30 +46,51 @@ internal sealed class MachineReplay(Machine machine) : IReplay
 {
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => machine.FailedVmEntries;
 
+    public SafetyReport? Safety => machine.Safety;
+
+    public void RestartSafety() => machine.RestartSafety();
+
     public void Replay(TraceBlock block, int first, int count) => machine.Replay(block, first, count);
 
     public StatSheet Snapshot() => machine.Snapshot();
 
+    public StatSheet Occupancy() => machine.Occupancy();
+
     public void CheckConservation() => machine.CheckConservation();
+}
+
+/// <summary>What one run is: a policy on a machine.</summary>
+/// <param name="Policy">Name of the policy.</param>
+/// <param name="Variant">The machine, and what sets it apart.</param>
+internal sealed record RunPlan(string Policy, Variant Variant)
+{
+    /// <summary>Unique in an experiment: the policy, then the values that set the machine apart.</summary>
+    public string Name => string.Join(' ', Variant.Parameters.Select(parameter => $"{parameter.Path}={parameter.Value}").Prepend(Policy));
 }
 
 /// <summary>One policy on its way through the trace. An exception ends this run alone.</summary>
 internal sealed class PolicyRun
 {
-    private readonly string _policy;
+    private readonly RunPlan _plan;
     private readonly IReplay? _machine;
+    private readonly long _interval;
+    private IntervalRecorder? _intervals;
     private RunFailure? _failure;
     private StatSheet? _before;
     private int _failedEntriesBefore;
 
     /// <summary>A run at the start of the trace.</summary>
+    /// <param name="plan">What is run.</param>
+    /// <param name="machine">Makes its machine.</param>
+    /// <param name="interval">Records between two samples of the main figures; 0 for none.</param>
     /// <exception cref="ConfigurationException">The policy cannot run on this machine: a mistake of the user's, before any work is done.</exception>
-    public PolicyRun(string policy, Func<string, IReplay> machine)
+    public PolicyRun(RunPlan plan, Func<RunPlan, IReplay> machine, long interval)
     {
-        _policy = policy;
+        _plan = plan;
+        _interval = interval;
         try
         {
-            _machine = machine(policy);
+            _machine = machine(plan);
         }
         catch (Exception e) when (e is not NestsimException)
         {
@@ -79,10 +119,13 @@ internal sealed class PolicyRun
                 if (segment.Phase == WindowPhase.Measure && _before is null)
                 {
                     _before = _machine!.Snapshot();
+                    _machine.BeginWindow();
                     _failedEntriesBefore = _machine.FailedVmEntries.Count;
+                    _machine.RestartSafety();
+                    _intervals = _interval > 0 ? new IntervalRecorder(_machine, _before, _interval) : null;
                 }
 
-                _machine!.Replay(decoded.Block, segment.First, segment.Count);
+                Replay(decoded.Block, segment);
             }
         }
         catch (Exception e)
@@ -91,11 +134,24 @@ internal sealed class PolicyRun
         }
     }
 
+    private void Replay(TraceBlock block, Segment segment)
+    {
+        int end = segment.First + segment.Count;
+        for (int first = segment.First; first < end;)
+        {
+            int count = Math.Min(end - first, _intervals?.Room ?? int.MaxValue);
+            _machine!.Replay(block, first, count);
+            _intervals?.Replayed(count);
+            first += count;
+        }
+    }
+
     /// <summary>The result. Call once, behind the last block.</summary>
     public RunResult Finish()
     {
         StatSheet statistics = new();
         FailedEntry[] failed = [];
+        SafetyVerdict? safety = null;
         if (_failure is null)
         {
             try
@@ -103,8 +159,13 @@ internal sealed class PolicyRun
                 _machine!.CheckConservation();
                 if (_before is not null)
                 {
+                    _machine.EndWindow();
                     statistics = _machine.Snapshot().Since(_before);
+                    _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
+                    safety = _machine.Safety is { } seen
+                        ? new SafetyVerdict([.. seen.Incidents.Select(incident => new SafetyFinding(incident.Kind, incident.Count, incident.Story))], seen.PermittedStaleUses)
+                        : null;
                 }
             }
             catch (Exception e)
@@ -113,7 +174,8 @@ internal sealed class PolicyRun
             }
         }
 
-        return new RunResult(_policy, _policy, _failure is null ? statistics : new StatSheet(), _failure is null ? failed : [], _failure);
+        bool ran = _failure is null;
+        return new RunResult(_plan.Name, _plan.Policy, ran ? statistics : new StatSheet(), ran ? failed : [], _failure, ran ? safety : null) { Parameters = _plan.Variant.Parameters };
     }
 
     /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>

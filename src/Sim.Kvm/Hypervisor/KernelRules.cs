@@ -44,6 +44,19 @@ public enum CurrentVpid
     Vpid02IfVpid12,
 }
 
+/// <summary>Where the ASIDs (or VPIDs) of a vCPU come from.</summary>
+public enum TagAllocation
+{
+    /// <summary>A vCPU keeps its own for good: VPIDs, and the ASIDs of the proposed rework of nSVM.</summary>
+    Fixed,
+
+    /// <summary>All vCPUs of the VM share one for L1 and those for L2; a CPU on which another vCPU ran last flushes them (v1 of the rework of nSVM).</summary>
+    PerVm,
+
+    /// <summary>Each CPU hands out ASIDs in turn; see <see cref="AsidGenerations"/> (SVM to this day).</summary>
+    PerCpu,
+}
+
 /// <summary>How KVM_REQ_TLB_FLUSH_GUEST is carried out when L0 has no EPT.</summary>
 public enum ShadowGuestFlush
 {
@@ -89,6 +102,56 @@ public enum InveptEmulation
     FreeRoots,
 }
 
+/// <summary>Bugs that no shipped kernel has: what a mutant forgets (kvm-semantics.md 2.12), to see that the safety oracle notices.</summary>
+[Flags]
+public enum KernelDefects
+{
+    /// <summary>None: every real kernel.</summary>
+    None = 0,
+
+    /// <summary>A vCPU that runs on another physical CPU than before flushes nothing there (H9).</summary>
+    NoFlushOnOtherCpu = 1,
+
+    /// <summary>flush_all with EPT on executes INVVPID all-contexts, so that guest-physical mappings stay (H10).</summary>
+    FlushAllByVpid = 2,
+
+    /// <summary>flush_current names the root that was last loaded, not the one that is to be loaded (H11).</summary>
+    FlushCurrentNamesLoadedRoot = 4,
+
+    /// <summary>flush_guest executes INVVPID type 3, so that global translations stay (H12).</summary>
+    FlushGuestRetainsGlobals = 8,
+
+    /// <summary>flush_all flushes the active context only (H13).</summary>
+    FlushAllActiveOnly = 16,
+
+    /// <summary>Loading a root does not sync it.</summary>
+    NoSyncOnRootLoad = 32,
+
+    /// <summary>FLUSH_GUEST without EPT does not sync the current root.</summary>
+    NoSyncOnGuestFlush = 64,
+
+    /// <summary>FLUSH_GUEST without EPT leaves cached roots as they are (H4).</summary>
+    KeepsUnsyncRoots = 128,
+
+    /// <summary>INVLPG and INVPCID of an address do not sync it.</summary>
+    NoSyncOnInvlpg = 256,
+
+    /// <summary>MMU_SYNC does nothing.</summary>
+    NoSyncOnRequest = 512,
+
+    /// <summary>INVVPID of L1 does nothing.</summary>
+    IgnoresInvvpid = 1024,
+
+    /// <summary>A host unmapping raises no request.</summary>
+    NoRemoteFlush = 2048,
+
+    /// <summary>flush_gva does nothing.</summary>
+    NoAddressFlush = 4096,
+
+    /// <summary>MOV to CR3 and INVPCID of a PCID leave cached roots of it as they are.</summary>
+    KeepsRootsOfPcid = 8192,
+}
+
 /// <summary>The kernel around a flush policy: everything that differs between versions but is not decided at the transition itself.</summary>
 public sealed record KernelRules
 {
@@ -103,6 +166,12 @@ public sealed record KernelRules
 
     /// <summary>What flushes reach.</summary>
     public FlushPrimitive Primitive { get; init; } = FlushPrimitive.ByRequest;
+
+    /// <summary>Where ASIDs come from.</summary>
+    public TagAllocation Tags { get; init; } = TagAllocation.Fixed;
+
+    /// <summary>svm_set_cr4 flushes the current ASID at once if CR4.PGE changes, be it because L1 and L2 differ (SVM, up to 6.13).</summary>
+    public bool FlushesOnPgeChange { get; init; }
 
     /// <summary>VPID of flush_current without EPT.</summary>
     public CurrentVpid FlushCurrentVpid { get; init; } = CurrentVpid.Vpid02IfVpid12;
@@ -122,8 +191,26 @@ public sealed record KernelRules
     /// <summary>INVVPID by L1.</summary>
     public InvvpidEmulation Invvpid { get; init; } = InvvpidEmulation.FlushVpid02FreeGuestRoots;
 
+    /// <summary>
+    /// L1's INVVPID is only carried out at once if vmcs02 was loaded last on this physical CPU; else last_vpid is forgotten, so that the next nested entry flushes vpid02
+    /// ("Ensure INVVPID is emulated on the correct physical CPU", June 2026; in stable 6.12.117).
+    /// </summary>
+    public bool InvvpidOnVmcs02Cpu { get; init; }
+
     /// <summary>INVEPT by L1.</summary>
     public InveptEmulation Invept { get; init; } = InveptEmulation.FreeRoots;
+
+    /// <summary>A nested transition without vpid12 syncs the root it switches to, without EPT, and no other (41fab65e7c44: 5.8 to 5.13).</summary>
+    public bool SyncsRootWithoutVpid12 { get; init; }
+
+    /// <summary>A sync that changes a shadow entry flushes all contexts (5.16 and later). Before, that is left to the guest's flush that is being emulated.</summary>
+    public bool SyncFlushes { get; init; } = true;
+
+    /// <summary>A shadow-paged guest that sets CR4.PCIDE loses all roots: cached ones may be unsync, and a MOV to CR3 without a flush could now select them (5.16 and later).</summary>
+    public bool UnloadsWhenPcidIsEnabled { get; init; } = true;
+
+    /// <summary>What a mutant of this kernel forgets.</summary>
+    public KernelDefects Defects { get; init; }
 
     /// <summary>Order in which vcpu_enter_guest services requests. MMU_SYNC and LOAD_MMU_PGD come first so that flushes see the new root.</summary>
     public IReadOnlyList<FlushRequest> ServiceOrder { get; init; } =
@@ -140,6 +227,8 @@ public sealed record KernelRules
         ServicesGuestBeforeSwitch = false,
         Invvpid = InvvpidEmulation.NotOffered,
         Invept = InveptEmulation.SyncAndFlush,
+        SyncFlushes = false,
+        UnloadsWhenPcidIsEnabled = false,
     };
 
     /// <summary>Policy B: 4.4 to 4.19 (read: 4.4.11, 4.9.76).</summary>
@@ -162,15 +251,18 @@ public sealed record KernelRules
         ServicesGuestBeforeSwitch = false,
         ShadowGuestFlush = ShadowGuestFlush.HardwareOnly,
         Invvpid = InvvpidEmulation.FlushVpid02FreeRoots,
+        SyncsRootWithoutVpid12 = true,
+        SyncFlushes = false,
+        UnloadsWhenPcidIsEnabled = false,
     };
 
     /// <summary>Policy E0: 5.14 to 5.15.6 (read: 5.14-rc5).</summary>
     public static KernelRules Kvm514 { get; } =
-        Kvm58 with { ShadowGuestFlush = ShadowGuestFlush.Unload, Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots };
+        Kvm58 with { ShadowGuestFlush = ShadowGuestFlush.Unload, Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots, SyncsRootWithoutVpid12 = false };
 
     /// <summary>Policy E1: 5.15.7 stable and 5.16 (read: 5.15.85). 5.17 to 6.1 differ in <see cref="ShadowGuestFlush"/> only.</summary>
     public static KernelRules Kvm516 { get; } =
-        Kvm514 with { FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true };
+        Kvm514 with { FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true, SyncFlushes = true, UnloadsWhenPcidIsEnabled = true };
 
     /// <summary>Policy F: 6.2 to 6.11 (read: 6.5, 6.8.1).</summary>
     public static KernelRules Kvm62 { get; } = Kvm516 with { ShadowGuestFlush = ShadowGuestFlush.Sync };
@@ -178,9 +270,18 @@ public sealed record KernelRules
     /// <summary>Policy G: 6.12 to 7.1.5.</summary>
     public static KernelRules Kvm612 { get; } = new();
 
-    /// <summary>nSVM, 5.8 to today.</summary>
-    public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid };
+    /// <summary>Policy G with the INVVPID fix of June 2026 (recorded: stable 6.12.117).</summary>
+    public static KernelRules Kvm612117 { get; } = Kvm612 with { InvvpidOnVmcs02Cpu = true };
 
-    /// <summary>Today's kernel on that vendor's hardware: where yardsticks and hypothetical policies live.</summary>
-    public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : Nsvm58;
+    /// <summary>nSVM, 5.8 to 6.13.</summary>
+    public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid, Tags = TagAllocation.PerCpu, FlushesOnPgeChange = true };
+
+    /// <summary>nSVM, 6.14 to today ("KVM: SVM: Remove redundant TLB flush on guest CR4.PGE change", posted 2024-11-27).</summary>
+    public static KernelRules Nsvm614 { get; } = Nsvm58 with { FlushesOnPgeChange = false };
+
+    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (kvm-semantics.md 3.2).</summary>
+    public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed };
+
+    /// <summary>Today's kernel on that vendor's hardware, on AMD with ASIDs of L2's own: where yardsticks and hypothetical policies live.</summary>
+    public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : NsvmRework;
 }

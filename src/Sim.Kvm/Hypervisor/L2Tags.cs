@@ -45,6 +45,9 @@ public sealed class L2Tags
         _recent.Insert(0, (vpid12, slot));
     }
 
+    /// <summary>Forgets every vpid12: last_vpid = 0, so that the next one counts as new whatever it is.</summary>
+    public void Forget() => _recent.Clear();
+
     private int Capacity => Math.Max(1, _tags.Length);
 
     private int VictimSlot => _recent.Count < Capacity ? _recent.Count : _recent[^1].Slot;

@@ -11,15 +11,21 @@ internal sealed class MmuRoots
     private readonly MachineSpec _spec;
     private readonly KernelRules _rules;
     private readonly FlushFunctions _flush;
+    private readonly AddressSpaces _spaces;
+    private readonly ShadowMmu _shadowMmu;
+    private readonly ShadowEpt _shadow;
     private long _syncs;
     private long _loads;
     private long _hits;
 
-    public MmuRoots(MachineSpec spec, KernelRules rules, FlushFunctions flush)
+    public MmuRoots(MachineSpec spec, KernelRules rules, FlushFunctions flush, AddressSpaces spaces, ShadowMmu shadowMmu, ShadowEpt shadow)
     {
         _spec = spec;
         _rules = rules;
         _flush = flush;
+        _spaces = spaces;
+        _shadowMmu = shadowMmu;
+        _shadow = shadow;
     }
 
     /// <summary>The root that the active level needs.</summary>
@@ -51,41 +57,110 @@ internal sealed class MmuRoots
         }
     }
 
-    /// <summary>kvm_mmu_reload: if there is no current root, looks it up or allocates it, syncs and loads it, and flushes it directly.</summary>
-    public void Reload(Lane lane, VCpu vcpu)
+    /// <summary>
+    /// kvm_mmu_reload: if there is no current root, looks it up or allocates it, syncs and loads it, and flushes it directly. True if that raised KVM_REQ_TLB_FLUSH on all vCPUs.
+    /// </summary>
+    public bool Reload(Lane lane, VCpu vcpu)
     {
         RootCache mmu = vcpu.ActiveMmu(_spec.L0Ept);
         if (mmu.Current is not null)
         {
-            return;
+            return false;
         }
 
-        mmu.Load(Needed(vcpu));
+        RootKey root = Needed(vcpu);
+        bool flushRemote = root.Nested && _shadow.Load(root.Pgd);
+        mmu.Load(root);
         _loads++;
-        Sync();
+        if (!Has(KernelDefects.NoSyncOnRootLoad))
+        {
+            Sync(lane, vcpu, vcpu.RootReason);
+        }
+
+        LoadPgd(vcpu);
         lane.HypervisorCycles += _spec.Profile.Costs.KvmRootLookup;
-        _flush.Current(lane, vcpu, vcpu.RootReason with { Rule = "root_load" });
+        _flush.Current(lane, vcpu, vcpu.UnloadedFor ?? vcpu.RootReason with { Rule = "root_load" });
+        vcpu.UnloadedFor = null;
+        return flushRemote;
     }
 
-    /// <summary>kvm_mmu_sync_roots.</summary>
-    public void Sync() => _syncs++;
+    /// <summary>MMU_SYNC: kvm_mmu_sync_roots. The current root only, not the cached ones.</summary>
+    public void SyncRequested(Lane lane, VCpu vcpu, Reason reason)
+    {
+        if (!Has(KernelDefects.NoSyncOnRequest))
+        {
+            Sync(lane, vcpu, reason);
+        }
+    }
+
+    /// <summary>kvm_mmu_load_pgd: writes the current root into the VMCS.</summary>
+    public void LoadPgd(VCpu vcpu) => vcpu.LoadedRoot = vcpu.ActiveMmu(_spec.L0Ept).Current;
+
+    /// <summary>A nested transition without vpid12 under kernels that sync its destination then (kvm-semantics.md 2.6, policy D).</summary>
+    public void SyncWithoutVpid12(VCpu vcpu, Reason reason)
+    {
+        if (_rules.SyncsRootWithoutVpid12 && !_spec.L0Ept && !vcpu.Vmcs12.UsesVpid)
+        {
+            vcpu.Raise(FlushRequest.MmuSync, reason);
+        }
+    }
 
     /// <summary>KVM_REQ_TLB_FLUSH_GUEST: the shadow part, then the hardware part unless a root reload will do it.</summary>
     public void FlushGuest(Lane lane, VCpu vcpu, Reason reason)
     {
         if (!_spec.L0Ept && _rules.ShadowGuestFlush == ShadowGuestFlush.Unload)
         {
-            vcpu.RootMmu.Free(_ => true);
-            vcpu.RootReason = reason;
+            _flush.CountGuest(reason);
+            Unload(vcpu, reason);
+            vcpu.UnloadedFor = reason;
             return;
         }
 
-        if (_rules.Primitive == FlushPrimitive.Asid || (!_spec.L0Ept && _rules.ShadowGuestFlush == ShadowGuestFlush.Sync))
+        if ((_rules.Primitive == FlushPrimitive.Asid || (!_spec.L0Ept && _rules.ShadowGuestFlush == ShadowGuestFlush.Sync)) && !Has(KernelDefects.NoSyncOnGuestFlush))
         {
-            Sync();
+            Sync(lane, vcpu, reason);
+        }
+
+        if (!_spec.L0Ept && _rules.ShadowGuestFlush == ShadowGuestFlush.Sync && !Has(KernelDefects.KeepsUnsyncRoots))
+        {
+            // kvm_mmu_sync_prev_roots: a cached root with unsync children goes, so that its next use loads and syncs it.
+            vcpu.RootMmu.Free(root => root != vcpu.RootMmu.Current && _shadowMmu.HasUnsync(_spaces.Root(root)));
         }
 
         _flush.Guest(lane, vcpu, reason);
+    }
+
+    /// <summary>A shadow-paged guest flushed everything by CR4, CR0 or INVPCID. Kernels up to 5.13 drop all roots themselves (kvm_mmu_reset_context, kvm_mmu_unload).</summary>
+    public void GuestFlushedAll(VCpu vcpu, Reason reason)
+    {
+        if (_rules.ShadowGuestFlush == ShadowGuestFlush.HardwareOnly)
+        {
+            Unload(vcpu, reason);
+        }
+        else
+        {
+            vcpu.Raise(FlushRequest.Guest, reason);
+        }
+    }
+
+    /// <summary>A shadow-paged guest set CR4.PCIDE.</summary>
+    public void PcidEnabled(VCpu vcpu, Reason reason)
+    {
+        if (_rules.UnloadsWhenPcidIsEnabled)
+        {
+            Unload(vcpu, reason);
+        }
+    }
+
+    /// <summary>kvm_mmu_invlpg (no <paramref name="pcid"/>: every cached root) or kvm_mmu_invpcid_gva, then flush_gva.</summary>
+    public void InvalidateAddress(Lane lane, VCpu vcpu, ulong address, ushort? pcid, Reason reason)
+    {
+        if (!Has(KernelDefects.NoSyncOnInvlpg))
+        {
+            _shadowMmu.SyncAddress(lane, vcpu.RootMmu.Cached.Where(root => pcid is null || (root.Pgd & PcidMask) == pcid).Select(root => _spaces.Root(root)).ToArray(), address, reason);
+        }
+
+        _flush.Address(lane, vcpu, address, reason);
     }
 
     /// <summary>kvm_invalidate_pcid without TDP (kvm-semantics.md 2.10).</summary>
@@ -98,7 +173,7 @@ internal sealed class MmuRoots
         }
 
         // Without PCIDE every MOV to CR3 flushes anyhow, so cached roots stay although their PCID is 0 too.
-        if ((vcpu.Active.Cr4 & Cr4Bits.Pcide) != 0)
+        if ((vcpu.Active.Cr4 & Cr4Bits.Pcide) != 0 && !Has(KernelDefects.KeepsRootsOfPcid))
         {
             RootKey needed = Needed(vcpu);
             vcpu.RootMmu.Free(root => root != needed && (root.Pgd & PcidMask) == pcid);
@@ -108,8 +183,26 @@ internal sealed class MmuRoots
     /// <summary>Adds the counters.</summary>
     public void Collect(StatSheet sheet)
     {
+        _shadowMmu.Collect(sheet);
         sheet.Counter("mmu.syncs", "events", "Synchronisations of shadow roots.", _syncs);
         sheet.Counter("mmu.root_loads", "events", "Roots that were not cached and had to be loaded.", _loads);
+        sheet.Counter("mmu.shadow_pages", "events", "Shadow pages of EPT12 tables made.", _shadow.Made);
+        sheet.Counter("mmu.zapped_pages", "events", "Shadow pages of EPT12 tables zapped.", _shadow.Zapped);
         sheet.Counter("mmu.root_hits", "events", "Cached roots that were selected.", _hits);
+    }
+
+    private bool Has(KernelDefects defect) => (_rules.Defects & defect) != 0;
+
+    private void Sync(Lane lane, VCpu vcpu, Reason reason)
+    {
+        _syncs++;
+        _shadowMmu.Sync(lane, _spaces.Root(vcpu.ActiveMmu(_spec.L0Ept).Current ?? Needed(vcpu)), reason);
+    }
+
+    /// <summary>kvm_mmu_unload: no root is left; the reload before the entry syncs and flushes.</summary>
+    private static void Unload(VCpu vcpu, Reason reason)
+    {
+        vcpu.RootMmu.Free(_ => true);
+        vcpu.RootReason = reason;
     }
 }

@@ -14,13 +14,14 @@ internal sealed class NestedVmx
     private readonly FlushFunctions _flush;
     private readonly MmuRoots _roots;
     private readonly RequestService _requests;
+    private readonly SafetyOracle? _oracle;
     private readonly FlushDecision _decision = new();
     private readonly List<FailedVmEntry> _failed = [];
     private long _entries;
     private long _exits;
     private long _vmfails;
 
-    public NestedVmx(MachineSpec spec, IFlushPolicy policy, FlushFunctions flush, MmuRoots roots, RequestService requests)
+    public NestedVmx(MachineSpec spec, IFlushPolicy policy, FlushFunctions flush, MmuRoots roots, RequestService requests, SafetyOracle? oracle)
     {
         _spec = spec;
         _policy = policy;
@@ -28,6 +29,7 @@ internal sealed class NestedVmx
         _flush = flush;
         _roots = roots;
         _requests = requests;
+        _oracle = oracle;
     }
 
     /// <summary>Nested VM-entries that failed.</summary>
@@ -42,9 +44,10 @@ internal sealed class NestedVmx
     {
         vmcs12 = new Vmcs12(e.C, Offered((VmControls)e.F), (uint)e.D, InveptSingle.Ep4taOf(e.E));
         lane.HypervisorCycles += _spec.Profile.Costs.KvmNestedEntry;
-        if (vmcs12.UsesVpid && vmcs12.Vpid == 0)
+        string? fault = !Amd ? VmEntryChecks.Vmx(vmcs12.Controls, vmcs12.Vpid, e.E) : vmcs12.UsesVpid ? VmEntryChecks.Svm(vmcs12.Vpid) : null;
+        if (fault is not null)
         {
-            string check = Amd ? "vmcb12.ASID is 0: VMRUN fails with exit code -1" : "vmcs12 enables VPID and vpid12 is 0: VM-instruction error 7, invalid control field";
+            string check = Amd ? $"vmcb12: {fault}: VMRUN fails with exit code -1" : $"vmcs12: {fault}: VM-instruction error {VmEntryChecks.InvalidControlFields}, invalid control field";
             _failed.Add(new FailedVmEntry(e.Time, lane.Index, vcpu.Id, vmcs12.Address, check));
             return false;
         }
@@ -85,14 +88,27 @@ internal sealed class NestedVmx
             return;
         }
 
-        if (type > 3 || vpid > ushort.MaxValue || (type != 2 && vpid == 0))
+        int linearAddressBits = (vcpu.L1.Cr4 & Cr4Bits.La57) != 0 ? 57 : 48;
+        if (InvalidationOperands.Invvpid(type, vpid, e.C, linearAddressBits) is not null)
         {
             _vmfails++;
             return;
         }
 
+        _oracle?.Invalidated(vcpu, Virtual(type, (ushort)vpid, e.C), "L1");
+        if ((_rules.Defects & KernelDefects.IgnoresInvvpid) != 0)
+        {
+            return;
+        }
+
         Reason reason = new("emulation", "invvpid");
-        foreach (ushort tag in EffectiveTags(vcpu, type, (ushort)vpid))
+        bool elsewhere = _rules.InvvpidOnVmcs02Cpu && vcpu.LastLane[1] != lane.Index;
+        if (elsewhere)
+        {
+            vcpu.Tags.Forget();
+        }
+
+        foreach (ushort tag in elsewhere ? [] : EffectiveTags(vcpu, type, (ushort)vpid))
         {
             if (type == 0 && _rules.Invvpid != InvvpidEmulation.FlushVpid02AndEptp)
             {
@@ -129,12 +145,13 @@ internal sealed class NestedVmx
         }
 
         (ulong type, ulong eptp12) = (e.A, InveptSingle.Ep4taOf(e.B));
-        if (type is not (1 or 2))
+        if (InvalidationOperands.Invept(type, e.B) is not null)
         {
             _vmfails++;
             return;
         }
 
+        _oracle?.Invalidated(vcpu, type == 1 ? new InveptSingle(eptp12) : new InveptGlobal(), "L1");
         Reason reason = new("emulation", "invept");
         switch (_rules.Invept)
         {
@@ -150,13 +167,29 @@ internal sealed class NestedVmx
         }
     }
 
-    /// <summary>invlpga_interception: a page of L2's ASID, or of the shared one.</summary>
+    /// <summary>invlpga_interception: a page of the ASID that stands for the one named, of L1's own for 0, or of the shared one. One that a pool does not know holds nothing.</summary>
     public void Invlpga(Lane lane, VCpu vcpu, in TraceEvent e)
     {
         if (Amd)
         {
-            ushort asid = vcpu.Tags.Any ? vcpu.Tags.TagOf((uint)e.A) : vcpu.Vpid01;
-            lane.Execute(new Invlpga(asid, e.B), new Reason("emulation", "invlpga"));
+            _oracle?.Invalidated(vcpu, new Invlpga((ushort)e.A, e.B), "L1");
+            uint asid12 = (uint)e.A;
+            bool isL2s = vcpu.Tags.Any && asid12 != 0;
+            if (isL2s && vcpu.Tags.All.Count > 1 && !vcpu.Tags.Knows(asid12))
+            {
+                return;
+            }
+
+            _flush.Invlpga(lane, vcpu, isL2s ? vcpu.Tags.TagOf(asid12) : vcpu.Vpid01, e.B, new Reason("emulation", "invlpga"));
+        }
+    }
+
+    /// <summary>svm_set_cr4 for the level that is active now, whose CR4 takes the place of <paramref name="before"/>.</summary>
+    public void LoadCr4(Lane lane, VCpu vcpu, Cr4Bits before, string transition)
+    {
+        if (_rules.FlushesOnPgeChange && ((before ^ vcpu.Active.Cr4) & Cr4Bits.Pge) != 0)
+        {
+            _flush.Current(lane, vcpu, new Reason(transition, "cr4_pge"));
         }
     }
 
@@ -177,7 +210,10 @@ internal sealed class NestedVmx
     {
         lane.HypervisorCycles += _spec.Profile.Costs.Vmptrld;
         Vmcs12 vmcs12 = vcpu.Vmcs12;
-        NestedTransition transition = new(isEntry, _spec.L0Vpid, _spec.L0Ept, vmcs12.UsesVpid, vmcs12.UsesEpt, vcpu.Tags.Any, isNew);
+        NestedTransition transition = new(isEntry, _spec.L0Vpid, _spec.L0Ept, vmcs12.UsesVpid, vmcs12.UsesEpt, vcpu.Tags.Any, isNew)
+        {
+            TlbControl12 = isEntry && Amd ? vmcs12.Controls.TlbControl() : TlbControl.None,
+        };
         _decision.Clear();
         _policy.OnTransition(transition, _decision);
         if (_decision.Vpid12Remembered)
@@ -205,9 +241,21 @@ internal sealed class NestedVmx
             }
         }
 
+        Cr4Bits before = vcpu.Active.Cr4;
         vcpu.GuestMode = isEntry;
+        LoadCr4(lane, vcpu, before, transition.Name);
         _roots.Select(lane, vcpu, new Reason(transition.Name, "root_switch"));
+        _roots.SyncWithoutVpid12(vcpu, new Reason(transition.Name, "no_vpid12"));
     }
+
+    /// <summary>What L1 asked for, under the VPIDs that it knows.</summary>
+    private static Invalidation Virtual(ulong type, ushort vpid12, ulong address) => type switch
+    {
+        0 => new InvvpidAddress(vpid12, address),
+        1 => new InvvpidSingle(vpid12),
+        2 => new InvvpidAll(),
+        _ => new InvvpidSingleRetainGlobals(vpid12),
+    };
 
     /// <summary>Controls that this L0 offers to L1; a trace recorded on another one may name more.</summary>
     private VmControls Offered(VmControls controls)

@@ -28,15 +28,42 @@ internal sealed class RequestService
         }
     }
 
-    /// <summary>vcpu_load and vcpu_enter_guest, up to the VM-entry itself.</summary>
-    public void BeforeEntry(Lane lane, VCpu vcpu)
+    /// <summary>
+    /// vcpu_load and vcpu_enter_guest, up to the VM-entry itself. True if loading the root raised KVM_REQ_TLB_FLUSH on all vCPUs: the entry is cancelled then, and tried again.
+    /// </summary>
+    public bool BeforeEntry(Lane lane, VCpu vcpu)
+    {
+        do
+        {
+            Service(lane, vcpu);
+            if (_roots.Reload(lane, vcpu))
+            {
+                return true;
+            }
+        }
+        while (vcpu.IsAnyPending);
+        return false;
+    }
+
+    /// <summary>vcpu_load and the first part of vcpu_enter_guest: requests that are pending are carried out; events are not injected and the root is not loaded yet.</summary>
+    public void Service(Lane lane, VCpu vcpu)
     {
         int vmcs = vcpu.GuestMode ? 1 : 0;
-        if (vcpu.LastLane[vmcs] != lane.Index)
+        if (_rules.Tags != TagAllocation.PerCpu && vcpu.LastLane[vmcs] != lane.Index)
         {
             // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
-            vcpu.Raise(FlushRequest.All, new Reason("vm_entry", vcpu.LastLane[vmcs] < 0 ? "first_load" : "other_cpu"));
+            if ((_rules.Defects & KernelDefects.NoFlushOnOtherCpu) == 0)
+            {
+                vcpu.Raise(FlushRequest.All, new Reason("vm_entry", vcpu.LastLane[vmcs] < 0 ? "first_load" : "other_cpu"));
+            }
+
             vcpu.LastLane[vmcs] = lane.Index;
+        }
+
+        if (_rules.Tags == TagAllocation.PerVm && lane.TagsHeldFor != vcpu)
+        {
+            vcpu.Raise(FlushRequest.All, new Reason("vm_entry", "sibling_ran_here"));
+            lane.TagsHeldFor = vcpu;
         }
 
         foreach (FlushRequest request in _rules.ServiceOrder)
@@ -46,8 +73,6 @@ internal sealed class RequestService
                 CarryOut(lane, vcpu, request, reason);
             }
         }
-
-        _roots.Reload(lane, vcpu);
     }
 
     private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)
@@ -55,7 +80,10 @@ internal sealed class RequestService
         switch (request)
         {
             case FlushRequest.MmuSync:
-                _roots.Sync();
+                _roots.SyncRequested(lane, vcpu, reason);
+                break;
+            case FlushRequest.LoadMmuPgd:
+                _roots.LoadPgd(vcpu);
                 break;
             case FlushRequest.All:
                 vcpu.Take(FlushRequest.Current, out _);

@@ -17,6 +17,9 @@ public sealed class RootCache
     /// <summary>The current root; null if it must be loaded before the next entry.</summary>
     public RootKey? Current { get; private set; }
 
+    /// <summary>The current root, if there is one, and the previous ones, most recent first.</summary>
+    public IReadOnlyList<RootKey> Cached => _recent;
+
     /// <summary>kvm_mmu_new_pgd: makes <paramref name="key"/> current if it is cached (true), else leaves no current root (false).</summary>
     public bool Select(RootKey key)
     {

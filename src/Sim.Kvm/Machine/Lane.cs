@@ -15,16 +15,18 @@ internal sealed class Lane
     private long _translationCycles;
     private long _invalidationCycles;
     private long _transitionCycles;
+    private long _shadowFaults;
 
     private readonly Action<IssuedInvalidation>? _observer;
 
-    public Lane(int index, MachineSpec spec, FlushCauses causes, Action<IssuedInvalidation>? observer)
+    public Lane(int index, MachineSpec spec, FlushCauses causes, Action<IssuedInvalidation>? observer, SafetyOracle? oracle)
     {
         Index = index;
         _spec = spec;
         _causes = causes;
         _observer = observer;
-        Mmu = Mmu.Create(spec.Profile, causes, new MmuOptions(spec.Attribution, spec.Seed), $"lane[{index}]");
+        MmuOptions options = new(spec.Attribution, spec.Seed, RefillCurve: spec.RefillCurve, WalkBreakdown: spec.WalkBreakdown, Witness: oracle?.WitnessOf(() => this));
+        Mmu = Mmu.Create(spec.Profile, causes, options, $"lane[{index}]");
     }
 
     public int Index { get; }
@@ -33,6 +35,12 @@ internal sealed class Lane
 
     /// <summary>Level that runs: 0, 1 or 2.</summary>
     public int Level { get; private set; }
+
+    /// <summary>With tags that all vCPUs share (<see cref="TagAllocation.PerVm"/>): the vCPU whose translations they hold here.</summary>
+    public VCpu? TagsHeldFor { get; set; }
+
+    /// <summary>Level that ran last and was not L0; 0 before the first entry.</summary>
+    public int LastGuestLevel { get; private set; }
 
     /// <summary>The vCPU that entered last; null before the first entry.</summary>
     public VCpu? Vcpu { get; set; }
@@ -43,6 +51,9 @@ internal sealed class Lane
     /// <summary>A nested VM-entry failed: records are skipped until the nested VM-exit that would have ended it.</summary>
     public bool Refused { get; set; }
 
+    /// <summary>L0 found that another CPU had just made the EPT02 entry whose fault it handles: see <see cref="ShadowEpt.Fetch"/>.</summary>
+    public bool LostFaultRace { get; set; }
+
     /// <summary>VPID and EP4TA of the running guest as the trace recorded them; both 0 if it did not.</summary>
     public (ushort Vpid, ulong Ep4ta) Recorded { get; set; }
 
@@ -51,6 +62,9 @@ internal sealed class Lane
 
     /// <summary>Cycles of L0's software.</summary>
     public long HypervisorCycles { get; set; }
+
+    /// <summary>Shadow entries made so far in the page tables of who runs; 0 if they are not L0's shadows.</summary>
+    private long ShadowLeaves => _spec.L0Ept || Level == 0 ? 0 : Mmu.Context.Guest.LeavesMade + Mmu.Context.Guest.Owner(ulong.MaxValue).LeavesMade;
 
     /// <summary>Control registers of who runs.</summary>
     public ControlRegisters Registers => Level switch
@@ -69,7 +83,18 @@ internal sealed class Lane
     }
 
     /// <summary>Accesses of a block, all by who runs now.</summary>
-    public void Translate(TraceBlock block, int from, int to) => _translationCycles += (long)Mmu.Translate(block, from, to);
+    public void Translate(TraceBlock block, int from, int to)
+    {
+        long before = ShadowLeaves;
+        _translationCycles += (long)Mmu.Translate(block, from, to);
+        if (ShadowLeaves - before is > 0 and var faults)
+        {
+            // A shadow entry is made by a #PF exit, which a trace recorded with EPT does not have.
+            _shadowFaults += faults;
+            HypervisorCycles += faults * _spec.Profile.Costs.KvmExitHandling;
+            _transitionCycles += faults * (_spec.Profile.Costs.VmEntry + _spec.Profile.Costs.VmExit);
+        }
+    }
 
     /// <summary>Executes an invalidation on this CPU's hardware, and pays for it.</summary>
     public void Execute(Invalidation invalidation, Reason reason)
@@ -84,6 +109,7 @@ internal sealed class Lane
     {
         _transitionCycles += entry ? _spec.Profile.Costs.VmEntry : _spec.Profile.Costs.VmExit;
         Level = entry ? level : 0;
+        LastGuestLevel = entry ? level : LastGuestLevel;
         if (!_spec.L0Vpid)
         {
             // SDM (kvm-semantics.md 1.2): without VPID every transition drops the linear and combined mappings of VPID 0.
@@ -103,6 +129,7 @@ internal sealed class Lane
         sheet.Counter("cycles.invalidation", "cycles", "Cycles of invalidation instructions, whoever executed them.", _invalidationCycles);
         sheet.Counter("cycles.transition", "cycles", "Hardware cycles of VM-entries and VM-exits.", _transitionCycles);
         sheet.Counter("cycles.hypervisor", "cycles", "Cycles of L0's software that the exits and the policy cost.", HypervisorCycles);
+        sheet.Counter("mmu.shadow_faults", "events", "Exits that made a shadow page-table entry.", _shadowFaults);
         for (int kind = 0; kind < _records.Length; kind++)
         {
             sheet.Counter("trace.records", "records", "Records replayed, by kind.", _records[kind], $"kind={(RecordKind)kind}");

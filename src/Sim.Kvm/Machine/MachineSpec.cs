@@ -45,11 +45,22 @@ public sealed record MachineSpec
     /// <summary>Addresses in the upper half are mapped by global entries when CR4.PGE=1, as Linux does without page-table isolation.</summary>
     public bool GlobalKernelPages { get; init; } = true;
 
+    /// <summary>The trace tells L0's remote flushes itself (<see cref="Core.Traces.TraceHeader.RecordsRemoteFlushes"/>), so a changed EPT01 (NPT01) implies none.</summary>
+    public bool RemoteFlushesRecorded { get; init; }
+
     /// <summary>Real VPIDs a <c>vpid02-per-vpid12</c> policy may use for L2.</summary>
     public int Vpid02Pool { get; init; } = 8;
 
     /// <summary>Misses get causes (cold, capacity, conflict, flushed). Off: faster, and all such counters stay 0.</summary>
     public bool Attribution { get; init; } = true;
+
+    /// <summary>The safety oracle watches (by-policy replay only). It changes no statistic.</summary>
+    public bool Safety { get; init; } = true;
+    /// <summary>Misses are counted by the accesses since their context's last flush, as series. Costs time.</summary>
+    public bool RefillCurve { get; init; }
+
+    /// <summary>Walks and their cycles are counted by page size, page and code site. Costs time, and one statistic for each page.</summary>
+    public bool WalkBreakdown { get; init; }
 
     /// <summary>Seed of everything random in the model (random replacement).</summary>
     public ulong Seed { get; init; } = 1;

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Sim.Core.Stats;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -9,6 +10,12 @@ public static class SanityChecks
 {
     /// <summary>Fewest nested transitions that make a figure per transition worth quoting.</summary>
     public const int FewestTransitions = 100;
+
+    private static readonly string[] Levels = ["first_level", "second_level"];
+
+    /// <summary>All hints, in a fixed order. The TLB's reach is taken from the configuration that the results carry.</summary>
+    /// <param name="set">The results.</param>
+    public static IReadOnlyList<string> Hints(RunSet set) => Hints(set, ReachOf(set.Provenance.Configuration));
 
     /// <summary>All hints, in a fixed order.</summary>
     /// <param name="set">The results.</param>
@@ -32,13 +39,29 @@ public static class SanityChecks
             hints.Add($"The warm-up of {windows.WarmedUp} records is shorter than the reach of the TLB ({reachEntries} entries): cold misses are still being counted. Use a longer --warm-up.");
         }
 
-        foreach (RunResult run in set.Runs.Where(run => run.Failure is null))
+        // Of repeated seeds or a sweep, one point says what there is to say.
+        RunResult[] runs = [.. set.Runs.Where(run => run.Failure is null && run.Parameters.SequenceEqual(set.Runs[0].Parameters))];
+        foreach (RunResult run in runs)
         {
             AddRunHints(hints, run);
         }
 
-        AddTwinHints(hints, [.. set.Runs.Where(run => run.Failure is null)]);
+        if (set.Runs.Any(run => run.Safety is { IsSafe: true } && Figures.MapChanges(run.Statistics) == 0))
+        {
+            hints.Add("No record of the measured window changes a mapping, so hardly any translation can become stale: that a policy is safe here says little. Judge safety on a trace with MapChange records.");
+        }
+
+        AddTwinHints(hints, runs);
         return hints;
+    }
+
+    /// <summary>Entries of the larger TLB level of a resolved configuration; 0 if it does not say.</summary>
+    private static int ReachOf(string configuration)
+    {
+        using JsonDocument document = JsonDocument.Parse(configuration);
+        return Levels.Max(level => document.RootElement.TryGetProperty(level, out JsonElement arrays)
+            ? arrays.EnumerateArray().Sum(array => array.GetProperty("sets").GetInt32() * array.GetProperty("ways").GetInt32())
+            : 0);
     }
 
     private static void AddRunHints(List<string> hints, RunResult run)
@@ -69,7 +92,7 @@ public static class SanityChecks
             hints.Add($"{run.Run}: this policy flushes on every transition, yet no flush was requested in {transitions:0}.");
         }
 
-        if (run.Policy == "never")
+        if (run.Policy == "never" && run.Safety is null)
         {
             hints.Add($"{run.Run}: unsafe, a yardstick: a new vpid12 finds its predecessor's translations. Its cost is a bound and no proposal; safety is not checked yet (docs/limits.md).");
         }

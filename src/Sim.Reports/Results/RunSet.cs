@@ -1,3 +1,4 @@
+using Sim.Core;
 using Sim.Core.Stats;
 
 namespace Sim.Reports.Results;
@@ -11,6 +12,13 @@ public sealed record RunSet(bool Partial, Provenance Provenance, IReadOnlyList<R
 {
     /// <summary>The run that the others are compared with; the first one if the reference has none.</summary>
     public RunResult Reference => Runs.FirstOrDefault(run => run.Policy == Provenance.Reference) ?? Runs[0];
+
+    /// <summary>The run with a name.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="file">Name of the set in errors.</param>
+    /// <exception cref="ConfigurationException">There is none; the message lists the nearest names.</exception>
+    public RunResult Run(string name, string file) =>
+        Runs.FirstOrDefault(run => run.Run == name) ?? throw new ConfigurationException($"{file}: {NearestNames.Unknown("run", name, Runs.Select(run => run.Run))}");
 }
 
 /// <summary>What one policy did.</summary>
@@ -20,7 +28,16 @@ public sealed record RunSet(bool Partial, Provenance Provenance, IReadOnlyList<R
 /// <param name="FailedVmEntries">VM-entries of the measured window that failed their consistency checks, in order.</param>
 /// <param name="Failure">Why the run has no statistics; null if it has.</param>
 /// <param name="Safety">What the safety oracle says; null if it did not watch.</param>
-public sealed record RunResult(string Run, string Policy, StatSheet Statistics, IReadOnlyList<FailedEntry> FailedVmEntries, RunFailure? Failure = null, SafetyVerdict? Safety = null);
+public sealed record RunResult(string Run, string Policy, StatSheet Statistics, IReadOnlyList<FailedEntry> FailedVmEntries, RunFailure? Failure = null, SafetyVerdict? Safety = null)
+{
+    /// <summary>Configuration values that set this run apart from others of the same policy, by path (for instance machine.seed), in the order they were given; empty if there is one run for each policy.</summary>
+    public IReadOnlyList<RunParameter> Parameters { get; init; } = [];
+}
+
+/// <summary>A configuration value of one run.</summary>
+/// <param name="Path">Path in the configuration.</param>
+/// <param name="Value">As given.</param>
+public sealed record RunParameter(string Path, string Value);
 
 /// <summary>What the safety oracle saw in the measured window.</summary>
 /// <param name="Findings">One for each kind of wrong outcome that happened; empty if none did.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Sim.Core.Stats;
 
 namespace Sim.Reports.Views;
@@ -56,6 +57,15 @@ public static class Figures
     /// <summary>Cycles of a mean walk.</summary>
     public static double? CyclesPerWalk(StatSheet s) => Ratio(WalkCycles(s), Walks(s));
 
+    /// <summary>Why an access can miss in every level.</summary>
+    public static IReadOnlyList<string> Causes { get; } = ["cold", "capacity", "conflict", "flushed"];
+
+    /// <summary>Walks of one of the <see cref="Causes"/>.</summary>
+    public static long WalksOf(StatSheet s, string cause) => s.Total($"lane[*].walks.{cause}");
+
+    /// <summary>Cycles of walks of one of the <see cref="Causes"/>, or of all walks.</summary>
+    public static long WalkCyclesOf(StatSheet s, string? cause = null) => s.Total(cause is null ? "lane[*].walk_cycles" : $"lane[*].walk_cycles.{cause}");
+
     /// <summary>First-level misses in percent of accesses.</summary>
     public static double? FirstLevelMissPercent(StatSheet s) => 100 * Ratio(s.Total("lane[*].l1.misses"), Accesses(s));
 
@@ -83,8 +93,27 @@ public static class Figures
         return causes;
     }
 
+    /// <summary>Paging-structure entries that the trace changed; null if the records were not counted.</summary>
+    public static long? MapChanges(StatSheet s) => s.Stats.Any(stat => stat.Path == "trace.records") ? s.Total("trace.records", "kind=MapChange") : null;
+
     /// <summary>VM-exits by reason.</summary>
     public static SortedDictionary<string, long> Exits(StatSheet s) => s.TotalsBy("vm.exits", "reason");
 
+    /// <summary>VM-exits by reason and level, those that happened; by reason, then level.</summary>
+    public static IReadOnlyList<ExitCount> ExitsByLevel(StatSheet s) =>
+    [
+        .. s.Stats.Where(stat => stat.Path == "vm.exits" && stat.Value != 0)
+            .Select(stat => new ExitCount(Number(StatQuery.Value(stat.Label, "reason")), Number(StatQuery.Value(stat.Label, "level")), stat.Value))
+            .OrderBy(exit => exit.Reason).ThenBy(exit => exit.Level),
+    ];
+
+    private static long Number(string text) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : -1;
+
     private static double? Ratio(double? numerator, double? denominator) => denominator is null or 0 ? null : numerator / denominator;
 }
+
+/// <summary>How often one reason ended one level's stay on the CPU.</summary>
+/// <param name="Reason">The SDM's basic exit reason, or the APM's exit code.</param>
+/// <param name="Level">Level that exited.</param>
+/// <param name="Count">How often.</param>
+public readonly record struct ExitCount(long Reason, long Level, long Count);

@@ -53,6 +53,7 @@ public static class RunView
                 [.. run.FailedVmEntries.Take(RowsShown).Select(entry => (IReadOnlyList<string>)[entry.Check, Numbers.Whole(entry.Time), Numbers.Whole(entry.Lane), Numbers.Whole(entry.Vcpu)])]));
         }
 
+        tables.AddRange(SafetyView.Of([run]));
         if (everything)
         {
             tables.Add(new Table("All statistics", ["statistic", "value", "unit"], [.. run.Statistics.Stats.Select(stat => (IReadOnlyList<string>)[stat.Key, Numbers.Whole(stat.Value), stat.Unit])]));

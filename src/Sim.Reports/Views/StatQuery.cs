@@ -11,13 +11,16 @@ public static partial class StatQuery
     /// <paramref name="label"/> (<c>key=value</c>; empty: any label).
     /// </summary>
     public static long Total(this StatSheet sheet, string path, string label = "") =>
-        sheet.Stats.Where(stat => Matches(stat, path) && (label.Length == 0 || stat.Label.Split(',').Contains(label))).Sum(stat => stat.Value);
+        sheet.All(path).Where(stat => label.Length == 0 || stat.Label.Split(',').Contains(label)).Sum(stat => stat.Value);
+
+    /// <summary>All statistics whose path is <paramref name="path"/>, where <c>[*]</c> stands for every index, in ordinal order of their keys.</summary>
+    public static IEnumerable<Stat> All(this StatSheet sheet, string path) => sheet.Stats.Where(stat => Matches(stat, path));
 
     /// <summary>The sums by the value of one key of the label, in ordinal order of the values; statistics without the key count under the empty value.</summary>
     public static SortedDictionary<string, long> TotalsBy(this StatSheet sheet, string path, string key)
     {
         SortedDictionary<string, long> totals = new(StringComparer.Ordinal);
-        foreach (Stat stat in sheet.Stats.Where(stat => Matches(stat, path)))
+        foreach (Stat stat in sheet.All(path))
         {
             string value = Value(stat.Label, key);
             totals[value] = totals.GetValueOrDefault(value) + stat.Value;
@@ -44,8 +47,28 @@ public static partial class StatQuery
         return "";
     }
 
-    private static bool Matches(Stat stat, string path) =>
-        path.Contains("[*]", StringComparison.Ordinal) ? Index().Replace(stat.Path, "[*]") == path : stat.Path == path;
+    /// <summary>True if the path is the pattern, in which <c>[*]</c> stands for every index.</summary>
+    private static bool Matches(Stat stat, string pattern)
+    {
+        string path = stat.Path;
+        int at = 0;
+        foreach (char wanted in pattern)
+        {
+            if (wanted == '*')
+            {
+                while (at < path.Length && char.IsAsciiDigit(path[at]))
+                {
+                    at++;
+                }
+            }
+            else if (at == path.Length || path[at++] != wanted)
+            {
+                return false;
+            }
+        }
+
+        return at == path.Length;
+    }
 
     [GeneratedRegex(@"\[\d+\]", RegexOptions.CultureInvariant)]
     private static partial Regex Index();

@@ -69,6 +69,9 @@ internal abstract class TlbArray
 
     public CauseCounts Invalidated { get; } = new();
 
+    /// <summary>Entries whose key is watched.</summary>
+    public int Watched { get; private set; }
+
     protected int Stride { get; }
 
     protected ulong[] Keys { get; }
@@ -88,6 +91,9 @@ internal abstract class TlbArray
     /// <summary>Bit s is set if an entry of page size s was ever filled for the context.</summary>
     public int SizesFilled(int context) => context < _sizesByContext.Length ? _sizesByContext[context] : 0;
 
+    /// <summary>Entries of a context.</summary>
+    public int LiveOf(int context) => context < _liveByContext.Length ? _liveByContext[context] : 0;
+
     /// <summary>Puts an entry that is not there yet into its set: into the lowest empty way, else in the victim's place.</summary>
     /// <returns>The key of the entry that was evicted; 0 if none was.</returns>
     public ulong Fill(ulong key, ulong payload, out ulong evictedPayload)
@@ -100,7 +106,7 @@ internal abstract class TlbArray
         if (way < 0)
         {
             way = Victim(set);
-            evicted = Keys[row + way];
+            evicted = Keys[row + way] & ~EntryKey.Watched;
             evictedPayload = Payloads[row + way];
             Evictions++;
             Leave(row + way);
@@ -168,6 +174,66 @@ internal abstract class TlbArray
         }
     }
 
+    /// <summary>Watches the entries of some spaces that translate an address of the range (all if null).</summary>
+    public void Watch(ReadOnlySpan<bool> spaces, AddressRange? range)
+    {
+        for (int slot = 0; slot < Keys.Length; slot++)
+        {
+            ulong key = Keys[slot];
+            if (key != 0 && (key & EntryKey.Watched) == 0 && spaces[EntryPayload.Space(Payloads[slot])] && (range is null || Covers(key, Payloads[slot], range.Value)))
+            {
+                Keys[slot] = key | EntryKey.Watched;
+                Latest[LatestStart + (slot / Stride)] = 0;
+                Watched++;
+            }
+        }
+    }
+
+    /// <summary>Watches the entries of two contexts that came from other spaces than these two.</summary>
+    public void WatchForeign(int context, int otherContext, int space, int otherSpace)
+    {
+        if (LiveOf(context) + LiveOf(otherContext) == 0)
+        {
+            return;
+        }
+
+        for (int slot = 0; slot < Keys.Length; slot++)
+        {
+            ulong key = Keys[slot];
+            int of = EntryKey.Context(key);
+            int from = EntryPayload.Space(Payloads[slot]);
+            if (key != 0 && (key & EntryKey.Watched) == 0 && (of == context || of == otherContext) && from != space && from != otherSpace)
+            {
+                Keys[slot] = key | EntryKey.Watched;
+                Latest[LatestStart + (slot / Stride)] = 0;
+                Watched++;
+            }
+        }
+    }
+
+    /// <summary>The payload of an entry, watched or not, without touching it; 0 if there is none.</summary>
+    public ulong Peek(ulong key)
+    {
+        int row = SetOf(key) * Stride;
+        Span<ulong> ways = Keys.AsSpan(row, Stride);
+        int way = ways.IndexOf(key);
+        way = way < 0 ? ways.IndexOf(key | EntryKey.Watched) : way;
+        return way < 0 ? 0 : Payloads[row + way];
+    }
+
+    /// <summary>Stops watching an entry; nothing if it is not there.</summary>
+    public void Unwatch(ulong key)
+    {
+        int set = SetOf(key);
+        int way = Keys.AsSpan(set * Stride, Stride).IndexOf(key | EntryKey.Watched);
+        if (way >= 0)
+        {
+            Keys[(set * Stride) + way] = key & ~EntryKey.Watched;
+            Latest[LatestStart + set] = 0;
+            Watched--;
+        }
+    }
+
     /// <summary>Keeps <see cref="Latest"/> in an array that several structures share, from <paramref name="start"/> on. Before the first entry.</summary>
     public void ShareLatest(ulong[] latest, int start)
     {
@@ -230,6 +296,11 @@ internal abstract class TlbArray
                 ulong key = EntryKey.Pack(context, (PageSize)BitOperations.TrailingZeroCount(sizes), address);
                 int row = SetOf(key) * Stride;
                 int way = Keys.AsSpan(row, Stride).IndexOf(key);
+                if (way < 0 && Watched > 0)
+                {
+                    way = Keys.AsSpan(row, Stride).IndexOf(key | EntryKey.Watched);
+                }
+
                 if (way >= 0)
                 {
                     Drop(row + way, cause, attribution);
@@ -240,7 +311,7 @@ internal abstract class TlbArray
 
     private void Drop(int slot, int cause, MissAttribution? attribution)
     {
-        attribution?.Dropped(this, Keys[slot], Payloads[slot], cause);
+        attribution?.Dropped(this, Keys[slot] & ~EntryKey.Watched, Payloads[slot], cause);
         Leave(slot);
     }
 
@@ -257,6 +328,7 @@ internal abstract class TlbArray
         _liveByContext[context]++;
         _sizesByContext[context] |= (byte)(1 << (int)EntryKey.Size(key));
         _splintered += EntryPayload.LinearSize(payload) > EntryKey.Size(key) ? 1 : 0;
+        Watched += (key & EntryKey.Watched) != 0 ? 1 : 0;
         Live++;
     }
 
@@ -265,6 +337,7 @@ internal abstract class TlbArray
         ulong key = Keys[slot];
         _liveByContext[EntryKey.Context(key)]--;
         _splintered -= EntryPayload.LinearSize(Payloads[slot]) > EntryKey.Size(key) ? 1 : 0;
+        Watched -= (key & EntryKey.Watched) != 0 ? 1 : 0;
         Live--;
         Keys[slot] = 0;
         Latest[LatestStart + (slot / Stride)] = 0;

@@ -15,7 +15,7 @@ internal sealed class TagTable
     public ref readonly Tag this[int context] => ref _tags[context];
 
     /// <summary>The context id of a tag, the same for equal tags.</summary>
-    /// <exception cref="ConfigurationException">More distinct tags than an entry's 17 bits can tell apart.</exception>
+    /// <exception cref="ConfigurationException">More distinct tags than an entry's 16 bits can tell apart.</exception>
     public int Intern(in Tag tag)
     {
         if (_ids.TryGetValue(tag, out int id))

@@ -8,6 +8,10 @@ namespace Sim.Tlb;
 /// <summary>The cache of guest-physical translations that 2-D walks use (the "nested TLB"), fully associative LRU.</summary>
 internal sealed class GuestPhysicalCache
 {
+    /// <summary>Bit of a value; frames are multiples of 4 KiB. Bits 11:1 say which tables the mapping came from.</summary>
+    private const ulong ReadOnly = 1;
+    private const int TablesShift = 1;
+
     private readonly LruTable _table;
     private readonly CauseCounts _invalidated = new();
     private int _sizesFilled;
@@ -16,8 +20,11 @@ internal sealed class GuestPhysicalCache
 
     public GuestPhysicalCache(int entries) => _table = new LruTable(entries);
 
-    /// <summary>The mapping that covers a guest-physical address, made most recent.</summary>
-    public bool Lookup(int context, ulong address, out Mapping mapping)
+    /// <summary>Largest number of tables that a value can tell apart.</summary>
+    public const int MaxTables = (1 << 11) - 1;
+
+    /// <summary>The mapping that covers a guest-physical address, made most recent, and the number of the tables it came from.</summary>
+    public bool Lookup(int context, ulong address, out Mapping mapping, out int tables)
     {
         for (int sizes = _sizesFilled; sizes != 0; sizes &= sizes - 1)
         {
@@ -26,20 +33,23 @@ internal sealed class GuestPhysicalCache
             if (slot >= 0)
             {
                 _hits++;
-                mapping = new Mapping(_table.Value(slot), size, false);
+                ulong value = _table.Value(slot);
+                mapping = new Mapping(value & ~0xFFFUL, size, false, (value & ReadOnly) != 0);
+                tables = (int)(value >> TablesShift) & MaxTables;
                 return true;
             }
         }
 
         _misses++;
         mapping = default;
+        tables = 0;
         return false;
     }
 
-    public void Fill(int context, ulong address, in Mapping mapping)
+    public void Fill(int context, ulong address, in Mapping mapping, int tables)
     {
         _sizesFilled |= 1 << (int)mapping.Size;
-        _table.Insert(EntryKey.Pack(context, mapping.Size, address), mapping.Frame);
+        _table.Insert(EntryKey.Pack(context, mapping.Size, address), mapping.Frame | ((ulong)(uint)tables << TablesShift) | (mapping.ReadOnly ? ReadOnly : 0));
     }
 
     /// <summary>Drops the entries of the marked contexts that translate an address of the range (all if null).</summary>

@@ -8,8 +8,10 @@ namespace Sim.Tlb;
 /// <param name="Size">Page size of the translation: the smaller of the guest's and the host's.</param>
 /// <param name="LinearSize">Page size in the tables that CR3 names.</param>
 /// <param name="Global">G=1 in the guest's leaf.</param>
+/// <param name="ReadOnly">W=0 in any of the leaves.</param>
+/// <param name="Foreign">The guest-physical translation of the page is one that other nested tables left under the same tag (AMD).</param>
 /// <param name="Cycles">What the references cost.</param>
-internal readonly record struct WalkResult(ulong PhysicalAddress, PageSize Size, PageSize LinearSize, bool Global, ulong Cycles);
+internal readonly record struct WalkResult(ulong PhysicalAddress, PageSize Size, PageSize LinearSize, bool Global, bool ReadOnly, bool Foreign, ulong Cycles);
 
 /// <summary>
 /// The page walker of a lane. One routine walks the tables that CR3 names; without nested tables a "guest-physical" address is physical, with them each one is translated
@@ -28,6 +30,7 @@ internal sealed class Walker
     private readonly ulong[] _guestEntries = new ulong[MaxLevels];
     private readonly ulong[] _hostEntries = new ulong[MaxLevels];
     private long _references;
+    private bool _foreign;
 
     public Walker(CpuProfile profile, bool caching)
     {
@@ -69,7 +72,7 @@ internal sealed class Walker
 
         ulong offset = address & ((1UL << EntryKey.Shift(leaf.Size)) - 1);
         Mapping final = TranslateGuestPhysical(context, leaf.Frame + offset, ref cycles);
-        return new WalkResult(final.Frame, context.Context.Nested is not null && final.Size < leaf.Size ? final.Size : leaf.Size, leaf.Size, leaf.Global, cycles);
+        return new WalkResult(final.Frame, context.Context.Nested is not null && final.Size < leaf.Size ? final.Size : leaf.Size, leaf.Size, leaf.Global, leaf.ReadOnly || final.ReadOnly, _foreign, cycles);
     }
 
     /// <summary>Drops paging-structure-cache entries of linear and combined mappings.</summary>
@@ -111,7 +114,8 @@ internal sealed class Walker
             return new Mapping(address, PageSize.Size4K, false);
         }
 
-        bool hit = _guestPhysical.Lookup(context.GuestPhysical, address, out Mapping leaf);
+        bool hit = _guestPhysical.Lookup(context.GuestPhysical, address, out Mapping leaf, out int tables);
+        _foreign = hit && tables != context.NestedNumber;
         if (!hit)
         {
             leaf = WalkNested(context, nested, address, ref cycles);
@@ -138,7 +142,7 @@ internal sealed class Walker
 
         if (_caching)
         {
-            _guestPhysical.Fill(context.GuestPhysical, address, leaf);
+            _guestPhysical.Fill(context.GuestPhysical, address, leaf, context.NestedNumber);
         }
 
         return leaf;

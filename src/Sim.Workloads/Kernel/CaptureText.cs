@@ -48,6 +48,14 @@ public static class CaptureText
         }
     }
 
+    /// <summary>True if a file's first line is that of a hardware capture or of a memory window.</summary>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    public static bool IsHardwareCapture(string path)
+    {
+        using TraceInput content = OpenText(path);
+        return IsHardware(content.Peek(FirstLineBytes));
+    }
+
     /// <summary>The decompressed content of a file, or of standard input if <paramref name="path"/> is "-". The caller owns the stream.</summary>
     /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
     public static Stream Open(string path) => OpenText(path);

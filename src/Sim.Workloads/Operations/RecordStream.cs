@@ -23,6 +23,15 @@ internal sealed class RecordStream(ITraceSource source)
     /// <summary>The current record if it is an event.</summary>
     public ref TraceEvent Event => ref _current!.Block.Events[_current.EventIndex];
 
+    /// <summary>Address of the current record if it is an access.</summary>
+    public ulong Address => _current!.Block.Address[_current.AccessIndex];
+
+    /// <summary>Flags of the current record if it is an access.</summary>
+    public byte Flags => _current!.Block.Flags[_current.AccessIndex];
+
+    /// <summary>How many references the current record stands for if it is an access.</summary>
+    public uint Repeat => _current!.Block.Repeat[_current.AccessIndex];
+
     /// <summary>How many records came before the current one.</summary>
     public ulong Index { get; private set; }
 

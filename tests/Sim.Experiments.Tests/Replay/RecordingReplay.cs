@@ -12,6 +12,7 @@ internal sealed class RecordingReplay(string policy) : IReplay
     private long _accesses;
     private long _events;
     private ulong _digest;
+    private long _stale;
 
     /// <summary>Addresses of accesses and texts of marks, in order.</summary>
     public List<string> Seen { get; } = [];
@@ -26,6 +27,13 @@ internal sealed class RecordingReplay(string policy) : IReplay
     public bool BreaksConservation { get; init; }
 
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _failed;
+
+    /// <summary>An access to this address is a stale use; null if nobody watches.</summary>
+    public ulong? StaleAt { get; init; }
+
+    public SafetyReport? Safety => StaleAt is null ? null : new(_stale == 0 ? [] : [new SafetyIncident("stale_use", _stale, ["used: it"])], 7);
+
+    public void RestartSafety() => _stale = 0;
 
     public void Replay(TraceBlock block, int first, int count)
     {
@@ -47,6 +55,13 @@ internal sealed class RecordingReplay(string policy) : IReplay
 
             e += isEvent ? 1 : 0;
         }
+    }
+
+    public StatSheet Occupancy()
+    {
+        StatSheet sheet = new();
+        sheet.Gauge("fake.occupancy", "entries", "Accesses so far, by parity.", _accesses, $"odd={_accesses % 2}");
+        return sheet;
     }
 
     public StatSheet Snapshot()
@@ -79,6 +94,7 @@ internal sealed class RecordingReplay(string policy) : IReplay
 
     private void Take(ulong address)
     {
+        _stale += address == StaleAt ? 1 : 0;
         if (address == FailAt)
         {
             throw Failure();

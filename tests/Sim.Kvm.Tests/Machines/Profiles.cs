@@ -33,7 +33,7 @@ internal static class Profiles
             VmEntry = 400, VmExit = 400, KvmExitHandling = 700, KvmNestedEntry = 2000, KvmNestedExit = 2000, Vmptrld = 300,
             MovToCr3 = 125, MovToCr3NoFlush = 100, MovToCr4 = 400, Invlpg = 230, InvpcidSingle = 500, InvpcidAll = 900,
             InvvpidAddress = 400, InvvpidSingle = 600, InvvpidAll = 700, InveptSingle = 800, InveptGlobal = 900,
-            TlbControlAsid = 300, TlbControlAll = 500, KvmRootLookup = 200,
+            TlbControlAsid = 300, TlbControlAll = 500, KvmRootLookup = 200, KvmSyncPage = 1000,
         },
         InterruptCosts = new InterruptCosts
         {

@@ -11,12 +11,18 @@ internal sealed class Script
     private readonly Machine _machine;
     private readonly TraceBlock _block = new();
     private ulong _time;
+    private ulong _record;
+    private int _lane;
 
     public Script(string policy, bool ept = true, bool vpid = true, CpuProfile? profile = null, int pool = 8, ReplayKind kind = ReplayKind.ByPolicy)
+        : this(new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly).Create(policy), ept, vpid, profile, pool, kind)
     {
-        IFlushPolicy instance = new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly).Create(policy);
+    }
+
+    public Script(IFlushPolicy policy, bool ept = true, bool vpid = true, CpuProfile? profile = null, int pool = 8, ReplayKind kind = ReplayKind.ByPolicy, int lanes = 1)
+    {
         _machine = new Machine(
-            new MachineSpec { Profile = profile ?? Profiles.Textbook, L0Ept = ept, L0Vpid = vpid, Vpid02Pool = pool }, instance, kind, lanes: 1);
+            new MachineSpec { Profile = profile ?? Profiles.Textbook, L0Ept = ept, L0Vpid = vpid, Vpid02Pool = pool }, policy, kind, lanes);
     }
 
     public Machine Machine => _machine;
@@ -38,6 +44,14 @@ internal sealed class Script
     private StatSheet _before = new();
 
     public StatSheet Stats => _machine.Snapshot();
+
+    /// <summary>Incidents so far as "kind x count", ordinal order; "safe" if there are none.</summary>
+    public string Verdict => _machine.Safety!.Incidents.Count == 0 ? "safe" : string.Join(", ", _machine.Safety.Incidents.Select(incident => $"{incident.Kind} x{incident.Count}"));
+
+    public long Permitted => _machine.Safety!.PermittedStaleUses;
+
+    /// <summary>The story of the first incident.</summary>
+    public string Story => string.Join('\n', _machine.Safety!.Incidents[0].Story);
 
     public Script L1()
     {
@@ -85,12 +99,29 @@ internal sealed class Script
         return this;
     }
 
-    public Script Touch(params ulong[] addresses)
+    public Script Touch(params ulong[] addresses) => Access(AccessType.Read, addresses);
+
+    public Script Write(params ulong[] addresses) => Access(AccessType.Write, addresses);
+
+    /// <summary>Goes on on another physical CPU.</summary>
+    public Script OnLane(int lane)
+    {
+        _lane = lane;
+        return this;
+    }
+
+    /// <summary>A paging-structure entry changes; L1 is who writes EPT12 and, without EPT12, the tables of L2.</summary>
+    public Script Change(MapTable table, ulong address, MapChangeKind change = MapChangeKind.Changed, ulong root = 0, ulong size = 4096, byte by = 1) =>
+        Event(TraceEvent.MapChange(_time, by, table, root, address, size, change));
+
+    private Script Access(AccessType type, ulong[] addresses)
     {
         foreach (ulong address in addresses)
         {
             _block.Clear();
-            _block.AddAccess(_time++, address, AccessFlags.Pack(AccessType.Read));
+            _block.Lane = _lane;
+            _block.FirstRecord = _record++;
+            _block.AddAccess(_time++, address, AccessFlags.Pack(type));
             _machine.Replay(_block, 0, 1);
         }
 
@@ -100,6 +131,8 @@ internal sealed class Script
     public Script Event(in TraceEvent e)
     {
         _block.Clear();
+        _block.Lane = _lane;
+        _block.FirstRecord = _record++;
         _block.AddEvent(e with { Time = _time++ });
         _machine.Replay(_block, 0, 1);
         return this;

@@ -89,7 +89,7 @@ public sealed class ConservationTests
 
         public void CountHits(int level, long count) => FirstHits[level] += count;
 
-        public override ulong Translate(TraceBlock block, int from, int to) => throw new NotSupportedException();
+        private protected override ulong Replay(TraceBlock block, int from, int to) => throw new NotSupportedException();
 
         private protected override void ContextChanged(ActiveContext context)
         {

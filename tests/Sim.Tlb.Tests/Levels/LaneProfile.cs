@@ -68,6 +68,6 @@ internal static class LaneProfile
         InveptGlobal = 0,
         TlbControlAsid = 0,
         TlbControlAll = 0,
-        KvmRootLookup = 0,
+        KvmRootLookup = 0, KvmSyncPage = 0,
     };
 }

@@ -131,7 +131,7 @@ public sealed class ShortcutTests
         {
             VmEntry = 0, VmExit = 0, KvmExitHandling = 0, KvmNestedEntry = 0, KvmNestedExit = 0, Vmptrld = 0, MovToCr3 = 0, MovToCr3NoFlush = 0, MovToCr4 = 0,
             Invlpg = 0, InvpcidSingle = 0, InvpcidAll = 0, InvvpidAddress = 0, InvvpidSingle = 0, InvvpidAll = 0, InveptSingle = 0, InveptGlobal = 0,
-            TlbControlAsid = 0, TlbControlAll = 0, KvmRootLookup = 0,
+            TlbControlAsid = 0, TlbControlAll = 0, KvmRootLookup = 0, KvmSyncPage = 0,
         },
         Sources = new Dictionary<string, string>(),
     };

@@ -54,7 +54,7 @@ internal static class FuzzProfiles
             InveptGlobal = 1,
             TlbControlAsid = 1,
             TlbControlAll = 1,
-            KvmRootLookup = 1,
+            KvmRootLookup = 1, KvmSyncPage = 1,
         },
         Sources = new Dictionary<string, string>(),
     };

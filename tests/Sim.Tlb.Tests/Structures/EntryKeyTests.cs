@@ -9,7 +9,8 @@ public sealed class EntryKeyTests
     public void Context_size_and_page_number_keep_out_of_each_others_bits()
     {
         ulong key = EntryKey.Pack(EntryKey.MaxContext, PageSize.Size1G, ulong.MaxValue);
-        Assert.That(EntryKey.Context(key), Is.EqualTo(131071));
+        Assert.That(EntryKey.Context(key), Is.EqualTo(65535));
+        Assert.That(EntryKey.Context(key | EntryKey.Watched), Is.EqualTo(65535), "a watched entry is of the same context");
         Assert.That(EntryKey.Size(key), Is.EqualTo(PageSize.Size1G));
         Assert.That(EntryKey.Page(key), Is.EqualTo((1UL << 27) - 1), "57 bits of address, less 30");
         key = EntryKey.Pack(1, PageSize.Size4K, 0);

@@ -1,0 +1,122 @@
+using System.Globalization;
+
+using Sim.Core.Traces;
+using Sim.Tlb;
+
+namespace Sim.Kvm;
+
+/// <summary>What is wrong with a use; default if nothing is.</summary>
+/// <param name="Kind">stale_use or foreign_use.</param>
+/// <param name="Old">The old mapping that was used; null if page tables other than the current ones were.</param>
+/// <param name="Change">The record that changed the mapping, or the other page tables.</param>
+/// <param name="Owed">The event that was to take the translation from the virtual TLB.</param>
+internal readonly record struct Verdict(string? Kind, OldMapping? Old, string Change, string Owed);
+
+/// <summary>A use that is to be told.</summary>
+/// <param name="Lane">Where.</param>
+/// <param name="Use">What hardware did.</param>
+/// <param name="Tag">The virtual tag it ran under.</param>
+/// <param name="TablesSay">What it should have found.</param>
+internal readonly record struct UseOfOld(Lane Lane, UsedTranslation Use, Tag Tag, string TablesSay);
+
+/// <summary>Counts incidents, keeps the story of the first one of each kind, and remembers the invalidations that hardware carried out lately.</summary>
+internal sealed class SafetyLog
+{
+    private const int InvalidationsKept = 256;
+    private const int InvalidationsTold = 6;
+
+    private readonly SortedDictionary<string, Kind> _kinds = new(StringComparer.Ordinal);
+    private readonly Queue<(IssuedInvalidation Issued, RecordPlace Place, long Now)> _executed = new();
+    private long _permitted;
+
+    public void Executed(IssuedInvalidation issued, in RecordPlace place, long now)
+    {
+        if (_executed.Count == InvalidationsKept)
+        {
+            _executed.Dequeue();
+        }
+
+        _executed.Enqueue((issued, place, now));
+    }
+
+    public void Permit() => _permitted++;
+
+    public void Add(in Verdict verdict, in UseOfOld use)
+    {
+        if (!_kinds.TryGetValue(verdict.Kind!, out Kind? kind))
+        {
+            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use)));
+        }
+
+        kind.Count++;
+        kind.Pages.Add(use.Use.Block.Address[use.Use.Access] >> 12);
+        kind.Causes.Add((verdict.Change, verdict.Owed));
+    }
+
+    public void Clear()
+    {
+        _kinds.Clear();
+        _permitted = 0;
+    }
+
+    public SafetyReport Report() => new(
+        [.. _kinds.Select(kind => new SafetyIncident(
+            kind.Key,
+            kind.Value.Count,
+            [.. kind.Value.Story, Text($"in all: {kind.Value.Count} uses of {kind.Value.Pages.Count} pages, {kind.Value.Causes.Count} pairs of a change and a flush owed")]))],
+        _permitted);
+
+    private string[] Story(in Verdict verdict, in UseOfOld use)
+    {
+        (TraceBlock block, int access) = (use.Use.Block, use.Use.Access);
+        AccessType type = (AccessType)(block.Flags[access] & AccessFlags.TypeMask);
+        RecordPlace place = new(RecordOf(block, access), block.Time[access], use.Lane.Index);
+        string who = Text($"vCPU {use.Lane.Vcpu!.Id} in L{use.Use.Context.Level} ({Name(use.Tag)})");
+        string source = verdict.Old is null ? Text($"an entry of {verdict.Change}") : "an old translation";
+        return
+        [
+            Text($"used: {who} used ({type.ToString().ToLowerInvariant()}) 0x{block.Address[access]:x} through {source} to host page 0x{use.Use.PhysicalPage:x}; the tables say {use.TablesSay} ({place})"),
+            .. verdict.Old is { } old ? new[] { $"mapped: {old.Made}", $"changed: {old.Gone}" } : [],
+            $"owed: {verdict.Owed}",
+            $"done: {Done(verdict.Old?.GoneAt ?? 0, use.Lane.Index)}",
+        ];
+    }
+
+    private string Done(long since, int lane)
+    {
+        (IssuedInvalidation Issued, RecordPlace Place, long Now)[] done = [.. _executed.Where(each => each.Now > since && each.Issued.Lane == lane)];
+        if (done.Length == 0)
+        {
+            return Text($"no invalidation on lane {lane} since the change");
+        }
+
+        IEnumerable<string> told = done.TakeLast(InvalidationsTold).Select(each => Text($"{each.Issued.Invalidation} ({each.Issued.Transition}, {each.Issued.Rule}; record {each.Place.Record})"));
+        return (done.Length > InvalidationsTold ? Text($"on lane {lane} {done.Length} invalidations, at last ") : Text($"on lane {lane} ")) + string.Join("; ", told);
+    }
+
+    private static ulong RecordOf(TraceBlock block, int access)
+    {
+        int events = 0;
+        while (events < block.EventCount && block.EventPosition[events] <= access)
+        {
+            events++;
+        }
+
+        return block.FirstRecord + (ulong)(access + events);
+    }
+
+    private static string Name(in Tag tag) => Text($"virtual VPID {tag.Vpid}, {(tag.Global ? "global" : Text($"PCID {tag.Pcid}"))}{(tag.Ep4ta == 0 ? "" : Text($", EPTP12 0x{tag.Ep4ta:x}"))}");
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private sealed class Kind(string[] story)
+    {
+        public string[] Story { get; } = story;
+
+        public long Count { get; set; }
+
+        public HashSet<ulong> Pages { get; } = [];
+
+        public HashSet<(string Change, string Owed)> Causes { get; } = [];
+    }
+}
