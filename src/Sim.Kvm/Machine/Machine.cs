@@ -623,6 +623,10 @@ public sealed class Machine
         foreach (VCpu vcpu in vcpus)
         {
             vcpu.Raise(request, new Reason("host", "recorded_request"));
+            if (request == FlushRequest.Guest)
+            {
+                _oracle?.Invalidated(vcpu, new MovToCr4Pge(), "a guest flush that L0 was asked for");
+            }
         }
     }
 
