@@ -84,6 +84,9 @@ internal sealed class VCpu
     /// <summary>Why the current root was switched last.</summary>
     public Reason RootReason { get; set; } = new("vm_entry", "root_load");
 
+    /// <summary>Lane on which a nested VM-entry was carried out whose real one is still to come; -1 if there is none.</summary>
+    public int AwaitsEntryOn { get; set; } = -1;
+
     /// <summary>Lane on which vmcs01 (index 0) and vmcs02 (index 1) were last loaded; -1 if never.</summary>
     public int[] LastLane { get; } = [-1, -1];
 

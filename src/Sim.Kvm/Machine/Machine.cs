@@ -362,6 +362,7 @@ public sealed class Machine
         if (_kind == ReplayKind.ByPolicy)
         {
             VCpu vcpu = VcpuOf(e.Vcpu);
+            vcpu.AwaitsEntryOn = -1;
             if (IsInjected((uint)e.C))
             {
                 _requests.Service(lane, vcpu);
@@ -434,6 +435,7 @@ public sealed class Machine
 
     private void BeforeEntry(Lane lane, VCpu vcpu)
     {
+        vcpu.AwaitsEntryOn = -1;
         _shadow.Handled(lane.Index);
         if (lane.LostFaultRace)
         {
@@ -744,6 +746,12 @@ public sealed class Machine
 
         foreach (VCpu vcpu in _vcpus.Values)
         {
+            if (vcpu.AwaitsEntryOn >= 0)
+            {
+                // Between its nested entry and its real one another vCPU is past vcpu_enter_guest's first look at its requests.
+                _requests.Service(_lanes[vcpu.AwaitsEntryOn], vcpu);
+            }
+
             vcpu.Raise(FlushRequest.All, reason);
         }
 

@@ -87,7 +87,7 @@ public sealed class HoleTests
     {
         Script script = new Script(new Mutant("kvm-6.12", rules => rules with { ServicesGuestBeforeSwitch = !mutant })).L1().NestedEnter(vpid12: 1).Touch(P).Change(MapTable.L2, P, by: 2).NestedExit();
         script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 24)).Event(TraceEvent.NestedEnter(0, 0, 0x5000, VmControls.EnableVpid | VmControls.EnableEpt, 2, 0x70000));
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 1)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 7)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
         script.NestedEnter(vpid12: 2).Touch(P);
         Assert.That(script.Verdict, Is.EqualTo(mutant ? "stale_use x1" : "safe"));
     }
