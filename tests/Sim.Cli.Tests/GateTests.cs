@@ -206,13 +206,24 @@ public sealed class GateTests
     }
 
     [Test]
+    public void An_update_judges_nothing_and_reports_nothing()
+    {
+        string baseline = Baseline(Set());
+
+        (int code, string output, string error) = Run("gate", Write(Set()), "-b", baseline, "--update", "--github");
+
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error, Does.Contain("--update judges nothing"));
+    }
+
+    [Test]
     public void An_update_to_another_experiment_says_so()
     {
         string baseline = Baseline(Set());
         RunSet set = Set();
         string result = Write(set with { Provenance = set.Provenance with { Profile = "zen-3", ConfigurationHash = "ff" } });
 
-        Assert.That(Run("gate", result, "-b", baseline, "--update").Output, Does.Match(@"profile +skylake-sp +zen-3\n").And.Match(@"configuration +00ff +ff\n"));
+        Assert.That(Run("gate", result, "-b", baseline, "--update").Output, Does.Match(@"profile +skylake-sp +zen-3\n").And.Match(@"configuration hash +00ff +ff\n"));
     }
 
     [Test]

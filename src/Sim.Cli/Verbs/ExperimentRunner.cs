@@ -23,7 +23,7 @@ internal static class ExperimentRunner
         Terminal terminal = invocation.Terminal;
         bool quiet = parse.GetValue(invocation.Quiet);
         RunSet set;
-        using (ProgressBar progress = new(terminal, !quiet && parse.GetValue(invocation.Progress) == "auto"))
+        using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
             Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine };
             set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interrupted);

@@ -36,6 +36,11 @@ internal static class GateVerb
         {
             string[] files = parse.GetValue(results)!;
             string baselineFile = parse.GetValue(baseline)!;
+            if (parse.GetValue(update) && (parse.GetValue(junit) ?? parse.GetValue(markdown) ?? (parse.GetValue(github) ? github.Name : null)) is not null)
+            {
+                throw new ConfigurationException("gate: --update judges nothing, so there is nothing for --junit, --markdown or --github to report. Update first, then gate.");
+            }
+
             RunSet[] sets = [.. files.Select(ResultFiles.Read)];
             GateMetrics.RequireSameExperiment(sets, files);
             Baseline? old = Existing(baselineFile, mayBeAbsent: parse.GetValue(update));

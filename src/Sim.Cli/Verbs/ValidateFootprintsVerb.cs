@@ -33,8 +33,13 @@ internal static class ValidateFootprintsVerb
         {
             IReadOnlyList<Assignment> named = ConfigurationOptions.List(parse, policies, "policies");
             RunConfiguration run = configuration.Load(parse, named.Count > 0 ? [.. named] : [new Assignment("policies", """["kvm-4.20","kvm-6.12","always-guest","always-all","never"]""", policies.Name)]);
-            FootprintRecording[] recordings = [.. parse.GetValue(files)!.Select(FootprintRecording.Open)];
-            IReadOnlyList<FootprintCheck> checks = FootprintValidation.Run(recordings, run.Machine, run.Policies, run.Machine.Seed);
+            IReadOnlyList<FootprintCheck> checks;
+            using (ProgressBar progress = ProgressBar.Of(invocation, parse))
+            {
+                FootprintRecording[] recordings = [.. parse.GetValue(files)!.Select(path => FootprintRecording.Open(path, progress.AddLines))];
+                checks = FootprintValidation.Run(recordings, run.Machine, run.Policies, run.Machine.Seed);
+            }
+
             if (parse.GetValue(csv) is { } path)
             {
                 ResultFiles.Write(path, CsvText.Of(CsvColumns, checks.SelectMany(Rows)));

@@ -7,6 +7,8 @@ namespace Sim.Experiments;
 /// <summary>Makes a baseline of results, and says what that changes.</summary>
 public static class BaselineUpdate
 {
+    private const int ShownOfHash = 12;
+
     /// <summary>Rules of a baseline that has none yet: what the workload is must not change at all, what it costs must not grow.</summary>
     private static readonly GateRule[] FirstRules =
     [
@@ -46,9 +48,9 @@ public static class BaselineUpdate
         {
             Subject("profile", old.Subject.Profile, now.Subject.Profile);
             Subject("trace", old.Subject.Trace, now.Subject.Trace);
-            Subject("trace SHA-256", old.Subject.TraceSha256 ?? "-", now.Subject.TraceSha256 ?? "-");
+            Subject("trace SHA-256", Short(old.Subject.TraceSha256), Short(now.Subject.TraceSha256));
             Subject("records measured", Text((long)old.Subject.MeasuredRecords), Text((long)now.Subject.MeasuredRecords));
-            Subject("configuration", old.Subject.ConfigurationHash, now.Subject.ConfigurationHash);
+            Subject("configuration hash", Short(old.Subject.ConfigurationHash), Short(now.Subject.ConfigurationHash));
         }
 
         Dictionary<(string, string), BaselineValue> before = (old?.Values ?? []).ToDictionary(value => (value.Run, value.Metric));
@@ -75,6 +77,8 @@ public static class BaselineUpdate
     }
 
     private static GateRule Rule(string pattern, GateDirection direction, string unit, string reason) => new(pattern, direction, default, unit, reason);
+
+    private static string Short(string? hash) => hash is null ? "-" : hash.Length > ShownOfHash ? hash[..ShownOfHash] : hash;
 
     private static string Text(long value) => value.ToString("#,##0", CultureInfo.InvariantCulture);
 }

@@ -108,6 +108,9 @@ internal sealed class FlushFunctions
         }
     }
 
+    /// <summary>KVM_REQ_TLB_FLUSH_GUEST that unloads all roots instead of calling flush_tlb_guest.</summary>
+    public void CountGuest(Reason reason) => Count("guest", reason);
+
     /// <summary>flush_tlb_gva.</summary>
     public void Address(Lane lane, VCpu vcpu, ulong address, Reason reason)
     {
@@ -219,6 +222,11 @@ internal sealed class FlushFunctions
     private void Call(Lane lane, VCpu vcpu, FlushFunction function, string request, Reason reason)
     {
         Report(lane, vcpu, function, reason);
+        Count(request, reason);
+    }
+
+    private void Count(string request, Reason reason)
+    {
         (string, string, string) key = (request, reason.Transition, reason.Rule);
         _requests[key] = _requests.GetValueOrDefault(key) + 1;
     }

@@ -87,6 +87,9 @@ internal sealed class VCpu
     /// <summary>Lane on which a nested VM-entry was carried out whose real one is still to come; -1 if there is none.</summary>
     public int AwaitsEntryOn { get; set; } = -1;
 
+    /// <summary>The guest flush that left no root (<see cref="ShadowGuestFlush.Unload"/>): the flush of the next root load is its.</summary>
+    public Reason? UnloadedFor { get; set; }
+
     /// <summary>Lane on which vmcs01 (index 0) and vmcs02 (index 1) were last loaded; -1 if never.</summary>
     public int[] LastLane { get; } = [-1, -1];
 

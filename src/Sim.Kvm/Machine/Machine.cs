@@ -349,10 +349,7 @@ public sealed class Machine
             _nested.Enter(lane, vcpu, vmcs12);
             Became(vcpu);
             NestedTransitionFlushed(vcpu, "nested VM-entry");
-            if (!_spec.RemoteFlushesRecorded)
-            {
-                _requests.Service(lane, vcpu);
-            }
+            vcpu.AwaitsEntryOn = lane.Index;
         }
     }
 

@@ -45,8 +45,8 @@ public sealed class TracepointLift
     private const Cr4Bits KnownCr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep;
 
     private readonly Action<int, TraceEvent> _record;
-    private readonly Lane[] _lanes;
-    private readonly Dictionary<int, Vcpu> _vcpus = [];
+    private readonly RecordedCpu[] _lanes;
+    private readonly Dictionary<int, RecordedVcpu> _vcpus = [];
     private readonly Dictionary<int, KernelThread> _threads = [];
     private readonly List<KernelFlush> _flushes = [];
     private bool _hasNestedEntryEvents;
@@ -59,7 +59,7 @@ public sealed class TracepointLift
     private TracepointLift(Action<int, TraceEvent> record, int lanes)
     {
         _record = record;
-        _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
+        _lanes = [.. Enumerable.Range(0, lanes).Select(number => new RecordedCpu(number))];
     }
 
     /// <summary>The header of the lifted trace: the number of CPUs, and whether remote flushes are recorded, is known after one pass over the recording.</summary>
@@ -115,8 +115,8 @@ public sealed class TracepointLift
     {
         _start ??= e.Time;
         ulong time = Math.Max(e.Time, _start.Value) - _start.Value;
-        Lane lane = _lanes[e.Cpu];
-        _vcpus.TryGetValue(e.Pid, out Vcpu? vcpu);
+        RecordedCpu lane = _lanes[e.Cpu];
+        _vcpus.TryGetValue(e.Pid, out RecordedVcpu? vcpu);
         switch (e.Type)
         {
             case KernelEventType.KvmEntry when !e.IsUnparsed:
@@ -145,7 +145,7 @@ public sealed class TracepointLift
         }
     }
 
-    private void TakeOf(Vcpu vcpu, Lane lane, ulong time, in KernelEvent e)
+    private void TakeOf(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
     {
         switch (e.Type)
         {
@@ -191,7 +191,7 @@ public sealed class TracepointLift
         }
     }
 
-    private void Enter(Lane lane, Vcpu vcpu, ulong time, ulong rip)
+    private void Enter(RecordedCpu lane, RecordedVcpu vcpu, ulong time, ulong rip)
     {
         if (lane.Running is { } other)
         {
@@ -221,7 +221,7 @@ public sealed class TracepointLift
         }
     }
 
-    private void Exit(Vcpu vcpu, Lane lane, ulong time, in KernelEvent e)
+    private void Exit(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
     {
         if (lane.Running != vcpu)
         {
@@ -260,7 +260,7 @@ public sealed class TracepointLift
         }
     }
 
-    private void EnterNested(Vcpu vcpu, Lane lane, ulong time, ulong vmcs12, bool usesTdp)
+    private void EnterNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, ulong vmcs12, bool usesTdp)
     {
         vcpu.Vmcs12 = vmcs12;
         if (vcpu.InL2 || lane.Running is not null || vcpu.ExitLevel != 1)
@@ -276,7 +276,7 @@ public sealed class TracepointLift
         vcpu.NestedTransitions++;
     }
 
-    private void ExitNested(Vcpu vcpu, Lane lane, ulong time, uint reason)
+    private void ExitNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, uint reason)
     {
         if (lane.Running is not null || vcpu.Lane != lane)
         {
@@ -295,7 +295,7 @@ public sealed class TracepointLift
         }
     }
 
-    private void EnterFunction(Lane lane, Vcpu? vcpu, KernelThread thread, ulong time, string function)
+    private void EnterFunction(RecordedCpu lane, RecordedVcpu? vcpu, KernelThread thread, ulong time, string function)
     {
         if (function == RemoteFlush && lane.Running is null)
         {
@@ -334,7 +334,7 @@ public sealed class TracepointLift
     /// <summary>
     /// kvm_flush_remote_tlbs. A vCPU that is in L0 on another CPU may have looked at its requests already: its next service, or else its entry, tells; so its request is held until then.
     /// </summary>
-    private void RaiseOnAll(Lane lane, Vcpu? raiser, KernelThread thread, ulong time)
+    private void RaiseOnAll(RecordedCpu lane, RecordedVcpu? raiser, KernelThread thread, ulong time)
     {
         ushort loading = raiser is not null && thread.IsLoadingRoot ? raiser.Number : TraceEvent.AnyVcpu;
         if (!_hasServiceLines || _vcpus.Values.All(vcpu => vcpu == raiser || vcpu.IsRunning))
@@ -343,7 +343,7 @@ public sealed class TracepointLift
             return;
         }
 
-        foreach (Vcpu vcpu in _vcpus.Values.OrderBy(vcpu => vcpu.Number))
+        foreach (RecordedVcpu vcpu in _vcpus.Values.OrderBy(vcpu => vcpu.Number))
         {
             if (vcpu == raiser || vcpu.IsRunning)
             {
@@ -357,7 +357,7 @@ public sealed class TracepointLift
     }
 
     /// <summary>What happened to a vCPU outside of KVM_RUN, and the flush calls of its thread before its first entry.</summary>
-    private void Claim(Lane lane, Vcpu vcpu, ulong time)
+    private void Claim(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
     {
         KernelThread thread = ThreadOf(vcpu.Pid);
         bool isFirst = !vcpu.HasRun && _registersSet > 0;
@@ -375,7 +375,7 @@ public sealed class TracepointLift
         thread.Enter();
     }
 
-    private void SetCr4(Lane lane, Vcpu vcpu, ulong time, byte level, Cr4Bits value)
+    private void SetCr4(RecordedCpu lane, RecordedVcpu vcpu, ulong time, byte level, Cr4Bits value)
     {
         if (level == 1)
         {
@@ -385,14 +385,14 @@ public sealed class TracepointLift
         Emit(lane, TraceEvent.SetCr4(time, level, value));
     }
 
-    private void Leave(Lane lane, Vcpu vcpu, ulong time)
+    private void Leave(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
     {
         Emit(lane, TraceEvent.VmExit(time, vcpu.InL2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, vcpu.Number, ExternalInterrupt));
         lane.Running = null;
         _synthesized++;
     }
 
-    private void PutOn(Lane lane, Vcpu vcpu, ulong time)
+    private void PutOn(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
     {
         if (vcpu.Lane == lane)
         {
@@ -420,7 +420,7 @@ public sealed class TracepointLift
         vcpu.LastLane = lane;
     }
 
-    private void TakeOff(Lane lane, Vcpu vcpu, ulong time, bool isPreempted)
+    private void TakeOff(RecordedCpu lane, RecordedVcpu vcpu, ulong time, bool isPreempted)
     {
         if (lane.Running == vcpu)
         {
@@ -432,21 +432,21 @@ public sealed class TracepointLift
         vcpu.Lane = null;
     }
 
-    private void Switch(Lane lane, ulong time, in KernelEvent e)
+    private void Switch(RecordedCpu lane, ulong time, in KernelEvent e)
     {
-        if (_vcpus.TryGetValue((int)e[KernelOperand.PrevPid], out Vcpu? leaves) && leaves.Lane == lane)
+        if (_vcpus.TryGetValue((int)e[KernelOperand.PrevPid], out RecordedVcpu? leaves) && leaves.Lane == lane)
         {
             TakeOff(lane, leaves, time, e[KernelOperand.Preempted] != 0);
         }
 
-        if (_vcpus.TryGetValue((int)e[KernelOperand.NextPid], out Vcpu? comes) && lane.Running is null)
+        if (_vcpus.TryGetValue((int)e[KernelOperand.NextPid], out RecordedVcpu? comes) && lane.Running is null)
         {
             PutOn(lane, comes, time);
         }
     }
 
     // kvm_tdp_mmu_spte_changed speaks of EPT01 or NPT01 only. Bit 11 is KVM's own "present" (SPTE_MMU_PRESENT, 5.13 and later).
-    private void ChangeSpte(Lane lane, ulong time, in KernelEvent e)
+    private void ChangeSpte(RecordedCpu lane, ulong time, in KernelEvent e)
     {
         ulong before = e[KernelOperand.OldSpte];
         ulong after = e[KernelOperand.NewSpte];
@@ -470,10 +470,10 @@ public sealed class TracepointLift
         Emit(lane, TraceEvent.MapChange(time, 0, MapTable.Tdp01, 0, e[KernelOperand.Gfn] << 12, size, change));
     }
 
-    private void Interrupt(Lane lane, ulong time, byte level, ulong source, ulong vector, ulong target) => Emit(
+    private void Interrupt(RecordedCpu lane, ulong time, byte level, ulong source, ulong vector, ulong target) => Emit(
         lane, new TraceEvent { Time = time, Kind = RecordKind.Interrupt, Level = level, A = source, B = vector & 0xFF, C = lane.Vcpu?.Number ?? 0, D = target });
 
-    private void Emit(Lane lane, TraceEvent e)
+    private void Emit(RecordedCpu lane, TraceEvent e)
     {
         e.Time = lane.Time = Math.Max(lane.Time, e.Time);
         _record(lane.Number, e);
@@ -491,69 +491,14 @@ public sealed class TracepointLift
         return thread;
     }
 
-    private Vcpu VcpuOf(int pid)
+    private RecordedVcpu VcpuOf(int pid)
     {
-        if (!_vcpus.TryGetValue(pid, out Vcpu? vcpu))
+        if (!_vcpus.TryGetValue(pid, out RecordedVcpu? vcpu))
         {
-            vcpu = new Vcpu((ushort)_vcpus.Count, pid);
+            vcpu = new RecordedVcpu((ushort)_vcpus.Count, pid);
             _vcpus.Add(pid, vcpu);
         }
 
         return vcpu;
-    }
-
-    private sealed class Lane(int number)
-    {
-        public int Number { get; } = number;
-
-        public ulong Time { get; set; }
-
-        public Vcpu? Vcpu { get; set; }
-
-        public Vcpu? Running { get; set; }
-    }
-
-    private sealed class Vcpu(ushort number, int pid)
-    {
-        public ushort Number { get; } = number;
-
-        public int Pid { get; } = pid;
-
-        /// <summary>True between its real entry and its real exit.</summary>
-        public bool IsRunning => Lane is { } lane && lane.Running == this;
-
-        /// <summary>True from its first entry on.</summary>
-        public bool HasRun { get; set; }
-
-        /// <summary>KVM_REQ_TLB_FLUSH was raised on it from another CPU, and whether before or after it looked is not known yet.</summary>
-        public bool HasHeldRequest { get; set; }
-
-        public ulong Vmcs12 { get; set; }
-
-        /// <summary>CR4 of L1.</summary>
-        public Cr4Bits Cr4 { get; set; } = Cr4Bits.Pae | Cr4Bits.Pge;
-
-        /// <summary>vmcb12s whose CR4.PGE is not L1's.</summary>
-        public HashSet<ulong> PgeDiffers { get; } = [];
-
-        public bool InL2 { get; set; }
-
-        public ulong Isa { get; set; }
-
-        public ulong NestedRoot { get; set; }
-
-        public long NestedTransitions { get; set; }
-
-        public uint? ExitReason { get; set; }
-
-        public int ExitLevel { get; set; }
-
-        public long RealExits { get; set; }
-
-        public ulong? AsksSince { get; set; }
-
-        public Lane? Lane { get; set; }
-
-        public Lane? LastLane { get; set; }
     }
 }

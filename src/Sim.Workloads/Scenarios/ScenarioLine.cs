@@ -97,6 +97,18 @@ internal sealed class ScenarioLine
         }
     }
 
+    /// <summary>Takes size=4k|2m|1g if it follows: bytes; without it 4 KiB.</summary>
+    public ulong SizeOption()
+    {
+        ulong size = ScenarioPages.Bytes;
+        foreach ((string key, string value) in Options())
+        {
+            size = key == "size" ? Choose(value, "a page size", ScenarioWords.PageSizes) : throw Unknown("an option of a change", key, ["size"]);
+        }
+
+        return size;
+    }
+
     /// <summary>A number, decimal or hexadecimal with 0x.</summary>
     public ulong Number64(string word, string what, ulong maximum = ulong.MaxValue)
     {

@@ -1,5 +1,5 @@
 using Sim.Core;
-using Sim.Workloads.Tests.Kernel;
+using Recordings = Sim.Workloads.Tests.Kernel.Captures;
 
 namespace Sim.Experiments.Tests.Validation;
 
@@ -35,8 +35,8 @@ internal sealed class SvmFlushValidationTests
     [TestCase("qemu-svm-2cpu.n2cpu-2.ftrace.txt.xz", 26 + 2)]
     public void Every_flush_of_the_recording_kernel_is_decided_at_its_place_and_none_is_invented(string name, int fromHost)
     {
-        SortedDictionary<string, long> lines = Captures.Awk(name, CountCalls);
-        FlushValidation result = SvmFlushValidation.Of(Captures.File(name));
+        SortedDictionary<string, long> lines = Recordings.Awk(name, CountCalls);
+        FlushValidation result = SvmFlushValidation.Of(Recordings.File(name));
         Assert.Multiple(() =>
         {
             Assert.That(result.Differences.Select(FlushText), Is.Empty);
@@ -51,7 +51,7 @@ internal sealed class SvmFlushValidationTests
     [Test]
     public void A_kernel_that_does_not_flush_for_CR4_PGE_misses_exactly_these_calls()
     {
-        FlushValidation result = SvmFlushValidation.Of(Captures.File("qemu-svm-1cpu.n1cpu-5.ftrace.txt.xz"), "nsvm-6.14");
+        FlushValidation result = SvmFlushValidation.Of(Recordings.File("qemu-svm-1cpu.n1cpu-5.ftrace.txt.xz"), "nsvm-6.14");
         Assert.That((result.Count(FlushMatch.Matched), result.Count(FlushMatch.Missed), result.Count(FlushMatch.Invented)), Is.EqualTo((4599L - 2294, 2294L, 0L)));
         Assert.That(result.Differences.Select(flush => flush.Kind).Distinct(), Is.EqualTo(new[] { "svm_flush_tlb_asid" }));
         Assert.That(result.Differences.First().Explanation, Does.Contain("CR4.PGE").And.Contain("After real exit"));
@@ -61,7 +61,7 @@ internal sealed class SvmFlushValidationTests
     [Test]
     public void A_policy_that_does_not_flush_at_transitions_misses_those_of_the_kernel_and_invents_its_own()
     {
-        FlushValidation result = SvmFlushValidation.Of(Captures.File("qemu-svm-1cpu.n1cpu-5.ftrace.txt.xz"), "nsvm-l2-asid");
+        FlushValidation result = SvmFlushValidation.Of(Recordings.File("qemu-svm-1cpu.n1cpu-5.ftrace.txt.xz"), "nsvm-l2-asid");
         Assert.That(result.Passed, Is.False);
         Assert.That(result.Flushes.Count(flush => flush is { Match: FlushMatch.Matched, Kind: "svm_flush_tlb_all" }), Is.EqualTo(16));
         Assert.That(result.Count(FlushMatch.Missed), Is.GreaterThan(4500));
@@ -103,13 +103,13 @@ internal sealed class SvmFlushValidationTests
 
     [Test]
     public void A_policy_for_other_hardware_is_a_configuration_error() =>
-        Assert.That(() => SvmFlushValidation.Of(Captures.File("qemu-svm-1cpu.direct-12.ftrace.txt.xz"), "kvm-6.12"), Throws.TypeOf<ConfigurationException>().With.Message.Contains("nsvm"));
+        Assert.That(() => SvmFlushValidation.Of(Recordings.File("qemu-svm-1cpu.direct-12.ftrace.txt.xz"), "kvm-6.12"), Throws.TypeOf<ConfigurationException>().With.Message.Contains("nsvm"));
 
     private static string FlushText(ComparedFlush flush) => $"{flush.Match} {flush.Kind} at {flush.Place}: {flush.Explanation}";
 
     private static IEnumerable<string> Lines(string name)
     {
-        using StreamReader text = new(Sim.Workloads.Kernel.CaptureText.Open(Captures.File(name)));
+        using StreamReader text = new(Sim.Workloads.Kernel.CaptureText.Open(Recordings.File(name)));
         while (text.ReadLine() is { } line)
         {
             yield return line;

@@ -124,6 +124,49 @@ internal sealed class TracepointLiftTests
         });
     }
 
+    // Two vCPU threads on two CPUs. vCPU 1 is in L0 while vCPU 0's thread calls kvm_flush_remote_tlbs: its next service or entry tells whether it saw the request.
+    [TestCase("kvm_service_local_tlb_flush_requests", "@6000 FlushRequest level=0 request=All vcpu=1 after_service_of=65535", "@7000 VmEnter")]
+    [TestCase("kvm_vcpu_kick", "@7000 VmEnter", "@7000 FlushRequest level=0 request=All vcpu=1 after_service_of=65535")]
+    public void A_remote_flush_reaches_a_vCPU_in_L0_before_its_next_service_or_else_after_its_entry(string function, string first, string second)
+    {
+        string text = $"""
+             nvmm-7 [000] 1.000000: kvm_entry: vcpu 0, rip 0x1000
+             nvmm-8 [001] 1.000001: kvm_entry: vcpu 1, rip 0x1000
+             nvmm-7 [000] 1.000002: kvm_exit: vcpu 0 reason npf rip 0x1000 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000
+             nvmm-7 [000] 1.000003: function: kvm_service_local_tlb_flush_requests
+             nvmm-8 [001] 1.000004: kvm_exit: vcpu 1 reason msr rip 0x1000 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000
+             nvmm-7 [000] 1.000005: function: kvm_flush_remote_tlbs
+             nvmm-8 [001] 1.000006: function: {function}
+             nvmm-8 [001] 1.000007: kvm_entry: vcpu 1, rip 0x1000
+
+            """;
+        (MemoryTrace trace, _) = Lift(() => new MemoryStream(Encoding.ASCII.GetBytes(text)), "test");
+        Assert.That(trace.Header.RecordsRemoteFlushes, Is.True);
+        string[] records = [.. Events(trace).OrderBy(e => e.Time).Select(e => $"@{e.Time} {e}")];
+        Assert.That(records, Has.Some.EqualTo("@5000 FlushRequest level=0 request=All vcpu=0 after_service_of=65535"));
+        Assert.That(records[^2], Does.StartWith(first));
+        Assert.That(records[^1], Does.StartWith(second));
+    }
+
+    // svm_flush_tlb_asid by itself between kvm_nested_vmenter and nested_svm_load_cr3 is svm_set_cr4's; behind another flush function it is that one's.
+    [TestCase("svm_flush_tlb_asid", 1)]
+    [TestCase("svm_flush_tlb_current\n             nvmm-7 [000] 1.000003: function: svm_flush_tlb_asid", 0)]
+    [TestCase("nested_svm_load_cr3\n             nvmm-7 [000] 1.000003: function: svm_flush_tlb_asid", 0)]
+    public void A_flush_by_itself_at_a_nested_entry_shows_another_CR4_PGE(string functions, int expected)
+    {
+        string text = $"""
+             nvmm-7 [000] 1.000000: kvm_entry: vcpu 0, rip 0x1000
+             nvmm-7 [000] 1.000001: kvm_exit: vcpu 0 reason vmrun rip 0x1000 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000
+             nvmm-7 [000] 1.000002: kvm_nested_vmenter: rip: 0x1003 vmcb: 0x5000 nested_rip: 0x200000 int_ctl: 0x0 event_inj: 0x0 nested_npt=y nested_cr3: 0x6000
+             nvmm-7 [000] 1.000003: function: {functions}
+             nvmm-7 [000] 1.000004: kvm_entry: vcpu 0, rip 0x200000
+
+            """;
+        (MemoryTrace trace, _) = Lift(() => new MemoryStream(Encoding.ASCII.GetBytes(text)), "test");
+        Assert.That(Events(trace).Where(e => e.Kind == RecordKind.SetCr4).Select(e => e.ToString()), Is.EqualTo(Enumerable.Repeat("SetCr4 level=2 value=0x20", expected)));
+        Assert.That(TraceVerifier.Run(trace).Errors, Is.Zero);
+    }
+
     [Test]
     public void A_kernel_without_nested_entry_events_enters_L2_where_the_entry_is_elsewhere()
     {
