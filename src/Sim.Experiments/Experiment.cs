@@ -4,6 +4,7 @@ using Sim.Core;
 using Sim.Core.Traces;
 using Sim.Kvm;
 using Sim.Reports.Results;
+using Sim.Reports.Timelines;
 using Sim.Workloads.Formats;
 
 namespace Sim.Experiments;
@@ -23,8 +24,12 @@ public sealed class Experiment
     public Experiment(RunConfiguration configuration)
     {
         _configuration = configuration;
-        _machines = trace => plan => new MachineReplay(new Machine(
-            plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes));
+        _machines = trace => plan =>
+        {
+            Machine Make(Action<IssuedInvalidation>? observer) => new(
+                plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes, observer);
+            return Timeline is { } timeline ? new TimelineReplay(Make, configuration, trace.Lanes, timeline) : new MachineReplay(Make(null));
+        };
     }
 
     /// <summary>An experiment with other machines: trace, then policy, to machine.</summary>
@@ -43,6 +48,9 @@ public sealed class Experiment
 
     /// <summary>Told the number of records read so far, after every few blocks.</summary>
     public Action<ulong>? Progress { get; init; }
+
+    /// <summary>Where the only policy's measured window is written down, event by event; null for nowhere. The caller completes it.</summary>
+    public ChromeTraceWriter? Timeline { get; init; }
 
     /// <summary>The command as typed, for provenance.</summary>
     public string CommandLine { get; init; } = "";
@@ -90,6 +98,11 @@ public sealed class Experiment
         WindowCursor cursor = new(windows);
         Func<RunPlan, IReplay> machine = _machines(source.Header);
         PolicyRun[] runs = [.. _configuration.Variants.SelectMany(variant => _configuration.Policies.Select(policy => new PolicyRun(new RunPlan(policy, variant), machine, windows.Interval)))];
+        if (Timeline is not null && runs.Length > 1)
+        {
+            throw new ConfigurationException($"A timeline shows one run, and this experiment has {runs.Length}. Name one policy, one seed and one machine.");
+        }
+
         ulong[] replayed = new ulong[3];
         bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)

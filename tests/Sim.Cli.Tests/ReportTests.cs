@@ -89,6 +89,28 @@ public sealed class ReportTests
         Assert.That(error, Does.Contain("cannot be read").And.Contain("-o DIR"));
     }
 
+    [Test]
+    public void A_timeline_is_written_for_one_policy_and_bounded_by_the_window()
+    {
+        Results();
+
+        (int code, _, string error) = Run("run", At("nested.nst"), "-p", "kvm-6.12", "--measure", "5K", "--timeline", At("t.json"), "-q");
+
+        Assert.That((code, error), Is.EqualTo((0, "")));
+        JsonElement events = JsonDocument.Parse(File.ReadAllText(At("t.json"))).RootElement.GetProperty("traceEvents");
+        Assert.That(events[0].GetProperty("args").GetProperty("name").GetString(), Is.EqualTo("kvm-6.12 on nested.nst"));
+        Assert.That(events.EnumerateArray().Select(e => e.GetProperty("name").GetString()), Does.Contain("L2 vCPU 0").And.Contain("nested VM-entry").And.Contain("L0: VMRESUME from L1"));
+    }
+
+    [Test]
+    public void A_run_that_ends_in_an_error_leaves_no_timeline()
+    {
+        Results();
+
+        Assert.That(Run("run", At("nested.nst"), "-p", "kvm-6.12", "--measure", "900M", "--timeline", At("t.json")).Code, Is.EqualTo(2));
+        Assert.That(Directory.GetFiles(_folder, "t.json*"), Is.Empty);
+    }
+
     private string Results()
     {
         Assert.That(Run("trace", "generate", "nested-ping-pong", At("nested.nst"), "accesses=20k", "seed=7").Code, Is.Zero);

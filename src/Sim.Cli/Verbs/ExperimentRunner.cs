@@ -4,6 +4,7 @@ using Sim.Core.Profiles;
 using Sim.Experiments;
 using Sim.Reports.Analysers;
 using Sim.Reports.Results;
+using Sim.Reports.Timelines;
 using Sim.Reports.Views;
 
 namespace Sim.Cli.Verbs;
@@ -17,16 +18,22 @@ internal static class ExperimentRunner
     /// <param name="options">The experiment's options.</param>
     /// <param name="configuration">What is simulated.</param>
     /// <param name="view">The tables to print if seeds are not repeated and nothing is swept.</param>
+    /// <param name="timeline">Where the measured window is written down, completed here; null for nowhere.</param>
     /// <returns>The exit code: that of the worst failed run, 130 if interrupted.</returns>
-    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view)
+    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view, ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
         bool quiet = parse.GetValue(invocation.Quiet);
         RunSet set;
         using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
-            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine };
+            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine, Timeline = timeline };
             set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interrupted);
+        }
+
+        if (set.Runs.All(run => run.Failure is null))
+        {
+            timeline?.Complete();
         }
 
         WriteFiles(parse, options, set);

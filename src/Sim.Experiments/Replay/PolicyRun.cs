@@ -29,6 +29,16 @@ internal interface IReplay
 
     /// <summary>See <see cref="Machine.RestartSafety"/>.</summary>
     void RestartSafety();
+
+    /// <summary>The next record is the first of the measured window.</summary>
+    void BeginWindow()
+    {
+    }
+
+    /// <summary>The last record was the last one of the measured window.</summary>
+    void EndWindow()
+    {
+    }
 }
 
 /// <summary>The real machine.</summary>
@@ -109,6 +119,7 @@ internal sealed class PolicyRun
                 if (segment.Phase == WindowPhase.Measure && _before is null)
                 {
                     _before = _machine!.Snapshot();
+                    _machine.BeginWindow();
                     _failedEntriesBefore = _machine.FailedVmEntries.Count;
                     _machine.RestartSafety();
                     _intervals = _interval > 0 ? new IntervalRecorder(_machine, _before, _interval) : null;
@@ -148,6 +159,7 @@ internal sealed class PolicyRun
                 _machine!.CheckConservation();
                 if (_before is not null)
                 {
+                    _machine.EndWindow();
                     statistics = _machine.Snapshot().Since(_before);
                     _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];

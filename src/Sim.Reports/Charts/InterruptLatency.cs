@@ -53,8 +53,8 @@ public sealed class InterruptLatency : IChart
             double share = 100.0 * seen / all;
             yield return RunLines.Row(
                 run.Run,
-                ("level", $"L{Labels.Inert(level)}"),
-                ("line", Labels.Inert($"{run.Run} {level}")),
+                ("level", $"L{InertText.OneLine(level)}"),
+                ("line", InertText.OneLine($"{run.Run} {level}")),
                 ("cycles", Math.Max(1, point.X)),
                 ("share", share),
                 ("from", $"{StackedBars.Exact(point.X)} cycles"),

@@ -25,13 +25,13 @@ public sealed class Occupancy : IChart
             foreach ((string of, string tag, IReadOnlyList<SeriesPoint> points) in tags.OrderByDescending(tag => tag.Points.Max(point => point.Y)).Take(TagsShown).OrderBy(tag => tag.Tag, StringComparer.Ordinal))
             {
                 array = of;
-                string name = Labels.Inert($"{run.Run}: {Short(tag)}");
+                string name = InertText.OneLine($"{run.Run}: {Short(tag)}");
                 names.Add(name);
                 long before = 0;
                 foreach (SeriesPoint point in points)
                 {
                     rows.Add(RunLines.Row(
-                        run.Run, ("row", name), ("tag", Labels.Inert(tag)), ("from", before), ("to", point.X), ("entries", point.Y), ("exact", $"{StackedBars.Exact(point.Y)} entries"), ("at", $"{StackedBars.Exact(point.X)} records")));
+                        run.Run, ("row", name), ("tag", InertText.OneLine(tag)), ("from", before), ("to", point.X), ("entries", point.Y), ("exact", $"{StackedBars.Exact(point.Y)} entries"), ("at", $"{StackedBars.Exact(point.X)} records")));
                     before = point.X;
                 }
             }
@@ -40,7 +40,7 @@ public sealed class Occupancy : IChart
         return rows.Count == 0
             ? Drawing.Without("TLB occupancy was not recorded: use --interval.")
             : new Specification(
-                $"Occupancy of {Labels.Inert(array)} by tag",
+                $"Occupancy of {InertText.OneLine(array)} by tag",
                 $"Entries that each tag holds at the end of each interval; at most {TagsShown} tags of a policy, those that hold most.",
                 new Layer(
                     new Mark("rect"),

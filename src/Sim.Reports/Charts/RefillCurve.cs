@@ -29,7 +29,7 @@ public sealed class RefillCurve : IChart
             .. points.Where(item => shown.Contains(item.Point.Level)).Select(item => RunLines.Row(
                 item.Run.Run,
                 ("level", Level(item.Point.Level)),
-                ("line", Labels.Inert($"{item.Run.Run} {item.Point.Level}")),
+                ("line", InertText.OneLine($"{item.Run.Run} {item.Point.Level}")),
                 ("nth", item.Point.Since + 1),
                 ("share", 100.0 * item.Point.Walks / item.Point.Accesses),
                 ("from", $"from access {StackedBars.Exact(item.Point.Since + 1)} on"),

@@ -27,7 +27,7 @@ internal static class RunLines
     /// <summary>A row with the run's name.</summary>
     public static JsonObject Row(string run, params IReadOnlyList<(string Member, JsonNode Value)> members)
     {
-        JsonObject row = new() { ["run"] = Labels.Inert(run) };
+        JsonObject row = new() { ["run"] = InertText.OneLine(run) };
         foreach ((string member, JsonNode value) in members)
         {
             row[member] = value;
@@ -36,5 +36,5 @@ internal static class RunLines
         return row;
     }
 
-    private static string[] Names(ReportInput input) => [.. input.Good.Select(run => Labels.Inert(run.Run))];
+    private static string[] Names(ReportInput input) => [.. input.Good.Select(run => InertText.OneLine(run.Run))];
 }

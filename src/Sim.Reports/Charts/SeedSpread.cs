@@ -18,7 +18,7 @@ public sealed class SeedSpread : IChart
             return Drawing.Without("The results have no repeated seeds: use --seeds.");
         }
 
-        Encoding y = new(Channel.Y, "run", ValueKind.Nominal) { Names = [.. sweep.Policies.Select(Labels.Inert)] };
+        Encoding y = new(Channel.Y, "run", ValueKind.Nominal) { Names = [.. sweep.Policies.Select(InertText.OneLine)] };
         Encoding X(string member) => new(Channel.X, member, ValueKind.Quantitative, Sweep.Unit) { Scale = ScaleKind.LinearNotFromZero };
         JsonObject[] dots = [.. sweep.Points.SelectMany(point => point.Costs.Select(cost => RunLines.Row(point.Policy, ("cost", cost), ("exact", Numbers.Fraction(cost)))))];
         JsonObject[] means = [.. sweep.Points.Select(point => RunLines.Row(point.Policy, ("cost", point.Mean), ("exact", Numbers.Fraction(point.Mean)), ("seeds", $"{point.Costs.Count}")))];

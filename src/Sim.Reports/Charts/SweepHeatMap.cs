@@ -18,14 +18,14 @@ public sealed class SweepHeatMap : IChart
             return Drawing.Without("The results have no two swept parameters: use 'nestsim sweep' with two of them.");
         }
 
-        string[] paths = [.. sweep.Paths.Select(Labels.Inert)];
+        string[] paths = [.. sweep.Paths.Select(InertText.OneLine)];
         JsonObject[] rows =
         [
             .. sweep.Points.Select(point => RunLines.Row(
                 point.Policy,
-                ("x", Labels.Inert(point.Values[0])),
+                ("x", InertText.OneLine(point.Values[0])),
                 ("y", RowName(point.Policy, point.Values[1])),
-                ("second", Labels.Inert(point.Values[1])),
+                ("second", InertText.OneLine(point.Values[1])),
                 ("cost", point.Mean),
                 ("exact", Numbers.Fraction(point.Mean)))),
         ];
@@ -36,7 +36,7 @@ public sealed class SweepHeatMap : IChart
                 new Mark("rect"),
                 rows,
                 new Encoding(Channel.Y, "y", ValueKind.Nominal) { Names = [.. sweep.Policies.SelectMany(policy => sweep.ValuesOf(1).Select(value => RowName(policy, value)))] },
-                new Encoding(Channel.X, "x", ValueKind.Ordinal, paths[0]) { Names = [.. sweep.ValuesOf(0).Select(Labels.Inert)] },
+                new Encoding(Channel.X, "x", ValueKind.Ordinal, paths[0]) { Names = [.. sweep.ValuesOf(0).Select(InertText.OneLine)] },
                 new Encoding(Channel.Color, "cost", ValueKind.Quantitative, Sweep.Unit) { Sequential = true })
             {
                 Tips = [("run", "policy"), ("x", paths[0]), ("second", paths[1]), ("exact", Sweep.Unit)],
@@ -46,5 +46,5 @@ public sealed class SweepHeatMap : IChart
         };
     }
 
-    private static string RowName(string policy, string value) => Labels.Inert($"{policy}: {value}");
+    private static string RowName(string policy, string value) => InertText.OneLine($"{policy}: {value}");
 }

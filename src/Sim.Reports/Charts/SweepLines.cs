@@ -21,14 +21,14 @@ public sealed class SweepLines : IChart
             return Drawing.Without("The results have no single swept parameter with two or more values: use 'nestsim sweep'.");
         }
 
-        string[] policies = [.. sweep.Policies.Select(Labels.Inert)];
+        string[] policies = [.. sweep.Policies.Select(InertText.OneLine)];
         IReadOnlyList<string> values = sweep.ValuesOf(0);
         double?[] numbers = [.. values.Select(SeriesFigures.Number)];
         bool numeric = numbers.All(number => number is not null);
-        string path = Labels.Inert(sweep.Paths[0]);
+        string path = InertText.OneLine(sweep.Paths[0]);
         Encoding x = numeric
             ? new Encoding(Channel.X, "value", ValueKind.Quantitative, path) { Scale = numbers.Min() > 0 && numbers.Max() >= WideRange * numbers.Min() ? ScaleKind.Log2 : ScaleKind.LinearNotFromZero }
-            : new Encoding(Channel.X, "value", ValueKind.Ordinal, path) { Names = [.. values.Select(Labels.Inert)] };
+            : new Encoding(Channel.X, "value", ValueKind.Ordinal, path) { Names = [.. values.Select(InertText.OneLine)] };
         Encoding y = new(Channel.Y, "cost", ValueKind.Quantitative, Sweep.Unit) { Scale = ScaleKind.LinearNotFromZero };
         Encoding colour = new(Channel.Color, "run", ValueKind.Nominal) { Names = policies, Range = Palette.Colours(policies.Length) };
         JsonObject[] rows = [.. sweep.Points.Select(point => Row(point, numeric))];
@@ -51,11 +51,11 @@ public sealed class SweepLines : IChart
 
     private static JsonObject Row(SweepPoint point, bool numeric) => RunLines.Row(
         point.Policy,
-        ("value", numeric ? JsonValue.Create(SeriesFigures.Number(point.Values[0])!.Value) : JsonValue.Create(Labels.Inert(point.Values[0]))),
+        ("value", numeric ? JsonValue.Create(SeriesFigures.Number(point.Values[0])!.Value) : JsonValue.Create(InertText.OneLine(point.Values[0]))),
         ("cost", point.Mean),
         ("least", point.Costs.Min()),
         ("most", point.Costs.Max()),
-        ("at", Labels.Inert(point.Values[0])),
+        ("at", InertText.OneLine(point.Values[0])),
         ("exact", Numbers.Fraction(point.Mean)),
         ("seeds", point.Costs.Count == 1 ? "1" : $"{point.Costs.Count}, from {Numbers.Fraction(point.Costs.Min())} to {Numbers.Fraction(point.Costs.Max())}"));
 }

@@ -6,19 +6,26 @@ namespace Sim.Reports.Views;
 /// <summary>Text that a trace or a file supplied, made harmless for a reader or a format. Nothing is lost: what would act is shown as its code.</summary>
 public static class InertText
 {
-    /// <summary>Control characters, line separators and those that change the direction of text as <c>\u202e</c>: what is left is one line that reads as it is stored.</summary>
+    /// <summary>
+    /// Control characters, line separators, those that change the direction of text or have no width, and lone surrogates as <c>\u202e</c>: what is left is one line that reads as
+    /// it is stored.
+    /// </summary>
     public static string OneLine(string text)
     {
         StringBuilder inert = new(text.Length);
-        foreach (char c in text)
+        for (int i = 0; i < text.Length; i++)
         {
-            if (IsHarmless(c))
+            if (char.IsSurrogatePair(text, i))
             {
-                inert.Append(c);
+                inert.Append(text, i++, 2);
+            }
+            else if (IsHarmless(text[i]))
+            {
+                inert.Append(text[i]);
             }
             else
             {
-                inert.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+                inert.Append(CultureInfo.InvariantCulture, $"\\u{(int)text[i]:x4}");
             }
         }
 
@@ -52,6 +59,6 @@ public static class InertText
     public static string GitHubProperty(string text) => GitHubMessage(text).Replace(":", "%3A", StringComparison.Ordinal).Replace(",", "%2C", StringComparison.Ordinal);
 
     /// <summary>False for what acts instead of being read.</summary>
-    private static bool IsHarmless(char c) =>
-        !char.IsControl(c) && c is not ('\u2028' or '\u2029' or '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069') or '\uFFFE' or '\uFFFF');
+    private static bool IsHarmless(char c) => char.GetUnicodeCategory(c) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+        or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
 }

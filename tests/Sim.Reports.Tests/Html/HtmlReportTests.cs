@@ -55,7 +55,7 @@ public sealed partial class HtmlReportTests
 
         Assert.That(page, Does.Not.Contain("<img").And.Not.Contain("\u202E").And.Not.Contain("onerror=alert(1)>\""));
         Assert.That(Regex.Count(page, "</script>"), Is.EqualTo(2), "the data's and the script's own");
-        Assert.That(page, Does.Contain(@"&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;\u202E\u000A=1&#x2B;1"));
+        Assert.That(page, Does.Contain(@"&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;\u202e\u000a=1&#x2B;1"));
     }
 
     [Test]

@@ -25,7 +25,7 @@ public sealed class VerdictTests
         Verdict verdict = Of(("a", 1_000, Safe), ("b", 500, Stale), ("c", 2_000, Safe));
 
         Assert.That(verdict.Headline, Is.EqualTo("a, the reference, is cheapest; safe on this trace."));
-        Assert.That(verdict.Sentences, Does.Contain("b (50.0% cheaper) is no choice: 12 stale use."));
+        Assert.That(verdict.Sentences, Does.Contain("b (50.0% cheaper) is no choice: unsafe, 12 stale use."));
         Assert.That(verdict.Standings.Select(standing => standing.Judgement), Is.EqualTo(new[] { Judgement.Safe, Judgement.Unsafe, Judgement.Safe }));
     }
 
@@ -44,7 +44,18 @@ public sealed class VerdictTests
         Verdict verdict = Of(("a", 1_000, null), ("never", 100, null), ("c", 1_100, null));
 
         Assert.That(verdict.Headline, Is.EqualTo("a, the reference, is cheapest; safety not judged."));
-        Assert.That(verdict.Sentences, Does.Contain("never (90.0% cheaper) is no choice: it is a yardstick, unsafe by design."));
+        Assert.That(verdict.Sentences, Does.Contain("never (90.0% cheaper) is no choice: a yardstick, unsafe by design."));
+    }
+
+    [Test]
+    public void Never_is_no_choice_even_where_nothing_went_wrong()
+    {
+        Verdict verdict = Of(("a", 1_000, Safe), ("never", 100, Safe));
+
+        Assert.That(verdict.Headline, Is.EqualTo("a is the only policy to choose from: safe on this trace."));
+        Assert.That(verdict.Sentences, Does.Contain("never (90.0% cheaper) is no choice: a yardstick; that nothing went wrong on this trace is no promise."));
+        Assert.That(verdict.Standings[1].Judgement, Is.EqualTo(Judgement.Yardstick));
+        Assert.That(Of(("a", 1_000, Safe), ("never", 100, Stale)).Standings[1].Judgement, Is.EqualTo(Judgement.Unsafe), "what the oracle saw goes first");
     }
 
     [TestCase(1_000_999, "a and c cost practically the same (less than 0.1% more).")]
