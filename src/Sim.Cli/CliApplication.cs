@@ -87,7 +87,9 @@ public static class CliApplication
         {
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
+            SweepVerb.Create(invocation),
             ExplainVerb.Create(invocation),
+            GateVerb.Create(invocation),
             ReportVerb.Create(invocation),
             ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),

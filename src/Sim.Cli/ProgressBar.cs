@@ -1,9 +1,10 @@
+using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 
 namespace Sim.Cli;
 
-/// <summary>One line on a terminal's standard error that says how far a replay is; nothing anywhere else.</summary>
+/// <summary>One line on a terminal's standard error that says how far a replay or an import is; nothing anywhere else.</summary>
 internal sealed class ProgressBar : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
@@ -12,12 +13,26 @@ internal sealed class ProgressBar : IDisposable
     private readonly long _started = Stopwatch.GetTimestamp();
     private TimeSpan _shown;
     private int _width;
+    private ulong _lines;
+
+    /// <summary>A bar as the command line wants it.</summary>
+    public static ProgressBar Of(Invocation invocation, ParseResult parse) =>
+        new(invocation.Terminal, !parse.GetValue(invocation.Quiet) && parse.GetValue(invocation.Progress) == "auto");
 
     /// <summary>A bar, or one that never shows.</summary>
     public ProgressBar(Terminal terminal, bool wanted) => _error = wanted && terminal.ErrorIsTerminal ? terminal.Error : null;
 
     /// <summary>Says how many records were replayed.</summary>
-    public void Report(ulong records)
+    public void Report(ulong records) => Show(records, "records");
+
+    /// <summary>Says that so many more lines of a recording were read.</summary>
+    public void AddLines(long lines)
+    {
+        _lines += (ulong)lines;
+        Show(_lines, "lines");
+    }
+
+    private void Show(ulong count, string unit)
     {
         TimeSpan elapsed = Stopwatch.GetElapsedTime(_started);
         if (_error is null || elapsed - _shown < Interval)
@@ -26,7 +41,7 @@ internal sealed class ProgressBar : IDisposable
         }
 
         _shown = elapsed;
-        string line = string.Create(CultureInfo.InvariantCulture, $"{records / 1e6:0.0} M records, {records / 1e6 / elapsed.TotalSeconds:0.0} M/s, {elapsed.TotalSeconds:0} s");
+        string line = string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:0.0} M {unit}, {count / 1e6 / elapsed.TotalSeconds:0.0} M/s, {elapsed.TotalSeconds:0} s");
         _error.Write("\r" + line.PadRight(_width));
         _width = line.Length;
     }

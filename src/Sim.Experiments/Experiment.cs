@@ -4,12 +4,13 @@ using Sim.Core;
 using Sim.Core.Traces;
 using Sim.Kvm;
 using Sim.Reports.Results;
+using Sim.Reports.Timelines;
 using Sim.Workloads.Formats;
 
 namespace Sim.Experiments;
 
 /// <summary>
-/// Runs every policy of a configuration over one trace. Each block is decoded once and replayed by all; results are the same, byte for
+/// Runs every policy of a configuration, on each of its machines, over one trace. Each block is decoded once and replayed by all; results are the same, byte for
 /// byte, for any number of jobs.
 /// </summary>
 public sealed class Experiment
@@ -17,26 +18,39 @@ public sealed class Experiment
     private const int BatchBlocks = 4;
 
     private readonly RunConfiguration _configuration;
-    private readonly Func<int, Func<string, IReplay>> _machines;
+    private readonly Func<TraceHeader, Func<RunPlan, IReplay>> _machines;
 
     /// <summary>An experiment with the real machine.</summary>
     public Experiment(RunConfiguration configuration)
-        : this(configuration, lanes => policy => new MachineReplay(new Machine(configuration.Machine, Components.Policies.Create(policy), configuration.Replay, lanes)))
-    {
-    }
-
-    /// <summary>An experiment with other machines: lanes, then policy, to machine.</summary>
-    internal Experiment(RunConfiguration configuration, Func<int, Func<string, IReplay>> machines)
     {
         _configuration = configuration;
-        _machines = machines;
+        _machines = trace => plan =>
+        {
+            Machine Make(Action<IssuedInvalidation>? observer) => new(
+                plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes, observer);
+            return Timeline is { } timeline ? new TimelineReplay(Make, configuration, trace.Lanes, timeline) : new MachineReplay(Make(null));
+        };
     }
 
-    /// <summary>Threads over policies. With more than one, the next blocks are decoded meanwhile.</summary>
+    /// <summary>An experiment with other machines: trace, then policy, to machine.</summary>
+    internal Experiment(RunConfiguration configuration, Func<TraceHeader, Func<string, IReplay>> machines)
+    {
+        _configuration = configuration;
+        _machines = trace =>
+        {
+            Func<string, IReplay> machine = machines(trace);
+            return plan => machine(plan.Policy);
+        };
+    }
+
+    /// <summary>Threads over runs. With more than one, the next blocks are decoded meanwhile.</summary>
     public int Jobs { get; init; } = 1;
 
     /// <summary>Told the number of records read so far, after every few blocks.</summary>
     public Action<ulong>? Progress { get; init; }
+
+    /// <summary>Where the only policy's measured window is written down, event by event; null for nowhere. The caller completes it.</summary>
+    public ChromeTraceWriter? Timeline { get; init; }
 
     /// <summary>The command as typed, for provenance.</summary>
     public string CommandLine { get; init; } = "";
@@ -82,8 +96,13 @@ public sealed class Experiment
         DateTime started = DateTime.UtcNow;
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
-        Func<string, IReplay> machine = _machines(source.Header.Lanes);
-        PolicyRun[] runs = [.. _configuration.Policies.Select(policy => new PolicyRun(policy, machine, windows.Interval))];
+        Func<RunPlan, IReplay> machine = _machines(source.Header);
+        PolicyRun[] runs = [.. _configuration.Variants.SelectMany(variant => _configuration.Policies.Select(policy => new PolicyRun(new RunPlan(policy, variant), machine, windows.Interval)))];
+        if (Timeline is not null && runs.Length > 1)
+        {
+            throw new ConfigurationException($"A timeline shows one run, and this experiment has {runs.Length}. Name one policy, one seed and one machine.");
+        }
+
         ulong[] replayed = new ulong[3];
         bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)

@@ -27,6 +27,7 @@ public sealed partial class CliTests
     [TestCase("--help", "help.txt")]
     [TestCase("compare --help", "help-compare.txt")]
     [TestCase("config show --help", "help-config-show.txt")]
+    [TestCase("report --help", "help-report.txt")]
     [TestCase("trace --help", "help-trace.txt")]
     [TestCase("trace cut --help", "help-trace-cut.txt")]
     [TestCase("trace events --help", "help-trace-events.txt")]
@@ -79,8 +80,9 @@ public sealed partial class CliTests
         Assert.That(Run("list", "replacements").Output, Does.Contain("plru4-mru3\n"));
         Assert.That(Run("list", "invalidations").Output, Does.Contain("InvvpidSingle\n"));
         Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
+        Assert.That(Run("list", "footprints").Output, Does.StartWith("kvm-6.12-vmx  Linux 6.12 KVM"));
         Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]"));
-        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(8));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(10));
     }
 
     [Test]
@@ -299,6 +301,36 @@ public sealed partial class CliTests
 
         Assert.That(report, Does.Contain("This is a bug in nestsim").And.Contain("accesses = 1").And.Contain("command: nestsim run x"));
         Assert.That(Version().IsMatch(report), Is.True, report);
+    }
+
+    [Test]
+    public void Validate_scenarios_says_what_held_and_ends_with_1_if_something_did_not()
+    {
+        const string Good = "nestsim-scenario 1\ntitle t\nmachine l0_ept=off\nvmcs A vpid=1\nL1 enters A\nL2 exits\n---\nL1 enters A vpid=2\nexpect kvm-5.14 flushes INVVPID(vpid02) at nested_entry\n";
+        string file = Path.Combine(_folder, "mine.scenario");
+        File.WriteAllText(file, Good);
+        (int code, string output, string error) = Run("validate", "scenarios", file, "-v");
+        Assert.That((code, error), Is.EqualTo((0, "")));
+        Assert.That(output, Does.Match(@"(?m)^mine +1 +1 +1 +0 +good$").And.Contain("mine.scenario:9: kvm-5.14: as expected, INVVPID(vpid02) at nested_entry"));
+
+        File.WriteAllText(file, Good.Replace("vpid02", "vpid01", StringComparison.Ordinal));
+        (code, output, _) = Run("validate", "scenarios", _folder);
+        Assert.That(code, Is.EqualTo(1));
+        Assert.That(output, Does.Match(@"(?m)^mine +1 +1 +0 +1 +BAD$").And.Contain("expected 'kvm-5.14 flushes INVVPID(vpid01) at nested_entry', found INVVPID(vpid02) at nested_entry"));
+
+        File.WriteAllText(file, Good.Replace("L1 enters A vpid=2", "L1 entres A", StringComparison.Ordinal));
+        (code, _, error) = Run("validate", "scenarios", file);
+        Assert.That((code, error), Is.EqualTo((3, $"{file}: line 8: expected what L1 does, found 'entres'. Did you mean enters, exits, sets?\n")));
+        Assert.That(Run("validate", "scenarios", Path.Combine(_folder, "no.scenario")).Code, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void A_scenario_runs_as_a_trace_on_the_machine_that_it_names_unless_an_option_says_otherwise()
+    {
+        string file = Path.Combine(_folder, "mine.scenario");
+        File.WriteAllText(file, "nestsim-scenario 1\ntitle t\nmachine l0_ept=off\nprocess P\npage heap\nL1 loads P\nL1 reads heap\n");
+        Assert.That(Run("run", file, "--policy", "kvm-6.12", "-v", "-q").Output, Does.Match(@"vm\.implied_exits +1\b"), "shadow paging intercepts MOV to CR3");
+        Assert.That(Run("run", file, "--policy", "kvm-6.12", "-v", "-q", "--set", "machine.l0_ept=true").Output, Does.Match(@"vm\.implied_exits +0\b"));
     }
 
     private static (int Code, string Output, string Error) Run(params string[] args)

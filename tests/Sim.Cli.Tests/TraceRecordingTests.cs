@@ -172,12 +172,59 @@ public sealed class TraceRecordingTests
         Assert.That(File.ReadAllLines(key)[1..], Is.EqualTo(new[]
         {
             "1,20,0,-1,INVVPID,1,0x1,0x0,Vpid01,,0,0,None,0,1",
-            "7,60,0,0,INVEPT,1,0xf01e,0x0,Eptp02,20,1,1,NestedEntry,1,2",
+            "9,60,0,0,INVEPT,1,0xf01e,0x0,Eptp02,20,1,1,NestedEntry,1,2",
         }));
         Assert.That(File.ReadAllText(byPolicy), Does.Not.Contain("Invvpid level=0").And.Not.Contain("Invept level=0").And.Not.Contain("kind=L0ToL2 vcpu=0 vmcs=0x0 vpid=2"));
         Assert.That(File.ReadAllText(asRecorded), Does.Contain("Invvpid level=0 type=1 vpid=1").And.Contain("Invept level=0 type=1").And.Contain("kind=L0ToL2 vcpu=0 vmcs=0x0 vpid=2 eptp=0xf01e"));
         Assert.That(Run("trace", "info", asRecorded).Output, Does.Contain("as_recorded = yes"));
         Assert.That(Run("trace", "verify", byPolicy).Code + Run("trace", "verify", asRecorded).Code, Is.Zero);
+    }
+
+    // The capture's vCPU was there before, so nothing of its first load is compared; vmcs02 is new: INVEPT global, INVVPID(vpid02), INVEPT(eptp02), and INVEPT global for the new root's table.
+    [Test]
+    public void Validate_flushes_passes_or_fails_by_exit_code_and_shows_the_differences()
+    {
+        string matching = Write("m.txt", Hardware.Replace("160 7 0 R INVEPT type=1 d0=f01e d1=0", """
+            160 7 0 R INVEPT type=2 d0=0 d1=0
+            161 7 0 R INVEPT type=1 d0=f01e d1=0
+            162 7 0 R INVVPID type=1 d0=2 d1=0
+            """, StringComparison.Ordinal).Replace("120 3 0 R INVVPID type=1 d0=1 d1=0\n", "", StringComparison.Ordinal));
+        string csv = Path.Combine(_folder, "f.csv");
+        (int code, string output, string error) = Run("validate", "flushes", matching, "--csv", csv);
+        Assert.That((code, output.Split('\n')[0]), Is.EqualTo((0, "m.txt under kvm-6.12.117: 3 of 3 flushes matched, 0 missed, 0 invented")), output);
+        Assert.That(error, Does.Contain("2 transitions were put in"));
+        Assert.That(File.ReadAllLines(csv)[0], Is.EqualTo("match,kind,operand,place,rule,from_host,lane,vcpu,time,explanation"));
+
+        (code, output, _) = Run("validate", "flushes", Write("c.txt", Hardware), "--policy", "never");
+        Assert.That((code, output.Split('\n')[0]), Is.EqualTo((1, "c.txt under never: 1 of 2 flushes matched, 1 missed, 1 invented")), output);
+        Assert.That(output, Does.Contain("Missed: INVVPID single(vpid01) at 20 on CPU 0, vCPU -1, after before the first exit").And.Contain("Invented: INVEPT global(all) at 50 on CPU 0, vCPU 0, after L1 VMLAUNCH, nested entry"));
+
+        Assert.That(Run("validate", "flushes", "-").Code, Is.EqualTo(2));
+    }
+
+    // The page that L0 takes away while it handles L2's CPUID cannot be told from what the guests did: one INVEPT global more, at 195, and kvm_flush_remote_tlbs at 193. The call at 165 is L1's VMLAUNCH.
+    [Test]
+    public void A_remote_flush_with_a_cause_in_L0_enters_from_the_function_trace()
+    {
+        string capture = Write("h.txt", Hardware.Replace("120 3 0 R INVVPID type=1 d0=1 d1=0\n", "", StringComparison.Ordinal).Replace("160 7 0 R INVEPT type=1 d0=f01e d1=0", """
+            160 7 0 R INVEPT type=2 d0=0 d1=0
+            161 7 0 R INVEPT type=1 d0=f01e d1=0
+            162 7 0 R INVVPID type=1 d0=2 d1=0
+            """, StringComparison.Ordinal).Replace("200 10 0 R VMPTRLD a000 0 0", """
+            195 9 0 R INVEPT type=2 d0=0 d1=0
+            200 10 0 R VMPTRLD a000 0 0
+            """, StringComparison.Ordinal));
+        string ftrace = Write("f.txt", """
+            nvmm-1 [000] 0.000000162: function: kvm_flush_remote_tlbs
+            nvmm-1 [000] 0.000000193: function: kvm_flush_remote_tlbs_range
+            nvmm-1 [000] 0.000000193: function: kvm_flush_remote_tlbs
+
+            """);
+        Assert.That(Run("validate", "flushes", capture).Output.Split('\n')[0], Does.EndWith("3 of 4 flushes matched, 1 missed, 0 invented"));
+        string csv = Path.Combine(_folder, "f.csv");
+        (int code, string output, string error) = Run("validate", "flushes", capture, "--ftrace", ftrace, "--csv", csv);
+        Assert.That((code, output.Split('\n')[0]), Is.EqualTo((0, "h.txt under kvm-6.12.117: 4 of 4 flushes matched, 0 missed, 0 invented")), output + error);
+        Assert.That(File.ReadAllLines(csv)[^1], Is.EqualTo("Matched,INVEPT global,all,\"L2 CPUID, nested exit\",host/recorded_request,yes,0,0,95,"));
     }
 
     [TestCase("empty", "offset 0: expected the text of a hardware capture or of kernel events, found an empty file")]

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Sim.Core;
 using Sim.Experiments;
+using Sim.Workloads.Formats;
 
 namespace Sim.Cli.Verbs;
 
@@ -21,10 +22,15 @@ internal sealed class ConfigurationOptions
     private readonly Option<bool> _walkBreakdown = new("--walk-breakdown") { Description = "Count walks by page size, page and code site, for 'nestsim explain'" };
     private readonly Option<string?> _seed = new("--seed") { Description = "Seed of random replacement", HelpName = "number" };
 
+    private readonly Option<string?> _seeds = new("--seeds") { Description = "Repeat with so many seeds, and give mean, interval and a paired test", HelpName = "number" };
+
+    /// <summary>The trace, which may say which machine it was made for; null if the command has none.</summary>
+    public Argument<string>? Trace { get; init; }
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed })
+        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed, _seeds })
         {
             command.Options.Add(option);
         }
@@ -42,7 +48,7 @@ internal sealed class ConfigurationOptions
                 : throw new ConfigurationException($"--set '{set}': expected path=value, as in --set second_level[0].ways=8."));
         }
 
-        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_interval, "windows.interval"), (_seed, "machine.seed") })
+        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_interval, "windows.interval"), (_seed, "machine.seed"), (_seeds, "seeds") })
         {
             if (parse.GetValue(option) is { } value)
             {
@@ -59,7 +65,19 @@ internal sealed class ConfigurationOptions
         }
 
         assignments.AddRange(others);
-        return RunConfiguration.Load(parse.GetValue(_config), assignments);
+        return RunConfiguration.Load(parse.GetValue(_config), assignments, Trace is null ? [] : SuggestedBy(parse.GetValue(Trace)!));
+    }
+
+    /// <summary>What the trace's header suggests. Standard input can be read only once: it suggests nothing.</summary>
+    private static IReadOnlyList<Assignment> SuggestedBy(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return [];
+        }
+
+        using TraceFile trace = TraceFile.Open(path);
+        return RunConfiguration.SuggestedBy(trace.Header);
     }
 
     /// <summary>A comma-separated list, given once or several times, as the assignment of an array; nothing if it was not given.</summary>
@@ -81,7 +99,7 @@ internal sealed class ExperimentOptions
     public Argument<string> Trace { get; } = new("trace") { Description = "Trace file in any format of 'nestsim list formats', or - for standard input" };
 
     /// <summary>What is simulated.</summary>
-    public ConfigurationOptions Configuration { get; } = new();
+    public ConfigurationOptions Configuration { get; }
 
     /// <summary>Result file.</summary>
     public Option<string?> Json { get; } = new("--json") { Description = "Write results and provenance as JSON", HelpName = "file" };
@@ -91,6 +109,9 @@ internal sealed class ExperimentOptions
 
     /// <summary>Result folder.</summary>
     public Option<string?> Out { get; } = new("--out", "-o") { Description = "Write results.json, results.csv and config.json into a folder", HelpName = "folder" };
+
+    /// <summary>The options.</summary>
+    public ExperimentOptions() => Configuration = new ConfigurationOptions { Trace = Trace };
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)

@@ -4,6 +4,7 @@ using Sim.Core.Profiles;
 using Sim.Experiments;
 using Sim.Reports.Analysers;
 using Sim.Reports.Results;
+using Sim.Reports.Timelines;
 using Sim.Reports.Views;
 
 namespace Sim.Cli.Verbs;
@@ -16,22 +17,33 @@ internal static class ExperimentRunner
     /// <param name="parse">The parsed command line.</param>
     /// <param name="options">The experiment's options.</param>
     /// <param name="configuration">What is simulated.</param>
-    /// <param name="view">The tables to print.</param>
+    /// <param name="view">The tables to print if seeds are not repeated and nothing is swept.</param>
+    /// <param name="timeline">Where the measured window is written down, completed here; null for nowhere.</param>
     /// <returns>The exit code: that of the worst failed run, 130 if interrupted.</returns>
-    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view)
+    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view, ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
         bool quiet = parse.GetValue(invocation.Quiet);
         RunSet set;
-        using (ProgressBar progress = new(terminal, !quiet && parse.GetValue(invocation.Progress) == "auto"))
+        using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
-            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.Policies.Count), Progress = progress.Report, CommandLine = invocation.CommandLine };
+            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine, Timeline = timeline };
             set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interrupted);
+        }
+
+        if (set.Runs.All(run => run.Failure is null))
+        {
+            timeline?.Complete();
         }
 
         WriteFiles(parse, options, set);
         terminal.Output.Write(Title(set) + "\n\n");
-        TableWriter.Write(terminal.Output, view(set), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+        TableWriter.Write(terminal.Output, configuration.Over.Count > 0 ? SweepView.Of(set) : configuration.Seeds > 1 ? SeedView.Of(set) : view(set), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+        if (configuration.Seeds > 1 && configuration.Over.Count == 0 && SeedView.Unmoved(set) is { Count: > 0 } unmoved)
+        {
+            terminal.Output.Write($"\nThe seed changes nothing at all for {string.Join(", ", unmoved)}: the model is deterministic, and nothing in this machine replaces at random. Their numbers are exact; more seeds say no more.\n");
+        }
+
         foreach (string line in SafetyView.Stories(set.Runs))
         {
             terminal.Output.Write(line + "\n");
@@ -108,6 +120,6 @@ internal static class ExperimentRunner
         Session session = set.Session;
         terminal.Error.Write(string.Create(
             CultureInfo.InvariantCulture,
-            $"{set.Runs.Count} {(set.Runs.Count == 1 ? "policy" : "policies")} in {session.ElapsedSeconds:0.00} s, {session.RecordsPerSecond / 1e6:0.0} M records/s, {session.Jobs} {(session.Jobs == 1 ? "job" : "jobs")}\n"));
+            $"{set.Runs.Count} {(set.Runs[0].Parameters.Count > 0 ? "runs" : set.Runs.Count == 1 ? "policy" : "policies")} in {session.ElapsedSeconds:0.00} s, {session.RecordsPerSecond / 1e6:0.0} M records/s, {session.Jobs} {(session.Jobs == 1 ? "job" : "jobs")}\n"));
     }
 }

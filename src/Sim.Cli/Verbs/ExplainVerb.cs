@@ -47,7 +47,7 @@ internal static class ExplainVerb
                 : FromTrace(invocation, parse, configuration, given);
             if ((before.Failure ?? after.Failure) is { } failure)
             {
-                invocation.Terminal.Error.Write($"{(before.Failure is null ? after : before).Run}: {failure.Message}\n");
+                invocation.Terminal.Error.Write(InertText.OneLine($"{(before.Failure is null ? after : before).Run}: {failure.Message}") + "\n");
                 return failure.ExitCode;
             }
 
@@ -68,7 +68,7 @@ internal static class ExplainVerb
             new Assignment("machine.walk_breakdown", "true", "explain"),
             new Assignment("policies", JsonSerializer.Serialize(given[1..]), "explain"),
             new Assignment("reference", "null", "explain"));
-        using ProgressBar progress = new(invocation.Terminal, !parse.GetValue(invocation.Quiet) && parse.GetValue(invocation.Progress) == "auto");
+        using ProgressBar progress = ProgressBar.Of(invocation, parse);
         RunSet set = new Experiment(configuration) { Jobs = Math.Min(2, Environment.ProcessorCount), Progress = progress.Report, CommandLine = invocation.CommandLine }.Run(given[0], invocation.Terminal.Interrupted);
         return (set.Runs[0], set.Runs[1], set.Partial);
     }

@@ -40,7 +40,13 @@ internal static class TraceEventsVerb
         command.SetAction(parse =>
         {
             string path = parse.GetValue(file)!;
-            EventSummary summary = Summarise(path, parse.GetValue(ticks) is { } text ? TicksPerSecond(text, ticks.Name) : null);
+            long? rate = parse.GetValue(ticks) is { } text ? TicksPerSecond(text, ticks.Name) : null;
+            EventSummary summary;
+            using (ProgressBar progress = ProgressBar.Of(invocation, parse))
+            {
+                summary = Summarise(path, rate, progress.AddLines);
+            }
+
             if (parse.GetValue(csv) is { } target)
             {
                 ResultFiles.Write(target, Csv(summary));
@@ -65,17 +71,17 @@ internal static class TraceEventsVerb
         Description = "Hardware capture, or kernel events as text (trace-cmd report, perf script, tracefs); plain, gzip, xz or zstd; - for standard input",
     };
 
-    private static EventSummary Summarise(string path, long? ticksPerSecond)
+    private static EventSummary Summarise(string path, long? ticksPerSecond, Action<long> progress)
     {
         string name = CaptureText.NameOf(path);
         Stream content = CaptureText.Open(path, out CaptureKind kind);
         if (kind == CaptureKind.Hardware)
         {
-            using HwLogReader hardware = new(content, name);
+            using HwLogReader hardware = new(content, name, progress);
             return HwSummary.Of(hardware, name, ticksPerSecond ?? HwSummary.DefaultTicksPerSecond);
         }
 
-        using TracepointReader kernel = new(content, name);
+        using TracepointReader kernel = new(content, name, progress);
         return TracepointSummary.Of(kernel, name, ticksPerSecond ?? TracepointSummary.DefaultTicksPerSecond);
     }
 

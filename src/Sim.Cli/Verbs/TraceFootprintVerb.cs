@@ -27,12 +27,18 @@ internal static class TraceFootprintVerb
         command.SetAction(parse =>
         {
             string target = parse.GetValue(output)!;
-            FootprintModel model = FootprintRecording.Learn(
-                parse.GetValue(files)!,
-                parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(target),
-                parse.GetValue(summary) ?? $"What L0 and L1 touch, learned from {string.Join(", ", parse.GetValue(files)!.Select(Path.GetFileName))}",
-                parse.GetValue(vendor) == "amd" ? Vendor.Amd : Vendor.Intel,
-                parse.GetValue(kernel)!);
+            FootprintModel model;
+            using (ProgressBar progress = ProgressBar.Of(invocation, parse))
+            {
+                model = FootprintRecording.Learn(
+                    parse.GetValue(files)!,
+                    parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(target),
+                    parse.GetValue(summary) ?? $"What L0 and L1 touch, learned from {string.Join(", ", parse.GetValue(files)!.Select(Path.GetFileName))}",
+                    parse.GetValue(vendor) == "amd" ? Vendor.Amd : Vendor.Intel,
+                    parse.GetValue(kernel)!,
+                    progress.AddLines);
+            }
+
             ResultFiles.Write(target, FootprintFile.ToText(model));
             if (!parse.GetValue(invocation.Quiet))
             {

@@ -34,8 +34,14 @@ internal static class TraceLiftVerb
         command.SetAction(parse =>
         {
             string path = parse.GetValue(file)!;
-            Request request = new(path, parse.GetValue(output)!, parse.GetValue(format), parse.GetValue(asRecorded), parse.GetValue(key));
-            Outcome outcome = KindOf(path) == CaptureKind.Hardware ? LiftHardware(request) : LiftKernelEvents(request);
+            Request request;
+            Outcome outcome;
+            using (ProgressBar progress = ProgressBar.Of(invocation, parse))
+            {
+                request = new Request(path, parse.GetValue(output)!, parse.GetValue(format), parse.GetValue(asRecorded), parse.GetValue(key), progress.AddLines);
+                outcome = KindOf(path) == CaptureKind.Hardware ? LiftHardware(request) : LiftKernelEvents(request);
+            }
+
             Tell(invocation.Terminal.Error, request, outcome, parse.GetValue(invocation.Quiet));
             return CliApplication.Success;
         });
@@ -67,7 +73,7 @@ internal static class TraceLiftVerb
         Finish(request, writer, result.AnswerKey.Select(Row));
         return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.Findings, result.Findings.Worst == Severity.DataLoss);
 
-        HwLogReader Open() => new(CaptureText.Open(request.Path), request.Path);
+        HwLogReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
     }
 
     private static Outcome LiftKernelEvents(Request request)
@@ -91,7 +97,7 @@ internal static class TraceLiftVerb
         Finish(request, writer, result.Flushes.Select(Row));
         return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, result.Findings, result.DataLoss);
 
-        TracepointReader Open() => new(CaptureText.Open(request.Path), request.Path);
+        TracepointReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
     }
 
     private static TraceHeader With(TraceHeader header, string property, string value) =>
@@ -147,7 +153,7 @@ internal static class TraceLiftVerb
         }
     }
 
-    private sealed record Request(string Path, string Output, string? Format, bool AsRecorded, string? AnswerKey)
+    private sealed record Request(string Path, string Output, string? Format, bool AsRecorded, string? AnswerKey, Action<long> Progress)
     {
         public string Source => System.IO.Path.GetFileName(Path);
     }

@@ -143,6 +143,11 @@ internal static class TraceWeaveVerb
             error.Write($"warning: {Numbers.Whole(summary.Unknown)} stays have no accesses, because the exit that began them was not recorded\n");
         }
 
+        if (summary.Substitutes.Where(substitute => substitute.IsForeign).Sum(substitute => substitute.Count) is > 0 and { } foreign)
+        {
+            error.Write($"warning: {Numbers.Whole(foreign)} stays follow exits of the other vendor's virtualization, whose hypervisor touches other pages than these footprints say\n");
+        }
+
         foreach (bool isStrange in new[] { true, false })
         {
             FootprintSubstitute[] substitutes = [.. summary.Substitutes.Where(substitute => substitute.IsStrange == isStrange).OrderByDescending(substitute => substitute.Count)];

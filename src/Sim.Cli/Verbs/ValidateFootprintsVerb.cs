@@ -26,15 +26,20 @@ internal static class ValidateFootprintsVerb
         ConfigurationOptions configuration = new();
         VerbCommand command = new(
             "footprints",
-            "Leave each recording out, learn footprints from the others, and compare predicted walks with those of the real accesses",
+            "Leave each recording out, learn footprints from the others, and compare L0's and L1's predicted walks with those of their real accesses",
             "validate footprints win1.pages.txt.xz win2.full.txt.xz win3.pages.txt.xz win4.pages.txt.xz") { files, policies, csv };
         configuration.AddTo(command);
         command.SetAction(parse =>
         {
             IReadOnlyList<Assignment> named = ConfigurationOptions.List(parse, policies, "policies");
             RunConfiguration run = configuration.Load(parse, named.Count > 0 ? [.. named] : [new Assignment("policies", """["kvm-4.20","kvm-6.12","always-guest","always-all","never"]""", policies.Name)]);
-            FootprintRecording[] recordings = [.. parse.GetValue(files)!.Select(FootprintRecording.Open)];
-            IReadOnlyList<FootprintCheck> checks = FootprintValidation.Run(recordings, run.Machine, run.Policies, run.Machine.Seed);
+            IReadOnlyList<FootprintCheck> checks;
+            using (ProgressBar progress = ProgressBar.Of(invocation, parse))
+            {
+                FootprintRecording[] recordings = [.. parse.GetValue(files)!.Select(path => FootprintRecording.Open(path, progress.AddLines))];
+                checks = FootprintValidation.Run(recordings, run.Machine, run.Policies, run.Machine.Seed);
+            }
+
             if (parse.GetValue(csv) is { } path)
             {
                 ResultFiles.Write(path, CsvText.Of(CsvColumns, checks.SelectMany(Rows)));
@@ -51,13 +56,13 @@ internal static class ValidateFootprintsVerb
     private static IEnumerable<Table> Tables(FootprintCheck check, Vendor vendor)
     {
         yield return new Table(
-            $"{check.Recording} predicted from the others (per nested transition)",
+            $"{check.Recording} predicted from the others (L0's and L1's walks, per nested transition)",
             Headers("policy", "nt"),
             [.. check.Policies.Select(policy => Row(policy.Policy, policy.Predictions[0], policy.Predictions[0].NestedTransitions))]);
         foreach ((string policy, IReadOnlyList<FootprintPrediction> predictions) in check.Policies)
         {
             yield return new Table(
-                $"{check.Recording} under {policy}, by reason of L2's exit (per exit)",
+                $"{check.Recording} under {policy}, by reason of L2's exit (L0's and L1's walks, per exit)",
                 Headers("exit", "exits"),
                 [.. predictions.Skip(1).Select(row => Row(ExitReasons.Name(vendor, row.Reason!.Value), row, row.Exits))]);
         }

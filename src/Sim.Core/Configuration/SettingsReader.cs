@@ -83,6 +83,9 @@ public sealed class SettingsReader
     public IReadOnlyList<string> Texts(string name) =>
         [.. Elements(name).Select(item => item.Kind == SettingsKind.Text ? item.Text : Mistyped(item, "text", ""))];
 
+    /// <summary>An array of texts, which must not be empty, or null for none.</summary>
+    public IReadOnlyList<string> OptionalTexts(string name) => IsNull(name) ? [] : Texts(name);
+
     /// <summary>A reader of a member that is an object.</summary>
     public SettingsReader Object(string name) =>
         new(Find(name, SettingsKind.Object, "an object") ?? SettingsNode.Empty(), _node[name]?.Kind == SettingsKind.Object ? _errors : []);

@@ -73,6 +73,12 @@ public enum RecordKind : byte
 
     /// <summary>L0 creates a vCPU, or resets it because of an INIT (kvm_vcpu_reset).</summary>
     Reset = 22,
+
+    /// <summary>
+    /// L0 raised a flush request for a reason of its own, or for one that no other record tells: kvm_flush_remote_tlbs (memory taken from the VM, a page table of L1's
+    /// write-protected), a paravirtual flush of a vCPU that was preempted.
+    /// </summary>
+    FlushRequest = 23,
 }
 
 /// <summary>How an access uses memory.</summary>
@@ -146,6 +152,19 @@ public enum MapChangeKind : byte
 
     /// <summary>More rights than before.</summary>
     Widened = 4,
+}
+
+/// <summary>What a <see cref="RecordKind.FlushRequest"/> asks for, as KVM_REQ_TLB_FLUSH*.</summary>
+public enum RequestedFlush : byte
+{
+    /// <summary>KVM_REQ_TLB_FLUSH: all contexts.</summary>
+    All = 0,
+
+    /// <summary>KVM_REQ_TLB_FLUSH_CURRENT: the active root or tag.</summary>
+    Current = 1,
+
+    /// <summary>KVM_REQ_TLB_FLUSH_GUEST: as if the guest had flushed its TLB.</summary>
+    Guest = 2,
 }
 
 /// <summary>

@@ -6,6 +6,9 @@ namespace Sim.Core.Traces;
 /// </summary>
 public struct TraceEvent : IEquatable<TraceEvent>
 {
+    /// <summary>In a <see cref="RecordKind.FlushRequest"/>: every vCPU that there is, or no vCPU in particular.</summary>
+    public const ushort AnyVcpu = ushort.MaxValue;
+
     /// <summary>Reference cycles since the start of the trace.</summary>
     public ulong Time;
 
@@ -108,6 +111,13 @@ public struct TraceEvent : IEquatable<TraceEvent>
 
     /// <summary>A vCPU is created or reset.</summary>
     public static TraceEvent Reset(ulong time, ushort vcpu) => new() { Time = time, Kind = RecordKind.Reset, A = vcpu };
+
+    /// <summary>
+    /// A flush request that L0 raised on one vCPU, or on all of them (<see cref="AnyVcpu"/>). <paramref name="afterServiceOf"/> is the vCPU (<see cref="AnyVcpu"/>: none) that had
+    /// already carried out what was pending on it for its next entry, and was past the loading of its root or in the midst of it, when this was raised.
+    /// </summary>
+    public static TraceEvent FlushRequest(ulong time, RequestedFlush request, ushort vcpu = AnyVcpu, ushort afterServiceOf = AnyVcpu) =>
+        new() { Time = time, Kind = RecordKind.FlushRequest, Level = 0, A = (ulong)request, B = vcpu, C = afterServiceOf };
 
     /// <summary>A named moment.</summary>
     public static TraceEvent Mark(ulong time, byte level, string text) => new() { Time = time, Kind = RecordKind.Mark, Level = level, Text = text };

@@ -7,6 +7,15 @@ namespace Sim.Core.Traces;
 /// <param name="Properties">Free facts in ordinal order: source, command, generator, seed, L0, kernel.</param>
 public sealed record TraceHeader(int Lanes, bool Folded, string CyclesPerRecordTick, IReadOnlyDictionary<string, string> Properties)
 {
+    /// <summary>Property of a trace whose <see cref="RecordKind.FlushRequest"/> records tell every remote flush of L0, so that its <see cref="RecordKind.MapChange"/> records imply none.</summary>
+    public const string RemoteFlushes = "remote_flushes";
+
+    /// <summary>Value of <see cref="RemoteFlushes"/>.</summary>
+    public const string Recorded = "recorded";
+
+    /// <summary>True if the trace tells every remote flush of L0 by a record of its own.</summary>
+    public bool RecordsRemoteFlushes => Properties.TryGetValue(RemoteFlushes, out string? value) && value == Recorded;
+
     /// <summary>A header with one lane, not folded, recorded cycles and no properties.</summary>
     public static TraceHeader Default { get; } = new(1, false, "1/1", new SortedDictionary<string, string>(StringComparer.Ordinal));
 }

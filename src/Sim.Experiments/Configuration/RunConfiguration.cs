@@ -4,7 +4,9 @@ using System.Text.Json;
 using Sim.Core;
 using Sim.Core.Configuration;
 using Sim.Core.Profiles;
+using Sim.Core.Traces;
 using Sim.Kvm;
+using Sim.Workloads.Scenarios;
 
 namespace Sim.Experiments;
 
@@ -23,9 +25,11 @@ public sealed class RunConfiguration
     /// <summary>Profile used if none is named.</summary>
     public const string DefaultProfile = "skylake-sp";
 
+    private const int MostSeeds = 1000;
+
     private static readonly (string, ReplayKind)[] ReplayKinds = [("by-policy", ReplayKind.ByPolicy), ("as-recorded", ReplayKind.AsRecorded)];
 
-    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, IReadOnlyList<string> policies, string reference, Windows windows)
+    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, IReadOnlyList<string> policies, string reference, Windows windows, IReadOnlyList<string> over, int seeds)
     {
         Resolved = resolved;
         ProfileFile = profileFile;
@@ -34,6 +38,9 @@ public sealed class RunConfiguration
         Policies = policies;
         Reference = reference;
         Windows = windows;
+        Over = over;
+        Seeds = seeds;
+        Variants = [new Variant([], machine)];
         Json = resolved.ToCanonicalJson();
         Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Json)));
     }
@@ -59,6 +66,18 @@ public sealed class RunConfiguration
     /// <summary>What is skipped, warmed up with and measured.</summary>
     public Windows Windows { get; }
 
+    /// <summary>The machines that every policy runs on: one, unless seeds are repeated or a parameter is swept.</summary>
+    public IReadOnlyList<Variant> Variants { get; private set; }
+
+    /// <summary>Axes of a sweep, each <c>path=value,value,...</c>; empty if nothing is swept.</summary>
+    public IReadOnlyList<string> Over { get; }
+
+    /// <summary>How many seeds every policy is run with.</summary>
+    public int Seeds { get; }
+
+    /// <summary>Runs of the experiment: every policy on every machine.</summary>
+    public int RunCount => Variants.Count * Policies.Count;
+
     /// <summary>The resolved values as canonical JSON; may be used as a configuration file.</summary>
     public string Json { get; }
 
@@ -74,19 +93,47 @@ public sealed class RunConfiguration
     /// <param name="file">Path of a configuration file, or null.</param>
     /// <param name="assignments">Values from options, in order.</param>
     /// <exception cref="ConfigurationException">Anything is wrong; the message has all errors with their places.</exception>
-    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments) => Load(file, assignments, Components.Policies.Entries.Select(entry => entry.Name).ToArray());
+    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments) => Load(file, assignments, []);
+
+    /// <summary>Resolves a configuration for a trace that says which machine it was made for (<see cref="SuggestedBy"/>); the file and options win over that.</summary>
+    /// <param name="file">Path of a configuration file, or null.</param>
+    /// <param name="assignments">Values from options, in order.</param>
+    /// <param name="suggested">What the trace suggests.</param>
+    /// <exception cref="ConfigurationException">Anything is wrong; the message has all errors with their places.</exception>
+    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested) =>
+        Load(file, assignments, Components.Policies.Entries.Select(entry => entry.Name).ToArray(), suggested);
+
+    /// <summary>The configuration that a trace was made for: its header's property <see cref="Scenario.ConfigurationProperty"/>. Most traces have none.</summary>
+    public static IReadOnlyList<Assignment> SuggestedBy(TraceHeader header) =>
+        [.. header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty, "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(word => word.Split('=', 2)).Select(pair => new Assignment(pair[0], pair[^1], "the trace's header"))];
 
     /// <summary>Resolves a configuration with other policies than the shipped ones.</summary>
-    internal static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies)
+    internal static RunConfiguration Load(
+        string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment>? suggested = null)
+    {
+        suggested ??= [];
+        RunConfiguration whole = Resolve(file, assignments, knownPolicies, suggested);
+        Assignment[] onePoint = [new Assignment("over", "null", "default"), new Assignment("seeds", "1", "default")];
+        whole.Variants = VariantGrid.Of(whole, values => Resolve(file, [.. assignments, .. values, .. onePoint], knownPolicies, suggested));
+        return whole;
+    }
+
+    private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment> suggested)
     {
         List<string> errors = [];
         SettingsNode? fromFile = file is null ? null : SettingsNode.ParseFile(file, file, errors);
         SettingsNode root = Defaults();
-        string profile = assignments.LastOrDefault(assignment => assignment.Path == "profile")?.Value ?? (fromFile?["profile"] is { Kind: SettingsKind.Text } named ? named.Text : DefaultProfile);
+        string profile = assignments.LastOrDefault(assignment => assignment.Path == "profile")?.Value ?? (fromFile?["profile"] is { Kind: SettingsKind.Text } named ? named.Text : suggested.LastOrDefault(assignment => assignment.Path == "profile")?.Value ?? DefaultProfile);
         (string path, string displayName) = ProfileLibrary.Find(profile);
         root.Merge(ProfileReader.Parse(path, displayName, errors));
         Vendor vendor = root["vendor"]?.Text == "amd" ? Vendor.Amd : Vendor.Intel;
         root.Set("policies", JsonSerializer.Serialize(Components.DefaultPolicies(vendor)), "default");
+        foreach (Assignment suggestion in suggested)
+        {
+            root.Set(suggestion.Path, suggestion.Value, suggestion.Origin);
+        }
+
         if (fromFile is not null)
         {
             root.Merge(fromFile);
@@ -115,6 +162,8 @@ public sealed class RunConfiguration
         IReadOnlyList<string> policies = reader.Texts("policies");
         string reference = reader.OptionalText("reference") ?? policies.FirstOrDefault("");
         Windows windows = BindWindows(reader.Object("windows"));
+        IReadOnlyList<string> over = reader.OptionalTexts("over");
+        int seeds = (int)reader.Integer("seeds", 1, MostSeeds);
         reader.Close();
         foreach (string policy in policies.Where(policy => !knownPolicies.Contains(policy)))
         {
@@ -132,7 +181,7 @@ public sealed class RunConfiguration
         }
 
         SettingsReader.ThrowIfAny("Configuration", errors);
-        return new RunConfiguration(root, profileFile, machine, replay, policies, reference, windows);
+        return new RunConfiguration(root, profileFile, machine, replay, policies, reference, windows, over, seeds);
     }
 
     private static SettingsNode Defaults()
@@ -142,6 +191,8 @@ public sealed class RunConfiguration
         Set("profile", DefaultProfile);
         Set("replay", "by-policy");
         Set("reference", (string?)null);
+        Set("over", (string?)null);
+        Set("seeds", 1);
         Set("windows.skip", "0");
         Set("windows.warm_up", "0");
         Set("windows.measure", "all");

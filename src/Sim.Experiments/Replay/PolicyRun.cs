@@ -29,6 +29,16 @@ internal interface IReplay
 
     /// <summary>See <see cref="Machine.RestartSafety"/>.</summary>
     void RestartSafety();
+
+    /// <summary>The next record is the first of the measured window.</summary>
+    void BeginWindow()
+    {
+    }
+
+    /// <summary>The last record was the last one of the measured window.</summary>
+    void EndWindow()
+    {
+    }
 }
 
 /// <summary>The real machine.</summary>
@@ -49,10 +59,19 @@ internal sealed class MachineReplay(Machine machine) : IReplay
     public void CheckConservation() => machine.CheckConservation();
 }
 
+/// <summary>What one run is: a policy on a machine.</summary>
+/// <param name="Policy">Name of the policy.</param>
+/// <param name="Variant">The machine, and what sets it apart.</param>
+internal sealed record RunPlan(string Policy, Variant Variant)
+{
+    /// <summary>Unique in an experiment: the policy, then the values that set the machine apart.</summary>
+    public string Name => string.Join(' ', Variant.Parameters.Select(parameter => $"{parameter.Path}={parameter.Value}").Prepend(Policy));
+}
+
 /// <summary>One policy on its way through the trace. An exception ends this run alone.</summary>
 internal sealed class PolicyRun
 {
-    private readonly string _policy;
+    private readonly RunPlan _plan;
     private readonly IReplay? _machine;
     private readonly long _interval;
     private IntervalRecorder? _intervals;
@@ -61,17 +80,17 @@ internal sealed class PolicyRun
     private int _failedEntriesBefore;
 
     /// <summary>A run at the start of the trace.</summary>
-    /// <param name="policy">Name of the policy.</param>
-    /// <param name="machine">Policy to machine.</param>
+    /// <param name="plan">What is run.</param>
+    /// <param name="machine">Makes its machine.</param>
     /// <param name="interval">Records between two samples of the main figures; 0 for none.</param>
     /// <exception cref="ConfigurationException">The policy cannot run on this machine: a mistake of the user's, before any work is done.</exception>
-    public PolicyRun(string policy, Func<string, IReplay> machine, long interval = 0)
+    public PolicyRun(RunPlan plan, Func<RunPlan, IReplay> machine, long interval)
     {
-        _policy = policy;
+        _plan = plan;
         _interval = interval;
         try
         {
-            _machine = machine(policy);
+            _machine = machine(plan);
         }
         catch (Exception e) when (e is not NestsimException)
         {
@@ -100,6 +119,7 @@ internal sealed class PolicyRun
                 if (segment.Phase == WindowPhase.Measure && _before is null)
                 {
                     _before = _machine!.Snapshot();
+                    _machine.BeginWindow();
                     _failedEntriesBefore = _machine.FailedVmEntries.Count;
                     _machine.RestartSafety();
                     _intervals = _interval > 0 ? new IntervalRecorder(_machine, _before, _interval) : null;
@@ -139,6 +159,7 @@ internal sealed class PolicyRun
                 _machine!.CheckConservation();
                 if (_before is not null)
                 {
+                    _machine.EndWindow();
                     statistics = _machine.Snapshot().Since(_before);
                     _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
@@ -153,7 +174,8 @@ internal sealed class PolicyRun
             }
         }
 
-        return new RunResult(_policy, _policy, _failure is null ? statistics : new StatSheet(), _failure is null ? failed : [], _failure, _failure is null ? safety : null);
+        bool ran = _failure is null;
+        return new RunResult(_plan.Name, _plan.Policy, ran ? statistics : new StatSheet(), ran ? failed : [], _failure, ran ? safety : null) { Parameters = _plan.Variant.Parameters };
     }
 
     /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>

@@ -24,8 +24,8 @@ public readonly record struct TranslationCost(long Walks, long References, long 
 }
 
 /// <summary>
-/// A trace sink that replays under several policies and charges what translation costs to the exits of L2: each from its real exit to the next one of that lane, so with all that
-/// L0 and L1 do about it and with L2's run afterwards. What comes before a lane's first such exit is warm-up.
+/// A trace sink that replays under several policies and charges what translation costs L0 and L1 to the exits of L2: each from its real exit to the next real entry of L2 on that
+/// lane. L2's own walks are not charged, nor is what comes before a lane's first such exit.
 /// </summary>
 internal sealed class EpisodeMeter : ITraceSink
 {
@@ -45,7 +45,7 @@ internal sealed class EpisodeMeter : ITraceSink
     /// <summary>Exits of L2 by reason.</summary>
     public SortedDictionary<uint, long> Exits { get; } = [];
 
-    /// <summary>Nested entries and exits behind the warm-up, by the reason of the exit of L2 that led to them.</summary>
+    /// <summary>Nested entries and exits by the reason of the exit of L2 that led to them.</summary>
     public SortedDictionary<uint, long> NestedTransitions { get; } = [];
 
     /// <summary>Costs by reason under the policy at an index.</summary>
@@ -63,13 +63,17 @@ internal sealed class EpisodeMeter : ITraceSink
                 continue;
             }
 
-            if (e.Transition == TransitionKind.L2ToL0)
+            if (e.Transition is TransitionKind.L2ToL0 or TransitionKind.L0ToL2)
             {
                 int at = block.EventPosition[i] + i;
                 Replay(block, from, at);
                 from = at;
-                _reason[block.Lane] = (uint)e.C;
-                Exits[(uint)e.C] = Exits.GetValueOrDefault((uint)e.C) + 1;
+                _reason[block.Lane] = null;
+                if (e.Transition == TransitionKind.L2ToL0)
+                {
+                    _reason[block.Lane] = (uint)e.C;
+                    Exits[(uint)e.C] = Exits.GetValueOrDefault((uint)e.C) + 1;
+                }
             }
             else if (e.Transition is TransitionKind.L1ToL2 or TransitionKind.L2ToL1 && _reason[block.Lane] is { } reason)
             {

@@ -69,9 +69,20 @@ internal sealed class FlushReplay : ITraceSink
         HashSet<ulong> left = [.. entries];
         for (int lane = 0; lane < _labels.Length; lane++)
         {
-            int[] kept = [.. Enumerable.Range(0, _labels[lane].Count).Where(entry => !left.Contains(_entryPositions[lane][entry]))];
-            _labels[lane] = [.. kept.Select(entry => _labels[lane][entry])];
-            _entryPositions[lane] = [.. kept.Select(entry => _entryPositions[lane][entry])];
+            List<ulong> positions = [];
+            List<string> labels = [];
+            int first = 0;
+            for (int entry = 0; entry < _labels[lane].Count; entry++)
+            {
+                if (!left.Contains(_entryPositions[lane][entry]))
+                {
+                    positions.Add(_entryPositions[lane][entry]);
+                    labels.Add(_labels[lane][first]);
+                    first = entry + 1;
+                }
+            }
+
+            (_entryPositions[lane], _labels[lane]) = (positions, labels);
         }
 
         _invalidations.RemoveAll(placed => left.Contains(placed.Position));
@@ -82,6 +93,25 @@ internal sealed class FlushReplay : ITraceSink
     {
         int found = _entryPositions[lane].BinarySearch(position);
         return new FlushPlace(lane, found < 0 ? ~found : found);
+    }
+
+    /// <summary>The places that end with the real VM-entries at these positions.</summary>
+    public HashSet<FlushPlace> PlacesOf(IReadOnlyList<ulong> entries)
+    {
+        HashSet<ulong> wanted = [.. entries];
+        HashSet<FlushPlace> places = [];
+        for (int lane = 0; lane < _entryPositions.Length; lane++)
+        {
+            for (int entry = 0; entry < _entryPositions[lane].Count; entry++)
+            {
+                if (wanted.Contains(_entryPositions[lane][entry]))
+                {
+                    places.Add(new FlushPlace(lane, entry));
+                }
+            }
+        }
+
+        return places;
     }
 
     /// <summary>The place in words: last real exit, and the nested transition that L0 carried out since.</summary>

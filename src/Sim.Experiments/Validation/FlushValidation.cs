@@ -16,6 +16,9 @@ public enum FlushMatch
 
     /// <summary>The machine did it, the recording kernel did not.</summary>
     Invented,
+
+    /// <summary>One of them did it and the other did not, at the first place after a time that was not recorded, where it depends on what happened then.</summary>
+    Unrecorded,
 }
 
 /// <summary>One flush of the recording kernel, of the machine, or of both.</summary>
@@ -46,21 +49,22 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
 
     /// <summary>The counts in one line.</summary>
     public string Headline =>
-        $"{Numbers.Whole(Count(FlushMatch.Matched))} of {Numbers.Whole(Flushes.LongCount(flush => flush.Match != FlushMatch.Invented))} flushes matched, "
+        $"{Numbers.Whole(Count(FlushMatch.Matched))} of {Numbers.Whole(Count(FlushMatch.Matched) + Count(FlushMatch.Missed))} flushes matched, "
         + $"{Numbers.Whole(Count(FlushMatch.Missed))} missed, {Numbers.Whole(Count(FlushMatch.Invented))} invented";
 
     /// <summary>True if nothing was missed and nothing invented.</summary>
     public bool Passed => !Differences.Any();
 
     /// <summary>What was missed or invented, in order.</summary>
-    public IEnumerable<ComparedFlush> Differences => Flushes.Where(flush => flush.Match != FlushMatch.Matched);
+    public IEnumerable<ComparedFlush> Differences => Flushes.Where(flush => flush.Match is FlushMatch.Missed or FlushMatch.Invented);
 
     /// <summary>Compares a recording, by whose view it holds.</summary>
     /// <param name="recording">Path of the recording.</param>
     /// <param name="policy">Name of the policy of the kernel that recorded it; null for the default.</param>
+    /// <param name="ftrace">For a hardware capture: the kernel's own trace of the same run, see <see cref="VmxFlushValidation"/>.</param>
     /// <exception cref="ConfigurationException">No such file or policy, or nothing to compare in this kind of recording.</exception>
     /// <exception cref="TraceFormatException">The recording is damaged.</exception>
-    public static FlushValidation Of(string recording, string? policy = null)
+    public static FlushValidation Of(string recording, string? policy = null, IReadOnlyList<string>? ftrace = null)
     {
         if (recording == "-")
         {
@@ -72,9 +76,14 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
         {
         }
 
+        if (kind != CaptureKind.Hardware && ftrace is { Count: > 0 })
+        {
+            throw new ConfigurationException($"--ftrace goes with a hardware capture, and '{recording}' holds kernel events itself. Leave it out.");
+        }
+
         return kind == CaptureKind.Hardware
-            ? VmxFlushValidation.Of(recording, policy ?? DefaultVmxPolicy)
-            : throw new ConfigurationException($"'{recording}' holds kernel events, which do not say what INVEPT and INVVPID the hardware executed. Name a hardware capture.");
+            ? VmxFlushValidation.Of(recording, policy ?? DefaultVmxPolicy, ftrace)
+            : SvmFlushValidation.Of(recording, policy ?? SvmFlushValidation.DefaultPolicy);
     }
 
     /// <summary>A flush as a paragraph: what, where, when, and its explanation.</summary>
@@ -110,17 +119,18 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
             .. Flushes.GroupBy(key).OrderByDescending(group => group.Count()).ThenBy(group => group.Key, StringComparer.Ordinal).Select(group => Row(group.Key, [.. group])),
             Row("all", Flushes),
         ];
-        return new Table(title, ["", "recorded", "matched", "of these from host events", "missed", "invented"], rows);
+        return new Table(title, ["", "recorded", "matched", "of these from host events", "missed", "invented", "not recorded before"], rows);
     }
 
     private static IReadOnlyList<string> Row(string name, IReadOnlyList<ComparedFlush> flushes) =>
     [
         name,
-        Number(flushes, flush => flush.Match != FlushMatch.Invented),
+        Number(flushes, flush => flush.Match is FlushMatch.Matched or FlushMatch.Missed),
         Number(flushes, flush => flush.Match == FlushMatch.Matched),
         Number(flushes, flush => flush.Match == FlushMatch.Matched && flush.FromHost),
         Number(flushes, flush => flush.Match == FlushMatch.Missed),
         Number(flushes, flush => flush.Match == FlushMatch.Invented),
+        Number(flushes, flush => flush.Match == FlushMatch.Unrecorded),
     ];
 
     private static string Number(IReadOnlyList<ComparedFlush> flushes, Func<ComparedFlush, bool> match) => Numbers.Whole(flushes.LongCount(match));

@@ -15,10 +15,10 @@ namespace Sim.Experiments.Validation;
 /// <param name="WriteTo">Writes the whole trace into a sink.</param>
 public sealed record FootprintRecording(string Name, int Lanes, Action<ITraceSink> WriteTo)
 {
-    /// <summary>A recording in a file.</summary>
+    /// <summary>A recording in a file; <paramref name="progress"/> is told now and then how many more lines of a capture were read.</summary>
     /// <exception cref="ConfigurationException">There is no such file, or it is standard input.</exception>
     /// <exception cref="TraceFormatException">It is neither a hardware capture nor a trace.</exception>
-    public static FootprintRecording Open(string path)
+    public static FootprintRecording Open(string path, Action<long>? progress = null)
     {
         if (path == "-")
         {
@@ -36,7 +36,7 @@ public sealed record FootprintRecording(string Name, int Lanes, Action<ITraceSin
         using TraceFile trace = TraceFile.Open(path);
         return new FootprintRecording(name, trace.Header.Lanes, Copy);
 
-        HwLogReader OpenLog() => new(CaptureText.Open(path), path);
+        HwLogReader OpenLog() => new(CaptureText.Open(path), path, progress);
 
         void Copy(ITraceSink sink)
         {
@@ -51,13 +51,13 @@ public sealed record FootprintRecording(string Name, int Lanes, Action<ITraceSin
 
     /// <summary>Learns a model from files.</summary>
     /// <exception cref="ConfigurationException">One of them has no whole stay of a hypervisor with memory accesses.</exception>
-    public static FootprintModel Learn(IReadOnlyList<string> paths, string name, string summary, Vendor vendor, string kernel)
+    public static FootprintModel Learn(IReadOnlyList<string> paths, string name, string summary, Vendor vendor, string kernel, Action<long>? progress = null)
     {
         FootprintLearner learner = new();
         List<FootprintSource> sources = [];
         foreach (string path in paths)
         {
-            FootprintRecording recording = Open(path);
+            FootprintRecording recording = Open(path, progress);
             recording.WriteTo(learner.Window(recording.Lanes));
             (long nested, long stays) = learner.Counts[^1];
             if (stays == 0)

@@ -5,7 +5,7 @@ using Sim.Workloads.Footprints;
 
 namespace Sim.Experiments.Validation;
 
-/// <summary>Recorded and predicted cost of one kind of exit of L2 under one policy, or of all of them.</summary>
+/// <summary>Recorded and predicted cost to L0 and L1 of one kind of exit of L2 under one policy, or of all of them.</summary>
 /// <param name="Reason">Reason of the exits; null for all.</param>
 /// <param name="Exits">How many exits.</param>
 /// <param name="NestedTransitions">Nested entries and exits in them.</param>
@@ -21,8 +21,8 @@ public sealed record FootprintCheck(
     string Recording, IReadOnlyList<(string Policy, IReadOnlyList<FootprintPrediction> Predictions)> Policies, IReadOnlyList<FootprintSubstitute> Substitutes);
 
 /// <summary>
-/// Leaves one recording out, learns footprints from the others, and predicts from them and from the left-out recording's transitions alone what translation costs there.
-/// L2's accesses are the recorded ones on both sides: only what L0 and L1 touch is predicted.
+/// Leaves one recording out, learns footprints from the others, and predicts from them and from the left-out recording's transitions alone what translation costs L0 and L1
+/// there. L2's accesses are the recorded ones on both sides; what they cost L2 itself is not counted.
 /// </summary>
 public static class FootprintValidation
 {

@@ -14,14 +14,16 @@ namespace Sim.Experiments;
 public static class VmxFlushValidation
 {
     private const int RecordsShown = 8;
+    private const string HostRequest = "host/recorded_request";
 
     /// <summary>Compares one capture.</summary>
     /// <param name="capture">Path of a hardware capture; it is read several times.</param>
     /// <param name="policy">Name of the policy of the kernel that recorded it.</param>
+    /// <param name="ftrace">Paths of the kernel's own trace of the same run as text, on the same clock: its remote flushes with a cause in L0 enter the replay.</param>
     /// <param name="explained">How many differences are explained with the records around them.</param>
     /// <exception cref="Core.ConfigurationException">No such file or policy.</exception>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
-    public static FlushValidation Of(string capture, string policy, int explained = 10)
+    public static FlushValidation Of(string capture, string policy, IReadOnlyList<string>? ftrace = null, int explained = 10)
     {
         string name = Path.GetFileName(capture);
         TraceHeader header;
@@ -31,10 +33,11 @@ public static class VmxFlushValidation
         }
 
         FlushReplay replay = new(Machine(), Components.Policies.Create(policy), header.Lanes);
-        LiftResult lift = Lift.Run(() => Open(capture), replay, header.Lanes, inOrder: true);
+        IReadOnlyList<RemoteFlush> remoteFlushes = HostFlushes.Read(ftrace ?? []);
+        LiftResult lift = Lift.Run(() => Open(capture), replay, header.Lanes, inOrder: true, remoteFlushes: remoteFlushes);
         replay.Leave(lift.SynthesizedEntries);
-        List<ComparedFlush> flushes = Compare(lift.AnswerKey, replay, out List<FlushPlace> places);
-        Explain(capture, header.Lanes, flushes, places, lift.SynthesizedEntries, explained);
+        List<ComparedFlush> flushes = Compare(lift, replay, out List<FlushPlace> places);
+        Explain(capture, header.Lanes, remoteFlushes, flushes, places, lift.SynthesizedEntries, explained);
         int[] order = [.. Enumerable.Range(0, flushes.Count).OrderBy(index => (flushes[index].Time, flushes[index].Lane, index))];
         return new FlushValidation(name, policy, [.. order.Select(index => flushes[index])], Remarks(lift, replay));
     }
@@ -43,8 +46,9 @@ public static class VmxFlushValidation
 
     private static MachineSpec Machine() => RunConfiguration.Load(null, []).Machine with { Attribution = false };
 
-    private static List<ComparedFlush> Compare(IReadOnlyList<AnswerKeyEntry> key, FlushReplay replay, out List<FlushPlace> places)
+    private static List<ComparedFlush> Compare(LiftResult lift, FlushReplay replay, out List<FlushPlace> places)
     {
+        HashSet<FlushPlace> afterGap = replay.PlacesOf(lift.EntriesAfterGap);
         Dictionary<Flush, Queue<PlacedInvalidation>> open = [];
         foreach (PlacedInvalidation issued in replay.Invalidations)
         {
@@ -60,14 +64,14 @@ public static class VmxFlushValidation
 
         List<ComparedFlush> flushes = [];
         places = [];
-        foreach (AnswerKeyEntry entry in key)
+        foreach (AnswerKeyEntry entry in lift.AnswerKey)
         {
             FlushPlace place = replay.PlaceOf(entry.Lane, entry.Position);
             Flush flush = new(place, Kind(entry), entry.Target.ToString().ToLowerInvariant(), entry.Address);
             bool matched = open.TryGetValue(flush, out Queue<PlacedInvalidation>? same) && same.Count > 0;
             string rule = matched ? Rule(same!.Dequeue()) : "";
             flushes.Add(new ComparedFlush(
-                matched ? FlushMatch.Matched : FlushMatch.Missed, flush.Kind, flush.Target, replay.Describe(place), rule, false, entry.Lane, entry.Vcpu, entry.Time, ""));
+                matched ? FlushMatch.Matched : DifferenceOf(flush, afterGap, FlushMatch.Missed), flush.Kind, flush.Target, replay.Describe(place), rule, rule == HostRequest, entry.Lane, entry.Vcpu, entry.Time, ""));
             places.Add(place);
         }
 
@@ -79,7 +83,7 @@ public static class VmxFlushValidation
             {
                 open[flush].Dequeue();
                 flushes.Add(new ComparedFlush(
-                    FlushMatch.Invented, flush.Kind, flush.Target, replay.Describe(place), Rule(issued), false, place.Lane, issued.Vcpu, issued.Issued.Time, ""));
+                    DifferenceOf(flush, afterGap, FlushMatch.Invented), flush.Kind, flush.Target, replay.Describe(place), Rule(issued), Rule(issued) == HostRequest, place.Lane, issued.Vcpu, issued.Issued.Time, ""));
                 places.Add(place);
             }
         }
@@ -87,10 +91,14 @@ public static class VmxFlushValidation
         return flushes;
     }
 
+    // Whether the VMCS comes from another CPU, so that its load flushes, was not recorded.
+    private static FlushMatch DifferenceOf(in Flush flush, HashSet<FlushPlace> afterGap, FlushMatch difference) =>
+        flush.Kind == "INVEPT global" && afterGap.Contains(flush.Place) ? FlushMatch.Unrecorded : difference;
+
     /// <summary>A second lift gathers the records around the first differences.</summary>
-    private static void Explain(string capture, int lanes, List<ComparedFlush> flushes, List<FlushPlace> places, IReadOnlyList<ulong> synthesized, int explained)
+    private static void Explain(string capture, int lanes, IReadOnlyList<RemoteFlush> remoteFlushes, List<ComparedFlush> flushes, List<FlushPlace> places, IReadOnlyList<ulong> synthesized, int explained)
     {
-        int[] differences = [.. Enumerable.Range(0, flushes.Count).Where(index => flushes[index].Match != FlushMatch.Matched)
+        int[] differences = [.. Enumerable.Range(0, flushes.Count).Where(index => flushes[index].Match is FlushMatch.Missed or FlushMatch.Invented)
             .OrderBy(index => (flushes[index].Time, flushes[index].Lane)).Take(explained)];
         if (differences.Length == 0)
         {
@@ -98,7 +106,7 @@ public static class VmxFlushValidation
         }
 
         PlaceRecords records = new(lanes, differences.Select(index => places[index]), synthesized, RecordsShown);
-        Lift.Run(() => Open(capture), records, lanes, inOrder: true);
+        Lift.Run(() => Open(capture), records, lanes, inOrder: true, remoteFlushes: remoteFlushes);
         foreach (int index in differences)
         {
             ComparedFlush flush = flushes[index];

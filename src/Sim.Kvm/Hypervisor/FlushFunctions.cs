@@ -10,13 +10,18 @@ internal sealed class FlushFunctions
     private readonly MachineSpec _spec;
     private readonly KernelRules _rules;
     private readonly AddressSpaces _spaces;
+    private readonly Action<FlushCall>? _calls;
+    private readonly AsidGenerations _asids;
     private readonly SortedDictionary<(string Request, string Transition, string Rule), long> _requests = [];
 
-    public FlushFunctions(MachineSpec spec, KernelRules rules, AddressSpaces spaces)
+    /// <summary>The functions of one kernel; <paramref name="calls"/>, if given, is told of each call.</summary>
+    public FlushFunctions(MachineSpec spec, KernelRules rules, AddressSpaces spaces, Action<FlushCall>? calls)
     {
         _spec = spec;
         _rules = rules;
         _spaces = spaces;
+        _calls = calls;
+        _asids = new AsidGenerations(spec.Profile.AddressSpaceIds);
     }
 
     private bool Amd => _spec.Profile.Vendor == Vendor.Amd;
@@ -26,14 +31,14 @@ internal sealed class FlushFunctions
     /// <summary>flush_tlb_all.</summary>
     public void All(Lane lane, VCpu vcpu, Reason reason)
     {
-        Count("all", reason);
+        Call(lane, vcpu, FlushFunction.All, "all", reason);
         switch (_rules.Primitive)
         {
             case FlushPrimitive.Asid:
-                Asid(lane, vcpu.Vpid01, reason);
+                Asid(vcpu, vcpu.Vpid01, reason);
                 foreach (ushort asid in vcpu.Tags.All)
                 {
-                    Asid(lane, asid, reason);
+                    Asid(vcpu, asid, reason);
                 }
 
                 break;
@@ -60,11 +65,11 @@ internal sealed class FlushFunctions
     /// <summary>flush_tlb_current, or the only primitive of kernels that have no other.</summary>
     public void Current(Lane lane, VCpu vcpu, Reason reason)
     {
-        Count("current", reason);
+        Call(lane, vcpu, FlushFunction.Current, "current", reason);
         switch (_rules.Primitive)
         {
             case FlushPrimitive.Asid:
-                Asid(lane, HardwareTag(vcpu), reason);
+                Asid(vcpu, HardwareTag(vcpu), reason);
                 break;
             case FlushPrimitive.ByRequest when _spec.L0Ept && Has(KernelDefects.FlushCurrentNamesLoadedRoot):
                 Eptp(lane, vcpu.LoadedRoot, reason);
@@ -84,10 +89,10 @@ internal sealed class FlushFunctions
     /// <summary>flush_tlb_guest: hardware only; what it does to shadow roots is <see cref="MmuRoots"/>' part.</summary>
     public void Guest(Lane lane, VCpu vcpu, Reason reason)
     {
-        Count("guest", reason);
+        Call(lane, vcpu, FlushFunction.Guest, "guest", reason);
         if (Amd)
         {
-            Asid(lane, HardwareTag(vcpu), reason);
+            Asid(vcpu, HardwareTag(vcpu), reason);
         }
         else
         {
@@ -103,10 +108,14 @@ internal sealed class FlushFunctions
         }
     }
 
+    /// <summary>KVM_REQ_TLB_FLUSH_GUEST that unloads all roots instead of calling flush_tlb_guest.</summary>
+    public void CountGuest(Reason reason) => Count("guest", reason);
+
     /// <summary>flush_tlb_gva.</summary>
     public void Address(Lane lane, VCpu vcpu, ulong address, Reason reason)
     {
         ushort vpid = CurrentTag(vcpu, _rules.FlushGuestVpid);
+        Report(lane, vcpu, FlushFunction.Address, reason);
         if (vpid != 0 && !Has(KernelDefects.NoAddressFlush))
         {
             lane.Execute(new InvvpidAddress(vpid, address), reason);
@@ -157,9 +166,48 @@ internal sealed class FlushFunctions
         }
     }
 
-    /// <summary>svm_flush_tlb_asid: TLB_CONTROL of the next VMRUN; a whole-TLB flush on parts without FlushByAsid.</summary>
-    private void Asid(Lane lane, ushort asid, Reason reason) =>
-        lane.Execute(_spec.Profile.FlushByAsid ? new TlbControlAsid(asid) : new TlbControlAll(), reason);
+    /// <summary>svm_flush_tlb_gva by invlpga_interception: a page of an ASID of L2, at once.</summary>
+    public void Invlpga(Lane lane, VCpu vcpu, ushort asid, ulong address, Reason reason)
+    {
+        Report(lane, vcpu, FlushFunction.Address, reason);
+        lane.Execute(new Invlpga(asid, address), reason);
+    }
+
+    /// <summary>VMRUN, the part before the guest runs: pre_svm_run gives it an ASID, then hardware does what TLB_CONTROL says. Nothing on VMX.</summary>
+    public void BeforeRun(Lane lane, VCpu vcpu)
+    {
+        if (!Amd)
+        {
+            return;
+        }
+
+        bool ranOut = _rules.Tags == TagAllocation.PerCpu && _asids.BeforeRun(lane.Index, vcpu);
+        bool flushes = vcpu.TlbControl.Remove(TlbControlOf(vcpu, HardwareTag(vcpu)), out Reason reason);
+        if (ranOut)
+        {
+            lane.Execute(new TlbControlAll(), new Reason("vm_entry", "asids_ran_out"));
+        }
+        else if (flushes)
+        {
+            lane.Execute(_spec.Profile.FlushByAsid ? new TlbControlAsid(HardwareTag(vcpu)) : new TlbControlAll(), reason);
+        }
+    }
+
+    /// <summary>Which TLB_CONTROL flushes an ASID: that of the VMCB in use where L1 and L2 share one, else that of the VMCB with this ASID.</summary>
+    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags != TagAllocation.PerCpu ? asid : vcpu.GuestMode ? 1 : 0;
+
+    /// <summary>svm_flush_tlb_asid: TLB_CONTROL of the next VMRUN; without FlushByAsid a new ASID then, or a whole-TLB flush where ASIDs are fixed.</summary>
+    private void Asid(VCpu vcpu, ushort asid, Reason reason)
+    {
+        if (_rules.Tags == TagAllocation.PerCpu && !_spec.Profile.FlushByAsid)
+        {
+            vcpu.CurrentVmcb.AsidGeneration--;
+        }
+        else
+        {
+            vcpu.TlbControl.TryAdd(TlbControlOf(vcpu, asid), reason);
+        }
+    }
 
     private ushort CurrentTag(VCpu vcpu, CurrentVpid rule) => rule switch
     {
@@ -167,6 +215,15 @@ internal sealed class FlushFunctions
         CurrentVpid.Vpid02IfVpid12 => HardwareTag(vcpu),
         _ => vcpu.Vpid01,
     };
+
+    private void Report(Lane lane, VCpu vcpu, FlushFunction function, Reason reason) =>
+        _calls?.Invoke(new FlushCall(lane.Time, lane.Index, vcpu.Id, function, reason.Transition, reason.Rule));
+
+    private void Call(Lane lane, VCpu vcpu, FlushFunction function, string request, Reason reason)
+    {
+        Report(lane, vcpu, function, reason);
+        Count(request, reason);
+    }
 
     private void Count(string request, Reason reason)
     {

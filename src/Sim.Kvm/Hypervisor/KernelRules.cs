@@ -44,6 +44,19 @@ public enum CurrentVpid
     Vpid02IfVpid12,
 }
 
+/// <summary>Where the ASIDs (or VPIDs) of a vCPU come from.</summary>
+public enum TagAllocation
+{
+    /// <summary>A vCPU keeps its own for good: VPIDs, and the ASIDs of the proposed rework of nSVM.</summary>
+    Fixed,
+
+    /// <summary>All vCPUs of the VM share one for L1 and those for L2; a CPU on which another vCPU ran last flushes them (v1 of the rework of nSVM).</summary>
+    PerVm,
+
+    /// <summary>Each CPU hands out ASIDs in turn; see <see cref="AsidGenerations"/> (SVM to this day).</summary>
+    PerCpu,
+}
+
 /// <summary>How KVM_REQ_TLB_FLUSH_GUEST is carried out when L0 has no EPT.</summary>
 public enum ShadowGuestFlush
 {
@@ -154,6 +167,12 @@ public sealed record KernelRules
     /// <summary>What flushes reach.</summary>
     public FlushPrimitive Primitive { get; init; } = FlushPrimitive.ByRequest;
 
+    /// <summary>Where ASIDs come from.</summary>
+    public TagAllocation Tags { get; init; } = TagAllocation.Fixed;
+
+    /// <summary>svm_set_cr4 flushes the current ASID at once if CR4.PGE changes, be it because L1 and L2 differ (SVM, up to 6.13).</summary>
+    public bool FlushesOnPgeChange { get; init; }
+
     /// <summary>VPID of flush_current without EPT.</summary>
     public CurrentVpid FlushCurrentVpid { get; init; } = CurrentVpid.Vpid02IfVpid12;
 
@@ -254,9 +273,15 @@ public sealed record KernelRules
     /// <summary>Policy G with the INVVPID fix of June 2026 (recorded: stable 6.12.117).</summary>
     public static KernelRules Kvm612117 { get; } = Kvm612 with { InvvpidOnVmcs02Cpu = true };
 
-    /// <summary>nSVM, 5.8 to today.</summary>
-    public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid };
+    /// <summary>nSVM, 5.8 to 6.13.</summary>
+    public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid, Tags = TagAllocation.PerCpu, FlushesOnPgeChange = true };
 
-    /// <summary>Today's kernel on that vendor's hardware: where yardsticks and hypothetical policies live.</summary>
-    public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : Nsvm58;
+    /// <summary>nSVM, 6.14 to today ("KVM: SVM: Remove redundant TLB flush on guest CR4.PGE change", posted 2024-11-27).</summary>
+    public static KernelRules Nsvm614 { get; } = Nsvm58 with { FlushesOnPgeChange = false };
+
+    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (kvm-semantics.md 3.2).</summary>
+    public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed };
+
+    /// <summary>Today's kernel on that vendor's hardware, on AMD with ASIDs of L2's own: where yardsticks and hypothetical policies live.</summary>
+    public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : NsvmRework;
 }

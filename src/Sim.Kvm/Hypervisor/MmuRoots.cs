@@ -79,7 +79,8 @@ internal sealed class MmuRoots
 
         LoadPgd(vcpu);
         lane.HypervisorCycles += _spec.Profile.Costs.KvmRootLookup;
-        _flush.Current(lane, vcpu, vcpu.RootReason with { Rule = "root_load" });
+        _flush.Current(lane, vcpu, vcpu.UnloadedFor ?? vcpu.RootReason with { Rule = "root_load" });
+        vcpu.UnloadedFor = null;
         return flushRemote;
     }
 
@@ -109,7 +110,9 @@ internal sealed class MmuRoots
     {
         if (!_spec.L0Ept && _rules.ShadowGuestFlush == ShadowGuestFlush.Unload)
         {
+            _flush.CountGuest(reason);
             Unload(vcpu, reason);
+            vcpu.UnloadedFor = reason;
             return;
         }
 

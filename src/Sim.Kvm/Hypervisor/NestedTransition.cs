@@ -1,3 +1,5 @@
+using Sim.Core.Traces;
+
 namespace Sim.Kvm;
 
 /// <summary>The facts that nested_vmx_transition_tlb_flush (and its ancestors) looks at, at one nested VM-entry or VM-exit.</summary>
@@ -11,6 +13,9 @@ namespace Sim.Kvm;
 public readonly record struct NestedTransition(
     bool IsEntry, bool L0Vpid, bool L0Ept, bool Vpid12Enabled, bool Ept12Enabled, bool HasVpid02, bool Vpid12IsNew)
 {
+    /// <summary>AMD, at an entry: vmcb12.TLB_CONTROL. Flushing all ASIDs includes L1's own (APM vol. 2, "TLB Control").</summary>
+    public TlbControl TlbControl12 { get; init; }
+
     /// <summary>nested_has_guest_tlb_tag: hardware tags L2's translations apart from L1's (kvm-semantics.md 2.1, kernels 5.5 and later).</summary>
     public bool HasGuestTlbTag => L0Ept || (Vpid12Enabled && HasVpid02);
 

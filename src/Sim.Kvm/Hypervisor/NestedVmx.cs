@@ -167,14 +167,29 @@ internal sealed class NestedVmx
         }
     }
 
-    /// <summary>invlpga_interception: a page of L2's ASID, or of the shared one.</summary>
+    /// <summary>invlpga_interception: a page of the ASID that stands for the one named, of L1's own for 0, or of the shared one. One that a pool does not know holds nothing.</summary>
     public void Invlpga(Lane lane, VCpu vcpu, in TraceEvent e)
     {
         if (Amd)
         {
             _oracle?.Invalidated(vcpu, new Invlpga((ushort)e.A, e.B), "L1");
-            ushort asid = vcpu.Tags.Any ? vcpu.Tags.TagOf((uint)e.A) : vcpu.Vpid01;
-            lane.Execute(new Invlpga(asid, e.B), new Reason("emulation", "invlpga"));
+            uint asid12 = (uint)e.A;
+            bool isL2s = vcpu.Tags.Any && asid12 != 0;
+            if (isL2s && vcpu.Tags.All.Count > 1 && !vcpu.Tags.Knows(asid12))
+            {
+                return;
+            }
+
+            _flush.Invlpga(lane, vcpu, isL2s ? vcpu.Tags.TagOf(asid12) : vcpu.Vpid01, e.B, new Reason("emulation", "invlpga"));
+        }
+    }
+
+    /// <summary>svm_set_cr4 for the level that is active now, whose CR4 takes the place of <paramref name="before"/>.</summary>
+    public void LoadCr4(Lane lane, VCpu vcpu, Cr4Bits before, string transition)
+    {
+        if (_rules.FlushesOnPgeChange && ((before ^ vcpu.Active.Cr4) & Cr4Bits.Pge) != 0)
+        {
+            _flush.Current(lane, vcpu, new Reason(transition, "cr4_pge"));
         }
     }
 
@@ -195,7 +210,10 @@ internal sealed class NestedVmx
     {
         lane.HypervisorCycles += _spec.Profile.Costs.Vmptrld;
         Vmcs12 vmcs12 = vcpu.Vmcs12;
-        NestedTransition transition = new(isEntry, _spec.L0Vpid, _spec.L0Ept, vmcs12.UsesVpid, vmcs12.UsesEpt, vcpu.Tags.Any, isNew);
+        NestedTransition transition = new(isEntry, _spec.L0Vpid, _spec.L0Ept, vmcs12.UsesVpid, vmcs12.UsesEpt, vcpu.Tags.Any, isNew)
+        {
+            TlbControl12 = isEntry && Amd ? vmcs12.Controls.TlbControl() : TlbControl.None,
+        };
         _decision.Clear();
         _policy.OnTransition(transition, _decision);
         if (_decision.Vpid12Remembered)
@@ -223,7 +241,9 @@ internal sealed class NestedVmx
             }
         }
 
+        Cr4Bits before = vcpu.Active.Cr4;
         vcpu.GuestMode = isEntry;
+        LoadCr4(lane, vcpu, before, transition.Name);
         _roots.Select(lane, vcpu, new Reason(transition.Name, "root_switch"));
         _roots.SyncWithoutVpid12(vcpu, new Reason(transition.Name, "no_vpid12"));
     }

@@ -33,8 +33,23 @@ internal sealed class RequestService
     /// </summary>
     public bool BeforeEntry(Lane lane, VCpu vcpu)
     {
+        do
+        {
+            Service(lane, vcpu);
+            if (_roots.Reload(lane, vcpu))
+            {
+                return true;
+            }
+        }
+        while (vcpu.IsAnyPending);
+        return false;
+    }
+
+    /// <summary>vcpu_load and the first part of vcpu_enter_guest: requests that are pending are carried out; events are not injected and the root is not loaded yet.</summary>
+    public void Service(Lane lane, VCpu vcpu)
+    {
         int vmcs = vcpu.GuestMode ? 1 : 0;
-        if (vcpu.LastLane[vmcs] != lane.Index)
+        if (_rules.Tags != TagAllocation.PerCpu && vcpu.LastLane[vmcs] != lane.Index)
         {
             // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
             if ((_rules.Defects & KernelDefects.NoFlushOnOtherCpu) == 0)
@@ -45,23 +60,19 @@ internal sealed class RequestService
             vcpu.LastLane[vmcs] = lane.Index;
         }
 
-        do
+        if (_rules.Tags == TagAllocation.PerVm && lane.TagsHeldFor != vcpu)
         {
-            foreach (FlushRequest request in _rules.ServiceOrder)
-            {
-                if (vcpu.Take(request, out Reason reason))
-                {
-                    CarryOut(lane, vcpu, request, reason);
-                }
-            }
+            vcpu.Raise(FlushRequest.All, new Reason("vm_entry", "sibling_ran_here"));
+            lane.TagsHeldFor = vcpu;
+        }
 
-            if (_roots.Reload(lane, vcpu))
+        foreach (FlushRequest request in _rules.ServiceOrder)
+        {
+            if (vcpu.Take(request, out Reason reason))
             {
-                return true;
+                CarryOut(lane, vcpu, request, reason);
             }
         }
-        while (vcpu.IsAnyPending);
-        return false;
     }
 
     private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)

@@ -19,7 +19,9 @@ internal sealed class ShadowEpt
 
     private readonly Dictionary<(ulong Frame, int Level), Page> _pages = [];
     private readonly HashSet<ulong> _readOnly = [];
+    private readonly Dictionary<int, Fault> _faults = [];
     private ulong _unnamed;
+    private long _now;
 
     /// <summary>Shadow pages made so far.</summary>
     public long Made { get; private set; }
@@ -41,11 +43,16 @@ internal sealed class ShadowEpt
     /// FNAME(fetch) for a fault of L2 that EPT12 allows: links a shadow page for each table on the way, and makes the EPT02 entry. A table whose page is not known (0) is taken for
     /// the one shadowed there already, or for a page that was never shadowed. True if every vCPU must flush.
     /// </summary>
+    /// <param name="lane">Physical CPU that handles the fault.</param>
     /// <param name="eptp12">Root of the walk.</param>
     /// <param name="address">L2's guest-physical address.</param>
     /// <param name="leafLevel">Level of EPT12's mapping: 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB.</param>
     /// <param name="tables">Pages of the tables of level 3, 2 and 1.</param>
-    public bool Fetch(ulong eptp12, ulong address, int leafLevel, params ReadOnlySpan<ulong> tables)
+    /// <param name="lostRace">
+    /// Another CPU handled a fault on the same entry at the same time and made it first. mmu_set_spte then writes the present, writable entry again without its dirty bit, which every vCPU must
+    /// flush (make_spte, mmu_spte_update); it had to wait for the other one, so this comes last before the entry.
+    /// </param>
+    public bool Fetch(int lane, ulong eptp12, ulong address, int leafLevel, ReadOnlySpan<ulong> tables, out bool lostRace)
     {
         Page page = FindOrMake(eptp12 & PageMask, RootLevel, out bool flush);
         for (int level = RootLevel; level > leafLevel; level--)
@@ -53,13 +60,13 @@ internal sealed class ShadowEpt
             page.Writes = 0;
             int index = IndexOf(address, level);
             ulong table = tables[RootLevel - level] & PageMask;
-            page.Entries.TryGetValue(index, out Page? child);
+            Page? child = page.Entries.GetValueOrDefault(index)?.Child;
             if (child is null || (table != 0 && child.Frame != table))
             {
-                Page linked = FindOrMake(table != 0 ? table : Unnamed | ++_unnamed, level - 1, out bool made);
-                flush |= made | (linked.IsUnsync && linked.Entries.Count > 0) | Sync(linked, exceptItself: true);
+                Page linked = FindOrMake(table != 0 ? table : Unnamed | ++_unnamed, level - 1, out bool isNew);
+                flush |= isNew | (linked.IsUnsync && linked.Entries.Count > 0) | Sync(linked, exceptItself: true);
                 page.Unlink(index);
-                page.Link(index, linked);
+                page.Link(index, linked, lane);
                 child = linked;
             }
 
@@ -67,14 +74,31 @@ internal sealed class ShadowEpt
         }
 
         page.Writes = 0;
-        page.Unlink(IndexOf(address, page.Level));
-        page.Link(IndexOf(address, page.Level), null);
+        int leaf = IndexOf(address, page.Level);
+        Fault fault = FaultOf(lane);
+        lostRace = page.Entries.TryGetValue(leaf, out Entry? before) && before.Lane != lane && before.Handled > fault.Left;
+        page.Unlink(leaf);
+        fault.Made = page.Link(leaf, null, lane);
         return flush;
     }
 
+    /// <summary>A guest leaves the physical CPU.</summary>
+    public void Left(int lane) => FaultOf(lane).Left = ++_now;
+
+    /// <summary>The physical CPU has handled the exit, and enters a guest.</summary>
+    public void Handled(int lane)
+    {
+        Fault fault = FaultOf(lane);
+        if (fault.Made is { } made)
+        {
+            made.Handled = ++_now;
+            fault.Made = null;
+        }
+    }
+
     /// <summary>
-    /// A write of L1 to a page that EPT01 maps read-only. A table above the last level is tracked: the write is emulated and its entry dropped, and a page that is written three
-    /// times without being walked is zapped (kvm_mmu_track_write). Else the page becomes writable, and unsync if it shadows a table of the last level. True if every vCPU must flush.
+    /// An emulated write of L1 to a page that EPT01 maps read-only. The entry of a table above the last level is dropped, and a page that is written three times without being
+    /// walked is zapped (kvm_mmu_track_write). True if every vCPU must flush.
     /// </summary>
     /// <param name="address">L1-physical address written.</param>
     /// <param name="zappedRoot">The page was a root: cached roots of it are obsolete.</param>
@@ -82,7 +106,6 @@ internal sealed class ShadowEpt
     {
         ulong frame = address & PageMask;
         zappedRoot = false;
-        bool isTracked = false;
         bool flush = false;
         for (int level = RootLevel; level > LastLevel; level--)
         {
@@ -91,7 +114,6 @@ internal sealed class ShadowEpt
                 continue;
             }
 
-            isTracked = true;
             if (++page.Writes >= WriteFlood)
             {
                 Zap(page);
@@ -104,19 +126,42 @@ internal sealed class ShadowEpt
             }
         }
 
-        if (!isTracked)
-        {
-            _readOnly.Remove(frame);
-            if (_pages.TryGetValue((frame, LastLevel), out Page? last))
-            {
-                last.IsUnsync = true;
-            }
-        }
-
         return flush;
     }
 
+    /// <summary>
+    /// A write of L1 to a page that EPT01 maps read-only is run again instead of emulated: the page becomes writable, and unsync if it shadows a table of the last level
+    /// (mmu_try_to_unsync_pages). A table above that stays read-only: there a locked compare-and-exchange lost a race.
+    /// </summary>
+    public void Permit(ulong address)
+    {
+        ulong frame = address & PageMask;
+        for (int level = RootLevel; level > LastLevel; level--)
+        {
+            if (_pages.ContainsKey((frame, level)))
+            {
+                return;
+            }
+        }
+
+        _readOnly.Remove(frame);
+        if (_pages.TryGetValue((frame, LastLevel), out Page? last))
+        {
+            last.IsUnsync = true;
+        }
+    }
+
     private static int IndexOf(ulong address, int level) => (int)(address >> (12 + (9 * (level - 1)))) & 511;
+
+    private Fault FaultOf(int lane)
+    {
+        if (!_faults.TryGetValue(lane, out Fault? fault))
+        {
+            _faults.Add(lane, fault = new Fault());
+        }
+
+        return fault;
+    }
 
     /// <summary>kvm_mmu_get_shadow_page: a new page makes the table read-only in EPT01 (account_shadowed), which must be flushed if it was writable.</summary>
     private Page FindOrMake(ulong frame, int level, out bool flush)
@@ -139,9 +184,9 @@ internal sealed class ShadowEpt
     private bool Sync(Page page, bool exceptItself = false)
     {
         bool any = false;
-        foreach (Page? child in page.Entries.Values)
+        foreach (Entry entry in page.Entries.Values)
         {
-            any |= child is not null && Sync(child);
+            any |= entry.Child is { } child && Sync(child);
         }
 
         if (page.IsUnsync && !exceptItself)
@@ -158,10 +203,10 @@ internal sealed class ShadowEpt
     {
         _pages.Remove((page.Frame, page.Level));
         Zapped++;
-        foreach ((int index, Page? child) in page.Entries.ToArray())
+        foreach ((int index, Entry entry) in page.Entries.ToArray())
         {
             page.Unlink(index);
-            if (child is { Parents.Count: 0 })
+            if (entry.Child is { Parents.Count: 0 } child)
             {
                 Zap(child);
             }
@@ -180,8 +225,8 @@ internal sealed class ShadowEpt
 
         public int Level { get; } = level;
 
-        /// <summary>Present entries; null is a mapping, or a direct page below a large one.</summary>
-        public SortedDictionary<int, Page?> Entries { get; } = [];
+        /// <summary>Present entries.</summary>
+        public SortedDictionary<int, Entry> Entries { get; } = [];
 
         public List<(Page Parent, int Index)> Parents { get; } = [];
 
@@ -190,22 +235,44 @@ internal sealed class ShadowEpt
 
         public bool IsUnsync { get; set; }
 
-        public void Link(int index, Page? child)
+        public Entry Link(int index, Page? child, int lane)
         {
-            Entries.Add(index, child);
+            Entry entry = new(child, lane);
+            Entries.Add(index, entry);
             child?.Parents.Add((this, index));
+            return entry;
         }
 
         /// <summary>mmu_page_zap_pte: true if the entry was present.</summary>
         public bool Unlink(int index)
         {
-            if (!Entries.Remove(index, out Page? child))
+            if (!Entries.Remove(index, out Entry? entry))
             {
                 return false;
             }
 
-            child?.Parents.Remove((this, index));
+            entry.Child?.Parents.Remove((this, index));
             return true;
         }
+    }
+
+    /// <summary>A present entry: of a shadow page, or a mapping (or a direct page below a large one) if that is null.</summary>
+    private sealed class Entry(Page? child, int lane)
+    {
+        public Page? Child { get; } = child;
+
+        /// <summary>Physical CPU whose fault made it.</summary>
+        public int Lane { get; } = lane;
+
+        /// <summary>When that CPU entered a guest again.</summary>
+        public long Handled { get; set; } = long.MaxValue;
+    }
+
+    /// <summary>What a physical CPU handles: since when, and the entry that it made.</summary>
+    private sealed class Fault
+    {
+        public long Left { get; set; }
+
+        public Entry? Made { get; set; }
     }
 }

@@ -40,6 +40,7 @@ internal readonly record struct Reason(string Transition, string Rule);
 internal sealed class VCpu
 {
     private readonly Dictionary<ulong, ControlRegisters> _l2 = [];
+    private readonly Vmcb[] _vmcbs = [new(), new()];
     private readonly Reason?[] _pending = new Reason?[Enum.GetValues<FlushRequest>().Length];
 
     public VCpu(ushort id, ushort vpid01, L2Tags tags)
@@ -51,14 +52,20 @@ internal sealed class VCpu
 
     public ushort Id { get; }
 
-    /// <summary>Real VPID (ASID) of L1; 0 if L0 uses no VPID.</summary>
-    public ushort Vpid01 { get; }
+    /// <summary>Real VPID (ASID) of L1; 0 if L0 uses no VPID. Under <see cref="TagAllocation.PerCpu"/> it changes, and is L2's too.</summary>
+    public ushort Vpid01 { get; set; }
 
     /// <summary>Real VPIDs (ASIDs) of L2.</summary>
     public L2Tags Tags { get; }
 
     /// <summary>is_guest_mode: L2 is active.</summary>
     public bool GuestMode { get; set; }
+
+    /// <summary>ASID state of vmcb01 and vmcb02.</summary>
+    public Vmcb CurrentVmcb => _vmcbs[GuestMode ? 1 : 0];
+
+    /// <summary>TLB_CONTROL of the VMRUNs to come, by VMCB or ASID (<see cref="FlushFunctions"/>): those that flush, with the reason of the first who asked.</summary>
+    public SortedDictionary<int, Reason> TlbControl { get; } = [];
 
     /// <summary>The vmcs12 of the L2 that is, or was last, active.</summary>
     public Vmcs12 Vmcs12 { get; set; }
@@ -76,6 +83,9 @@ internal sealed class VCpu
 
     /// <summary>Why the current root was switched last.</summary>
     public Reason RootReason { get; set; } = new("vm_entry", "root_load");
+
+    /// <summary>The guest flush that left no root (<see cref="ShadowGuestFlush.Unload"/>): the flush of the next root load is its.</summary>
+    public Reason? UnloadedFor { get; set; }
 
     /// <summary>Lane on which vmcs01 (index 0) and vmcs02 (index 1) were last loaded; -1 if never.</summary>
     public int[] LastLane { get; } = [-1, -1];

@@ -141,6 +141,20 @@ internal sealed class AddressSpaces
         return tree;
     }
 
+    /// <summary>KVM's name of an EP4TA: eptp01, eptp02 (the direct root of an L2 without EPT12) or eptp02:EPTP12.</summary>
+    public string NameOf(ulong ep4ta)
+    {
+        foreach (((Tree tree, _, ulong eptp12), PageTable table) in _trees)
+        {
+            if (table.Root == ep4ta && tree is (Tree.Ept01 or Tree.Ept01ForL2 or Tree.Ept02))
+            {
+                return tree switch { Tree.Ept01 => "eptp01", Tree.Ept01ForL2 => "eptp02", _ => $"eptp02:0x{eptp12:x}" };
+            }
+        }
+
+        return $"eptp-0x{ep4ta:x}";
+    }
+
     private static PageSize Smaller(PageSize a, PageSize b) => a < b ? a : b;
 
     private FrameAllocator L2Physical(ulong vm)

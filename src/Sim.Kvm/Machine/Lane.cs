@@ -36,6 +36,12 @@ internal sealed class Lane
     /// <summary>Level that runs: 0, 1 or 2.</summary>
     public int Level { get; private set; }
 
+    /// <summary>With tags that all vCPUs share (<see cref="TagAllocation.PerVm"/>): the vCPU whose translations they hold here.</summary>
+    public VCpu? TagsHeldFor { get; set; }
+
+    /// <summary>Level that ran last and was not L0; 0 before the first entry.</summary>
+    public int LastGuestLevel { get; private set; }
+
     /// <summary>The vCPU that entered last; null before the first entry.</summary>
     public VCpu? Vcpu { get; set; }
 
@@ -44,6 +50,9 @@ internal sealed class Lane
 
     /// <summary>A nested VM-entry failed: records are skipped until the nested VM-exit that would have ended it.</summary>
     public bool Refused { get; set; }
+
+    /// <summary>L0 found that another CPU had just made the EPT02 entry whose fault it handles: see <see cref="ShadowEpt.Fetch"/>.</summary>
+    public bool LostFaultRace { get; set; }
 
     /// <summary>VPID and EP4TA of the running guest as the trace recorded them; both 0 if it did not.</summary>
     public (ushort Vpid, ulong Ep4ta) Recorded { get; set; }
@@ -100,6 +109,7 @@ internal sealed class Lane
     {
         _transitionCycles += entry ? _spec.Profile.Costs.VmEntry : _spec.Profile.Costs.VmExit;
         Level = entry ? level : 0;
+        LastGuestLevel = entry ? level : LastGuestLevel;
         if (!_spec.L0Vpid)
         {
             // SDM (kvm-semantics.md 1.2): without VPID every transition drops the linear and combined mappings of VPID 0.

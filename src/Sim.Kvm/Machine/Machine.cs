@@ -42,9 +42,11 @@ public sealed class Machine
     private long _dropped;
     private long _skipped;
 
-    /// <summary>A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order.</summary>
+    /// <summary>
+    /// A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order, <paramref name="calls"/> of every call of L0's flush functions.
+    /// </summary>
     /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs or nested paging.</exception>
-    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null)
+    public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null, Action<FlushCall>? calls = null)
     {
         Vendor vendor = spec.Profile.Vendor;
         if (!policy.Supports(vendor))
@@ -67,7 +69,7 @@ public sealed class Machine
         _spaces = new AddressSpaces(spec);
         _oracle = spec.Safety && kind == ReplayKind.ByPolicy ? new SafetyOracle(spec, _spaces) : null;
         ShadowMmu shadow = new(spec, _rules, _spaces) { FlushRemote = FlushRemote };
-        _flush = new FlushFunctions(spec, _rules, _spaces);
+        _flush = new FlushFunctions(spec, _rules, _spaces, calls);
         _roots = new MmuRoots(spec, _rules, _flush, _spaces, shadow, _shadow);
         _requests = new RequestService(_rules, _flush, _roots);
         _nested = new NestedVmx(spec, policy, _flush, _roots, _requests, _oracle);
@@ -89,6 +91,12 @@ public sealed class Machine
 
     /// <summary>VM-entries that failed their consistency checks, in order.</summary>
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _nested.Failed;
+
+    /// <summary>
+    /// Name of an invalidation that a hypervisor or a transition without VPID carried out, with KVM's names for tags: INVVPID(vpid02), INVEPT(eptp02:0x7000). Those of a
+    /// vCPU n other than 0 are vpid02(vn); a pool's further VPIDs are vpid02.1, vpid02.2. Null for what any kernel does about its own paging.
+    /// </summary>
+    public string? NameOf(Invalidation invalidation) => InvalidationNames.Of(invalidation, NameOfTag, _spaces.NameOf);
 
     /// <summary>
     /// What an invalidation's operand stands for, seen from a vCPU: <c>all</c>, <c>vpid01</c>, <c>vpid02</c>, <c>eptp01</c>, <c>eptp02</c>, or <c>other</c> if it is
@@ -240,6 +248,9 @@ public sealed class Machine
             case RecordKind.SetCr3:
                 SetCr3(lane, e);
                 break;
+            case RecordKind.SetCr4 when lane.Level == 0 && e.Level > 0:
+                EmulateSetCr4(lane, e);
+                break;
             case RecordKind.SetCr4:
                 SetCr4(lane, (Cr4Bits)e.A);
                 break;
@@ -274,10 +285,13 @@ public sealed class Machine
                 _nested.Invlpga(lane, RunningVcpu(lane), e);
                 break;
             case RecordKind.MapChange when (MapTable)e.A == MapTable.Tdp12 && e.D == 0:
-                WriteEpt12(lane, e.C);
+                WriteEpt12(lane, e);
                 break;
             case RecordKind.MapChange:
                 MapChange(lane, e);
+                break;
+            case RecordKind.FlushRequest when _kind == ReplayKind.ByPolicy:
+                RaiseRecorded(lane, e);
                 break;
             case RecordKind.Tdp12Walk when _kind == ReplayKind.ByPolicy && _spec.L0Ept:
                 WalkEpt12(lane, e);
@@ -321,6 +335,7 @@ public sealed class Machine
     {
         (int, ulong) key = (lane.Level, e.C);
         _exits[key] = _exits.GetValueOrDefault(key) + 1;
+        _shadow.Left(lane.Index);
         LeaveGuest(lane);
     }
 
@@ -340,6 +355,10 @@ public sealed class Machine
             _nested.Enter(lane, vcpu, vmcs12);
             Became(vcpu);
             NestedTransitionFlushed(vcpu, "nested VM-entry");
+            if (!_spec.RemoteFlushesRecorded)
+            {
+                _requests.Service(lane, vcpu);
+            }
         }
     }
 
@@ -349,6 +368,11 @@ public sealed class Machine
         if (_kind == ReplayKind.ByPolicy)
         {
             VCpu vcpu = VcpuOf(e.Vcpu);
+            if (IsInjected((uint)e.C))
+            {
+                _requests.Service(lane, vcpu);
+            }
+
             _nested.Exit(lane, vcpu);
             Became(vcpu);
             NestedTransitionFlushed(vcpu, "nested VM-exit");
@@ -383,12 +407,22 @@ public sealed class Machine
         }
     }
 
-    /// <summary>To L1, a transition without VPID drops the mappings of VPID 0. On AMD none does.</summary>
+    /// <summary>What L1 knows a nested transition to flush: without VPID the mappings of VPID 0; on AMD, at an entry, what vmcb12.TLB_CONTROL says.</summary>
     private void NestedTransitionFlushed(VCpu vcpu, string what)
     {
-        if (_spec.Profile.Vendor == Vendor.Intel && !vcpu.Vmcs12.UsesVpid)
+        Vmcs12 vmcs12 = vcpu.Vmcs12;
+        ushort asid12 = (ushort)vmcs12.Vpid;
+        Invalidation? flushed = (_spec.Profile.Vendor, vcpu.GuestMode ? vmcs12.Controls.TlbControl() : TlbControl.None) switch
         {
-            _oracle?.Invalidated(vcpu, new VmTransitionWithoutVpid(), what);
+            (Vendor.Intel, _) => vmcs12.UsesVpid ? null : new VmTransitionWithoutVpid(),
+            (_, TlbControl.FlushAll) => new TlbControlAll(),
+            (_, TlbControl.FlushAsid) => new TlbControlAsid(asid12),
+            (_, TlbControl.FlushAsidNonGlobal) => new TlbControlAsidNonGlobal(asid12),
+            _ => null,
+        };
+        if (flushed is not null)
+        {
+            _oracle?.Invalidated(vcpu, flushed, what);
         }
     }
 
@@ -398,12 +432,27 @@ public sealed class Machine
         observer?.Invoke(issued);
     };
 
+    /// <summary>
+    /// True if a nested VM-exit for this reason comes out of vcpu_enter_guest's event injection (vmx_check_nested_events, svm_check_nested_events), hence after its requests were
+    /// serviced, and not out of the exit handler: external interrupt, INIT and preemption timer; INTR, NMI, SMI and INIT. VMX's NMI shares its number with exceptions and is left out.
+    /// </summary>
+    private bool IsInjected(uint reason) => _spec.Profile.Vendor == Vendor.Intel ? reason is 1 or 3 or 52 : reason is >= 0x60 and <= 0x63;
+
     private void BeforeEntry(Lane lane, VCpu vcpu)
     {
+        _shadow.Handled(lane.Index);
+        if (lane.LostFaultRace)
+        {
+            lane.LostFaultRace = false;
+            FlushRemote(lane, new Reason("shadow_mmu", "lost_fault_race"));
+        }
+
         while (_requests.BeforeEntry(lane, vcpu))
         {
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_root"));
         }
+
+        _flush.BeforeRun(lane, vcpu);
     }
 
     private void EnterGuest(Lane lane, VCpu vcpu)
@@ -519,6 +568,64 @@ public sealed class Machine
         }
     }
 
+    /// <summary>
+    /// A CR4 that L0 sets for a guest: a MOV to CR4 that exited (kvm_post_set_cr4), or the CR4 of the vmcb12 that is being entered. Only taken note of if that level is not active.
+    /// </summary>
+    private void EmulateSetCr4(Lane lane, in TraceEvent e)
+    {
+        VCpu vcpu = RunningVcpu(lane);
+        ControlRegisters registers = e.Level == 1 ? vcpu.L1 : vcpu.L2(vcpu.Vmcs12.Address);
+        Cr4Bits before = registers.Cr4;
+        registers.Cr4 = (Cr4Bits)e.A;
+        if (vcpu.GuestMode != (e.Level == 2) || _kind == ReplayKind.AsRecorded)
+        {
+            return;
+        }
+
+        bool isMove = lane.LastGuestLevel == e.Level;
+        _nested.LoadCr4(lane, vcpu, before, isMove ? "emulation" : "recorded");
+        if (!isMove)
+        {
+            return;
+        }
+
+        Cr4Bits changed = before ^ registers.Cr4;
+        Reason reason = new("emulation", "mov_to_cr4");
+        if ((changed & Cr4Bits.Pge) != 0 || (changed & before & Cr4Bits.Pcide) != 0)
+        {
+            vcpu.Raise(FlushRequest.Guest, reason);
+        }
+        else if ((changed & Cr4Bits.Pae) != 0 || (changed & registers.Cr4 & Cr4Bits.Smep) != 0)
+        {
+            vcpu.Raise(FlushRequest.Current, reason);
+        }
+    }
+
+    /// <summary>A request that L0 raised when the trace was made, for a reason that no other record tells.</summary>
+    private void RaiseRecorded(Lane lane, in TraceEvent e)
+    {
+        if (e.C != TraceEvent.AnyVcpu)
+        {
+            VCpu serviced = VcpuOf((ushort)e.C);
+            if (_requests.BeforeEntry(lane, serviced))
+            {
+                serviced.Raise(FlushRequest.All, new Reason("shadow_mmu", "new_shadow_root"));
+            }
+        }
+
+        FlushRequest request = (RequestedFlush)e.A switch
+        {
+            RequestedFlush.Current => FlushRequest.Current,
+            RequestedFlush.Guest => FlushRequest.Guest,
+            _ => FlushRequest.All,
+        };
+        IEnumerable<VCpu> vcpus = e.B == TraceEvent.AnyVcpu ? _vcpus.Values : [VcpuOf((ushort)e.B)];
+        foreach (VCpu vcpu in vcpus)
+        {
+            vcpu.Raise(request, new Reason("host", "recorded_request"));
+        }
+    }
+
     private void Invpcid(Lane lane, in TraceEvent e)
     {
         ushort pcid = (ushort)e.B;
@@ -573,7 +680,7 @@ public sealed class Machine
         {
             InL0(lane, _ => _maps.Apply(lane, vcpu, e));
         }
-        else if (_maps.Apply(lane, vcpu, e) && _kind == ReplayKind.ByPolicy && (_rules.Defects & KernelDefects.NoRemoteFlush) == 0)
+        else if (_maps.Apply(lane, vcpu, e) && _kind == ReplayKind.ByPolicy && !_spec.RemoteFlushesRecorded && (_rules.Defects & KernelDefects.NoRemoteFlush) == 0)
         {
             FlushRemote(lane, new Reason("host", "remote_flush"));
         }
@@ -583,16 +690,30 @@ public sealed class Machine
     private void WalkEpt12(Lane lane, in TraceEvent e)
     {
         int leafLevel = MapChanges.SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
-        if (_shadow.Fetch(e.A, e.B, leafLevel, e.D, e.E, e.F))
+        if (_shadow.Fetch(lane.Index, e.A, e.B, leafLevel, [e.D, e.E, e.F], out bool lostRace))
         {
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
         }
+
+        lane.LostFaultRace |= lostRace;
     }
 
-    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12.</summary>
-    private void WriteEpt12(Lane lane, ulong address)
+    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12; the write is emulated, or run again.</summary>
+    private void WriteEpt12(Lane lane, in TraceEvent e)
     {
-        if (_kind != ReplayKind.ByPolicy || !_spec.L0Ept || !_shadow.Write(address, out bool zappedRoot))
+        if (_kind != ReplayKind.ByPolicy || !_spec.L0Ept)
+        {
+            return;
+        }
+
+        ulong address = e.C;
+        if ((MapChangeKind)e.E == MapChangeKind.Widened)
+        {
+            _shadow.Permit(address);
+            return;
+        }
+
+        if (!_shadow.Write(address, out bool zappedRoot))
         {
             return;
         }
@@ -621,9 +742,17 @@ public sealed class Machine
         _oracle?.Invalidated(vcpu, new Reset(), "INIT");
     }
 
-    /// <summary>kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode.</summary>
+    /// <summary>
+    /// kvm_flush_remote_tlbs: raises TLB_FLUSH on every vCPU and kicks those in guest mode on other lanes. Where the trace records it, the other vCPUs and their exits are the trace's.
+    /// </summary>
     private void FlushRemote(Lane lane, Reason reason)
     {
+        if (_spec.RemoteFlushesRecorded)
+        {
+            RunningVcpu(lane).Raise(FlushRequest.All, reason);
+            return;
+        }
+
         foreach (VCpu vcpu in _vcpus.Values)
         {
             vcpu.Raise(FlushRequest.All, reason);
@@ -663,20 +792,45 @@ public sealed class Machine
     {
         if (!_vcpus.TryGetValue(id, out VCpu? vcpu))
         {
-            if (_spec.L0Vpid && TagsLeft == 0)
+            vcpu = _rules.Tags switch
             {
-                throw new ConfigurationException(
-                    $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {_spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
-            }
-
-            ushort vpid01 = _spec.L0Vpid ? _nextTag++ : (ushort)0;
-            int wanted = _spec.L0Vpid && _policy.Rules(_spec.Profile.Vendor).OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
-            vcpu = new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
+                TagAllocation.PerCpu => new VCpu(id, 0, new L2Tags()),
+                TagAllocation.PerVm when _vcpus.Count > 0 => new VCpu(id, _vcpus.Values.First().Vpid01, new L2Tags(_vcpus.Values.First().Tags.All)),
+                _ => WithTagsOfItsOwn(id),
+            };
             _vcpus.Add(id, vcpu);
             Became(vcpu);
         }
 
         return vcpu;
+    }
+
+    private VCpu WithTagsOfItsOwn(ushort id)
+    {
+        if (_spec.L0Vpid && TagsLeft == 0)
+        {
+            throw new ConfigurationException(
+                $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {_spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
+        }
+
+        ushort vpid01 = _spec.L0Vpid ? _nextTag++ : (ushort)0;
+        int wanted = _spec.L0Vpid && _rules.OffersVpid ? _policy.L2Tags(_spec.Vpid02Pool) : 0;
+        return new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
+    }
+
+    private string NameOfTag(ushort tag)
+    {
+        foreach (VCpu vcpu in _vcpus.Values)
+        {
+            string owner = vcpu.Id == 0 ? "" : $"(v{vcpu.Id})";
+            int slot = vcpu.Tags.All.TakeWhile(other => other != tag).Count();
+            if (tag == vcpu.Vpid01 || slot < vcpu.Tags.All.Count)
+            {
+                return (tag == vcpu.Vpid01 ? "01" : slot == 0 ? "02" : $"02.{slot}") + owner;
+            }
+        }
+
+        return $"-{tag}";
     }
 
     private VCpu RunningVcpu(Lane lane) => lane.Vcpu ?? VcpuOf(0);

@@ -45,6 +45,9 @@ public sealed record MachineSpec
     /// <summary>Addresses in the upper half are mapped by global entries when CR4.PGE=1, as Linux does without page-table isolation.</summary>
     public bool GlobalKernelPages { get; init; } = true;
 
+    /// <summary>The trace tells L0's remote flushes itself (<see cref="Core.Traces.TraceHeader.RecordsRemoteFlushes"/>), so a changed EPT01 (NPT01) implies none.</summary>
+    public bool RemoteFlushesRecorded { get; init; }
+
     /// <summary>Real VPIDs a <c>vpid02-per-vpid12</c> policy may use for L2.</summary>
     public int Vpid02Pool { get; init; } = 8;
 

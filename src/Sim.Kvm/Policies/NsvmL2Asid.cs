@@ -3,23 +3,16 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy S1 (kvm-semantics.md 3.3): a separate ASID for L2 on each vCPU; vpid12 in the trace is vmcb12.ASID.</summary>
-[Component("nsvm-l2-asid", Summary = "proposed for nSVM (S1): L2 has an ASID of its own, flushed and synced when vmcb12.ASID changes")]
+/// <summary>Policy S1 (kvm-semantics.md 3.3; RFC v2 of the rework, June 2026): a separate ASID for L2 on each vCPU; vpid12 in the trace is vmcb12.ASID.</summary>
+[Component("nsvm-l2-asid", Summary = "proposed for nSVM (S1): L2 has an ASID of its own, flushed and synced when vmcb12.ASID changes or TLB_CONTROL says so")]
 public sealed class NsvmL2Asid : IFlushPolicy
 {
     /// <inheritdoc/>
     public bool Supports(Vendor vendor) => vendor == Vendor.Amd;
 
     /// <inheritdoc/>
-    public KernelRules Rules(Vendor vendor) => KernelRules.Nsvm58;
+    public KernelRules Rules(Vendor vendor) => KernelRules.NsvmRework;
 
     /// <inheritdoc/>
-    public void OnTransition(in NestedTransition transition, FlushDecision decision)
-    {
-        if (transition.IsEntry && transition.Vpid12IsNew)
-        {
-            decision.RememberVpid12();
-            decision.Raise(FlushRequest.Guest, "new_asid12");
-        }
-    }
+    public void OnTransition(in NestedTransition transition, FlushDecision decision) => FlushOnNewAsid12.Decide(transition, decision);
 }

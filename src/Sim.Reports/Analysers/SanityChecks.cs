@@ -39,12 +39,19 @@ public static class SanityChecks
             hints.Add($"The warm-up of {windows.WarmedUp} records is shorter than the reach of the TLB ({reachEntries} entries): cold misses are still being counted. Use a longer --warm-up.");
         }
 
-        foreach (RunResult run in set.Runs.Where(run => run.Failure is null))
+        // Of repeated seeds or a sweep, one point says what there is to say.
+        RunResult[] runs = [.. set.Runs.Where(run => run.Failure is null && run.Parameters.SequenceEqual(set.Runs[0].Parameters))];
+        foreach (RunResult run in runs)
         {
             AddRunHints(hints, run);
         }
 
-        AddTwinHints(hints, [.. set.Runs.Where(run => run.Failure is null)]);
+        if (set.Runs.Any(run => run.Safety is { IsSafe: true } && Figures.MapChanges(run.Statistics) == 0))
+        {
+            hints.Add("No record of the measured window changes a mapping, so hardly any translation can become stale: that a policy is safe here says little. Judge safety on a trace with MapChange records.");
+        }
+
+        AddTwinHints(hints, runs);
         return hints;
     }
 

@@ -7,7 +7,7 @@ public static class ChartCatalogue
 {
     // The order in which a report shows them; charts that are not named here follow in the order of their names.
     private static readonly string[] Order =
-        ["cost-by-cause", "misses-by-cause", "flushed-misses", "sweep-lines", "sweep-heat-map", "refill-curve", "occupancy", "intervals", "timeline", "interrupt-latency", "exits"];
+        ["cost-by-cause", "misses-by-cause", "flushed-misses", "sweep-lines", "sweep-heat-map", "seeds", "refill-curve", "occupancy", "intervals", "timeline", "interrupt-latency", "exits"];
 
     /// <summary>Charts by name.</summary>
     public static Catalogue<IChart> All { get; } = new(typeof(IChart).Assembly);

@@ -37,7 +37,7 @@ public sealed class ExitsByReason : IChart
             {
                 rows.Add(new JsonObject
                 {
-                    ["run"] = same ? "all policies" : Labels.Inert(run.Run),
+                    ["run"] = same ? "all policies" : InertText.OneLine(run.Run),
                     ["reason"] = Name(input, exit.Reason),
                     ["number"] = $"{exit.Reason}",
                     ["level"] = $"from L{exit.Level}",
@@ -55,7 +55,7 @@ public sealed class ExitsByReason : IChart
         ];
         if (!same)
         {
-            encodings.Add(new Encoding(Channel.YOffset, "run", ValueKind.Nominal) { Names = [.. shown.Select(run => Labels.Inert(run.Run.Run))] });
+            encodings.Add(new Encoding(Channel.YOffset, "run", ValueKind.Nominal) { Names = [.. shown.Select(run => InertText.OneLine(run.Run.Run))] });
         }
 
         string which = same ? "The same for every policy." : "One bar for each policy, in the order of the tables.";
@@ -68,5 +68,5 @@ public sealed class ExitsByReason : IChart
         };
     }
 
-    private static string Name(ReportInput input, long reason) => Labels.Inert(input.ExitName(reason));
+    private static string Name(ReportInput input, long reason) => InertText.OneLine(input.ExitName(reason));
 }

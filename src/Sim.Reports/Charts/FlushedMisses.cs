@@ -30,10 +30,10 @@ public sealed class FlushedMisses : IChart
             {
                 rows.Add(new JsonObject
                 {
-                    ["run"] = Labels.Inert(run.Run),
+                    ["run"] = InertText.OneLine(run.Run),
                     ["transition"] = Transition(label),
-                    ["invalidation"] = Labels.Inert(StatQuery.Value(label, "invalidation")),
-                    ["rule"] = Labels.Inert(StatQuery.Value(label, "rule")),
+                    ["invalidation"] = InertText.OneLine(StatQuery.Value(label, "invalidation")),
+                    ["rule"] = InertText.OneLine(StatQuery.Value(label, "rule")),
                     ["value"] = walks,
                     ["exact"] = $"{StackedBars.Exact(walks)} walks",
                 });
@@ -46,7 +46,7 @@ public sealed class FlushedMisses : IChart
             new Layer(
                 new Mark("bar"),
                 rows,
-                new Encoding(Channel.Y, "run", ValueKind.Nominal) { Names = [.. input.Good.Select(run => Labels.Inert(run.Run))] },
+                new Encoding(Channel.Y, "run", ValueKind.Nominal) { Names = [.. input.Good.Select(run => InertText.OneLine(run.Run))] },
                 new Encoding(Channel.X, "value", ValueKind.Quantitative, "walks") { Stacked = true },
                 new Encoding(Channel.Color, "transition", ValueKind.Nominal) { Names = transitions, Range = Palette.Colours(transitions.Length) },
                 new Encoding(Channel.Detail, "rule", ValueKind.Nominal))
@@ -55,5 +55,5 @@ public sealed class FlushedMisses : IChart
             });
     }
 
-    private static string Transition(string label) => Labels.Inert(StatQuery.Value(label, "transition")).Replace('_', ' ');
+    private static string Transition(string label) => InertText.OneLine(StatQuery.Value(label, "transition")).Replace('_', ' ');
 }

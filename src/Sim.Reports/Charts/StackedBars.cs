@@ -25,7 +25,7 @@ internal static class StackedBars
     public static Specification Of(string title, string reading, string unit, ReportInput input, IReadOnlyList<BarPart> parts)
     {
         BarPart[] used = [.. parts.Where(part => input.Good.Any(run => part.Value(run.Statistics) != 0))];
-        string[] runs = [.. input.Good.Select(run => Labels.Inert(run.Run))];
+        string[] runs = [.. input.Good.Select(run => InertText.OneLine(run.Run))];
         List<JsonObject> rows = [];
         foreach (RunResult run in input.Good)
         {
@@ -34,7 +34,7 @@ internal static class StackedBars
                 long value = used[rank].Value(run.Statistics);
                 rows.Add(new JsonObject
                 {
-                    ["run"] = Labels.Inert(run.Run),
+                    ["run"] = InertText.OneLine(run.Run),
                     ["part"] = used[rank].Name,
                     ["rank"] = rank,
                     ["value"] = value,
@@ -65,7 +65,7 @@ internal static class StackedBars
     private static Layer ReferenceLine(RunResult reference, BarPart[] parts, string unit)
     {
         long end = parts.Sum(part => part.Value(reference.Statistics));
-        JsonObject row = new() { ["run"] = Labels.Inert(reference.Run), ["value"] = end, ["exact"] = $"{Exact(end)} {unit}" };
+        JsonObject row = new() { ["run"] = InertText.OneLine(reference.Run), ["value"] = end, ["exact"] = $"{Exact(end)} {unit}" };
         return new Layer(new Mark("rule") { Dashed = true }, [row], new Encoding(Channel.X, "value", ValueKind.Quantitative, unit)) { Tips = [("run", "reference"), ("exact", "all parts")] };
     }
 

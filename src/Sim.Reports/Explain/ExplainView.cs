@@ -23,7 +23,7 @@ public static class ExplainView
         ];
         RunResult[] runs = [decomposition.Before, decomposition.After];
         lines.AddRange(runs.All(run => run.Safety is null) ? ["Nobody judged their safety."] : runs.SelectMany(SafetyOf));
-        return lines;
+        return [.. lines.Select(InertText.OneLine)];
     }
 
     /// <summary>Cycles by activity, then one table for each dimension.</summary>
@@ -67,7 +67,7 @@ public static class ExplainView
                 yield return $"{run.Run}: nobody judged its safety.";
                 break;
             case { IsSafe: true } safe:
-                yield return $"{run.Run}: safe on this trace ({Exact(safe.PermittedStaleUses)} uses of old translations, all permitted).";
+                yield return $"{run.Run}: safe on this trace{(safe.PermittedStaleUses == 0 ? "" : $" (uses of old translations: {Exact(safe.PermittedStaleUses)}, all permitted)")}.";
                 break;
             case var unsafeRun:
                 yield return $"{run.Run}: UNSAFE: {string.Join(", ", unsafeRun.Findings.Select(finding => $"{finding.Kind} {Exact(finding.Count)} {(finding.Count == 1 ? "time" : "times")}"))}. The first {unsafeRun.Findings[0].Kind}:";
@@ -112,7 +112,7 @@ public static class ExplainView
         .. new[] { part.Before.Walks, part.After.Walks, part.Difference.Walks, part.Before.Cycles, part.After.Cycles, part.Difference.Cycles }.Select(number => number.ToString(CultureInfo.InvariantCulture)),
     ];
 
-    private static string Share(long part, long total) => Numbers.Fraction(total == 0 ? null : 100.0 * part / total);
+    private static string Share(long part, long total) => Numbers.Fraction(total == 0 ? null : part == 0 ? 0 : 100.0 * part / total);
 
     private static string Exact(long number) => number.ToString("#,##0", CultureInfo.InvariantCulture);
 

@@ -15,7 +15,7 @@ internal sealed class Html
         _text.Append('<').Append(element);
         foreach ((string name, string? value) in attributes.Where(attribute => attribute.Value is not null))
         {
-            _text.Append(' ').Append(name).Append("=\"").Append(HtmlEncoder.Default.Encode(Labels.Inert(value!))).Append('"');
+            _text.Append(' ').Append(name).Append("=\"").Append(HtmlEncoder.Default.Encode(InertText.OneLine(value!))).Append('"');
         }
 
         _text.Append('>');
@@ -32,7 +32,7 @@ internal sealed class Html
     /// <summary>Text of any origin.</summary>
     public Html Text(string text)
     {
-        _text.Append(HtmlEncoder.Default.Encode(Labels.Inert(text)));
+        _text.Append(HtmlEncoder.Default.Encode(InertText.OneLine(text)));
         return this;
     }
 

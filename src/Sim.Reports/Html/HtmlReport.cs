@@ -104,6 +104,7 @@ public static class HtmlReport
             Judgement.Safe => ("safe", "safe"),
             Judgement.Unsafe => ("unsafe", "unsafe"),
             Judgement.Failed => ("failed", "unsafe"),
+            Judgement.Yardstick => ("yardstick", "open"),
             _ => ("not judged", "open"),
         };
         html.Open("tr", ("data-run", standing.Run.Run)).Open("th", ("scope", "row")).Element("bdi", standing.Run.Run).Close("th")

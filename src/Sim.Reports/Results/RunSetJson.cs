@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Sim.Core;
 using Sim.Core.Stats;
@@ -19,23 +16,8 @@ public static class RunSetJson
     /// <summary>Version of the schema: readers accept every minor version of their major one.</summary>
     public const string SchemaVersion = "1.1";
 
-    /// <summary>How result files are laid out.</summary>
-    internal static JsonWriterOptions Indented { get; } = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    /// <summary>How an object is written that takes one line.</summary>
-    internal static JsonWriterOptions OneLine { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     /// <summary>The set as JSON text that ends with a line feed. Without the session, equal experiments give equal text.</summary>
-    public static string ToText(RunSet set, bool withSession = true)
-    {
-        ArrayBufferWriter<byte> buffer = new();
-        using (Utf8JsonWriter writer = new(buffer, Indented))
-        {
-            RunSetJsonWriter.Write(writer, set, withSession);
-        }
-
-        return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
-    }
+    public static string ToText(RunSet set, bool withSession = true) => JsonLines.Document(writer => RunSetJsonWriter.Write(writer, set, withSession));
 
     /// <summary>Reads a set back.</summary>
     /// <param name="text">The file's content.</param>

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using System.Text.Json;
 using Sim.Core;
 using Sim.Core.Stats;
@@ -45,7 +43,7 @@ internal static class RunSetJsonReader
             Text(element, "profile"),
             Text(element, "reference"),
             Text(element, "configuration_hash"),
-            Compact(element.GetProperty("configuration")),
+            JsonLines.Compact(element.GetProperty("configuration")),
             Map(element.GetProperty("configuration_origins")),
             new TraceIdentity(
                 Text(trace, "name"), Text(trace, "format"), trace.GetProperty("sha256").GetString(), trace.GetProperty("lanes").GetInt32(), trace.GetProperty("folded").GetBoolean(), Map(trace.GetProperty("properties"))),
@@ -106,17 +104,6 @@ internal static class RunSetJsonReader
         element.GetProperty("elapsed_seconds").GetDouble(),
         element.GetProperty("records_per_second").GetDouble(),
         element.GetProperty("peak_memory_bytes").GetInt64());
-
-    private static string Compact(JsonElement element)
-    {
-        ArrayBufferWriter<byte> buffer = new();
-        using (Utf8JsonWriter writer = new(buffer, RunSetJson.OneLine))
-        {
-            element.WriteTo(writer);
-        }
-
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
-    }
 
     private static SortedDictionary<string, string> Map(JsonElement element)
     {

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using System.Text.Json;
 using Sim.Core.Stats;
 
@@ -86,7 +84,7 @@ internal static class RunSetJsonWriter
         writer.WriteStartArray("statistics");
         foreach (Stat stat in runs.SelectMany(run => run.Statistics.Stats).DistinctBy(stat => stat.Path).OrderBy(stat => stat.Path, StringComparer.Ordinal))
         {
-            WriteLine(writer, line =>
+            JsonLines.WriteLine(writer, line =>
             {
                 line.WriteString("path", stat.Path);
                 line.WriteString("unit", stat.Unit);
@@ -99,7 +97,7 @@ internal static class RunSetJsonWriter
         writer.WriteStartArray("series");
         foreach (Series series in runs.SelectMany(run => run.Statistics.Series).DistinctBy(series => series.Path).OrderBy(series => series.Path, StringComparer.Ordinal))
         {
-            WriteLine(writer, line =>
+            JsonLines.WriteLine(writer, line =>
             {
                 line.WriteString("path", series.Path);
                 line.WriteString("x_unit", series.XUnit);
@@ -122,7 +120,7 @@ internal static class RunSetJsonWriter
             writer.WriteStartArray("parameters");
             foreach (RunParameter parameter in run.Parameters)
             {
-                WriteLine(writer, line =>
+                JsonLines.WriteLine(writer, line =>
                 {
                     line.WriteString("path", parameter.Path);
                     line.WriteString("value", parameter.Value);
@@ -148,7 +146,7 @@ internal static class RunSetJsonWriter
         writer.WriteStartArray("failed_vm_entries");
         foreach (FailedEntry entry in run.FailedVmEntries)
         {
-            WriteLine(writer, line =>
+            JsonLines.WriteLine(writer, line =>
             {
                 line.WriteNumber("time", entry.Time);
                 line.WriteNumber("lane", entry.Lane);
@@ -162,7 +160,7 @@ internal static class RunSetJsonWriter
         writer.WriteStartArray("values");
         foreach (Stat stat in run.Statistics.Stats)
         {
-            WriteLine(writer, line =>
+            JsonLines.WriteLine(writer, line =>
             {
                 line.WriteString("path", stat.Path);
                 if (stat.Label.Length > 0)
@@ -178,7 +176,7 @@ internal static class RunSetJsonWriter
         writer.WriteStartArray("series");
         foreach (Series series in run.Statistics.Series)
         {
-            WriteLine(writer, line => WriteSeries(line, series));
+            JsonLines.WriteLine(writer, line => WriteSeries(line, series));
         }
 
         writer.WriteEndArray();
@@ -242,20 +240,5 @@ internal static class RunSetJsonWriter
         writer.WriteNumber("records_per_second", session.RecordsPerSecond);
         writer.WriteNumber("peak_memory_bytes", session.PeakMemoryBytes);
         writer.WriteEndObject();
-    }
-
-    /// <summary>One small object on one line, so that results are read and compared line by line.</summary>
-    private static void WriteLine(Utf8JsonWriter writer, Action<Utf8JsonWriter> members)
-    {
-        ArrayBufferWriter<byte> buffer = new();
-        buffer.Write(Encoding.UTF8.GetBytes("\n" + new string(' ', writer.CurrentDepth * RunSetJson.Indented.IndentSize)));
-        using (Utf8JsonWriter line = new(buffer, RunSetJson.OneLine))
-        {
-            line.WriteStartObject();
-            members(line);
-            line.WriteEndObject();
-        }
-
-        writer.WriteRawValue(buffer.WrittenSpan, skipInputValidation: true);
     }
 }

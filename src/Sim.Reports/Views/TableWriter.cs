@@ -17,11 +17,11 @@ public static class TableWriter
     private const int PlainGap = 2;
     private const int BoxGap = 3;
 
-    /// <summary>Writes the tables with an empty line between them; wide ones are split.</summary>
+    /// <summary>Writes the tables with an empty line between them; wide ones are split. Text that would act on a terminal is shown as its code.</summary>
     public static void Write(TextWriter output, IEnumerable<Table> tables, TableStyle style)
     {
         bool first = true;
-        foreach (Table table in tables.SelectMany(table => table.Split(style.Width, style.Rich ? BoxGap : PlainGap)))
+        foreach (Table table in tables.Select(Inert).SelectMany(table => table.Split(style.Width, style.Rich ? BoxGap : PlainGap)))
         {
             if (!first)
             {
@@ -39,6 +39,9 @@ public static class TableWriter
             }
         }
     }
+
+    private static Table Inert(Table table) => new(
+        InertText.OneLine(table.Title), [.. table.Headers.Select(InertText.OneLine)], [.. table.Rows.Select(row => (IReadOnlyList<string>)[.. row.Select(InertText.OneLine)])]);
 
     private static void WritePlain(TextWriter output, Table table)
     {

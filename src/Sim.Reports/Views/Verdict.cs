@@ -8,8 +8,11 @@ public enum Judgement
     /// <summary>The oracle watched and nothing wrong happened.</summary>
     Safe,
 
-    /// <summary>The oracle saw something wrong, or the policy is the yardstick that never flushes.</summary>
+    /// <summary>The oracle saw something wrong.</summary>
     Unsafe,
+
+    /// <summary>The policy that never flushes: a bound and no proposal, even where the oracle saw nothing wrong.</summary>
+    Yardstick,
 
     /// <summary>Nobody watched.</summary>
     NotJudged,
@@ -30,7 +33,7 @@ public sealed record Standing(RunResult Run, Judgement Judgement, double? Cycles
 /// <param name="Standings">Every run, in the order of the set.</param>
 public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, IReadOnlyList<Standing> Standings)
 {
-    private const string UnsafeYardstick = "never";
+    private const string Never = "never";
 
     /// <summary>Two costs that differ by less than this part are called practically the same.</summary>
     private const double Negligible = 0.001;
@@ -44,7 +47,7 @@ public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, I
         if (eligible.Length == 0)
         {
             string none = standings.All(standing => standing.Judgement == Judgement.Failed) ? "Every run failed." : "No policy here is safe to use.";
-            return new Verdict(none, [.. Unsafe(standings, null)], standings);
+            return new Verdict(none, [.. NoChoice(standings, null)], standings);
         }
 
         // What the oracle found safe goes before what nobody judged.
@@ -58,7 +61,7 @@ public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, I
         }
 
         AddOthers(sentences, best, [.. field.Where(standing => standing != best)]);
-        sentences.AddRange(Unsafe(standings, best));
+        sentences.AddRange(NoChoice(standings, best));
         if (eligible.Any(standing => standing.Judgement == Judgement.NotJudged))
         {
             sentences.Add("Safety was not judged for every policy: a cost without it is half an answer.");
@@ -71,8 +74,9 @@ public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, I
     private static Judgement Judge(RunResult run) => run switch
     {
         { Failure: not null } => Judgement.Failed,
-        { Safety: { } safety } => safety.IsSafe ? Judgement.Safe : Judgement.Unsafe,
-        { Policy: UnsafeYardstick } => Judgement.Unsafe,
+        { Safety.IsSafe: false } => Judgement.Unsafe,
+        { Policy: Never } => Judgement.Yardstick,
+        { Safety: not null } => Judgement.Safe,
         _ => Judgement.NotJudged,
     };
 
@@ -109,19 +113,22 @@ public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, I
         }
     }
 
-    private static IEnumerable<string> Unsafe(Standing[] standings, Standing? best)
+    private static IEnumerable<string> NoChoice(Standing[] standings, Standing? best)
     {
-        foreach (Standing standing in standings.Where(standing => standing.Judgement == Judgement.Unsafe))
+        foreach (Standing standing in standings.Where(standing => standing.Judgement is Judgement.Unsafe or Judgement.Yardstick))
         {
-            string why = standing.Run.Safety is { } safety
-                ? List(safety.Findings.Select(finding => $"{Numbers.Whole(finding.Count)} {Labels.Inert(finding.Kind).Replace('_', ' ')}"))
-                : "it is a yardstick, unsafe by design";
+            string why = standing switch
+            {
+                { Run.Safety.IsSafe: false } => $"unsafe, {List(standing.Run.Safety.Findings.Select(finding => $"{Numbers.Whole(finding.Count)} {InertText.OneLine(finding.Kind).Replace('_', ' ')}"))}",
+                { Run.Safety: not null } => "a yardstick; that nothing went wrong on this trace is no promise",
+                _ => "a yardstick, unsafe by design",
+            };
             string cheaper = best is not null && standing.Cycles < best.Cycles ? $" ({Numbers.Change(standing.Cycles, best.Cycles).TrimStart('-')} cheaper)" : "";
             yield return $"{Name(standing)}{cheaper} is no choice: {why}.";
         }
     }
 
-    private static string Name(Standing standing) => Labels.Inert(standing.Run.Run);
+    private static string Name(Standing standing) => InertText.OneLine(standing.Run.Run);
 
     private static string List(IEnumerable<string> items)
     {

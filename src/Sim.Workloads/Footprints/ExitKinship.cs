@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Workloads.Footprints;
 
 /// <summary>
@@ -6,6 +8,8 @@ namespace Sim.Workloads.Footprints;
 /// </summary>
 internal static class ExitKinship
 {
+    private const uint FirstSvmOnly = 0x60;
+
     private static readonly uint[][] Rows =
     [
         [1, 0x60, 0x61, 0x62], // interrupts, NMI, SMI
@@ -21,6 +25,9 @@ internal static class ExitKinship
         [25, 23, 19, 21, 22, 0x82, 0x83, 0x84, 0x85], // VMCS and VMCB instructions
         [50, 53, 58, 14, 28, 0x79, 0x7A, 0xA2], // invalidations and control registers
     ];
+
+    /// <summary>Whose exit a reason is, as far as the number tells.</summary>
+    public static Vendor VendorOf(uint reason) => reason < FirstSvmOnly ? Vendor.Intel : Vendor.Amd;
 
     /// <summary>0 for the same reason, 1 for kin, 2 for strangers.</summary>
     public static int Distance(uint a, uint b) => a == b ? 0 : Array.Exists(Rows, row => row.Contains(a) && row.Contains(b)) ? 1 : 2;

@@ -7,7 +7,11 @@ namespace Sim.Workloads.Footprints;
 /// <param name="Taken">What the model has.</param>
 /// <param name="IsStrange">The exit that began it is of another family altogether, not only of another reason, ending or occasion.</param>
 /// <param name="Count">How often.</param>
-public sealed record FootprintSubstitute(StayKey Wanted, StayKey Taken, bool IsStrange, long Count);
+public sealed record FootprintSubstitute(StayKey Wanted, StayKey Taken, bool IsStrange, long Count)
+{
+    /// <summary>The stay is another vendor's.</summary>
+    public bool IsForeign => ExitKinship.VendorOf(Wanted.Reason) != ExitKinship.VendorOf(Taken.Reason);
+}
 
 /// <summary>
 /// Finds the footprint of a kind of stay: itself, or the nearest that the model has. Nearest is the same part of a world switch, then the same reason or one of its family,

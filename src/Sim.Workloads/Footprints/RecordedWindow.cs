@@ -23,7 +23,7 @@ internal sealed class RecordedWindow(int lanes) : ITraceSink
     /// <summary>Pages by their number in <see cref="PackedTouch"/>.</summary>
     public List<RecordedPage> Pages { get; } = [];
 
-    /// <summary>Whole stays of L0 and L1, in order of their ends.</summary>
+    /// <summary>Whole stays of L0, and of L1 as a hypervisor, in order of their ends.</summary>
     public List<RecordedStay> Stays { get; } = [];
 
     /// <summary>Nested entries and exits.</summary>
@@ -54,12 +54,10 @@ internal sealed class RecordedWindow(int lanes) : ITraceSink
 
     private void Take(int number, Lane lane, in TraceEvent e)
     {
-        if (_tracker.Observe(number, e) is { Key: { } key } stay)
+        // Before L1 is told of an exit of L2 it is a guest like any other, whose work says nothing about hypervisors.
+        if (_tracker.Observe(number, e) is { Key: { } key } && lane.Count > 0 && (key.Level == 0 || key.Handling is not null))
         {
-            if (lane.Count > 0)
-            {
-                Stays.Add(new RecordedStay(key, stay.Key.Value.Nested == NestedStep.None ? 0 : lane.NestedIndex, lane.Touches()));
-            }
+            Stays.Add(new RecordedStay(key, key.Nested == NestedStep.None ? 0 : lane.NestedIndex, lane.Touches()));
         }
 
         if (e.Kind is not (RecordKind.VmEnter or RecordKind.VmExit))

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Sim.Workloads.Kernel;
 
 namespace Sim.Workloads.Footprints;
 
@@ -33,17 +34,20 @@ public readonly record struct StayKey(int Level, int After, uint Reason, NestedS
 
     private (int, int, uint, NestedStep, uint, long, bool) Members => (Level, After, Reason, Nested, Then, Handling ?? -1L, Interrupted);
 
-    /// <summary>"L0 after 48 of L2, nested exit, to L1", "L1 after 48 of L2 until 31 (for 48)".</summary>
+    /// <summary>"L0 after EPT_VIOLATION of L2, nested exit, to L1", "L1 after its own MSR_READ until VMRESUME, for EPT_VIOLATION".</summary>
     public override string ToString()
     {
         string nested = Nested switch { NestedStep.Entry => ", nested entry", NestedStep.Exit => ", nested exit", _ => "" };
-        string end = Level == 0 ? $", to L{Number(Then)}" : $" until {Number(Then)}";
-        string handling = Handling is { } reason ? $" (for {Number(reason)})" : "";
-        return $"L{Number((uint)Level)} after {Number(Reason)} of L{Number((uint)After)}{nested}{end}{handling}{(Interrupted ? ", interrupted" : "")}";
+        string after = Level == 1 && After == 1 ? $"its own {Name(Reason)}" : $"{Name(Reason)} of L{Number(After)}";
+        string end = Level == 0 ? $", to L{Number((int)Then)}" : $" until {Name(Then)}";
+        string handling = Handling is { } reason ? $", for {Name(reason)}" : "";
+        return $"L{Number(Level)} after {after}{nested}{end}{handling}{(Interrupted ? ", interrupted" : "")}";
     }
 
     /// <summary>True if <paramref name="other"/> plays the same part of a world switch, whatever the reasons: same level, same side before and after.</summary>
     public bool HasShapeOf(StayKey other) => Level == other.Level && After == other.After && Nested == other.Nested && (Level == 1 || Then == other.Then);
 
-    private static string Number(uint value) => value.ToString(CultureInfo.InvariantCulture);
+    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static string Name(uint reason) => ExitReasons.Name(ExitKinship.VendorOf(reason), reason);
 }

@@ -41,8 +41,9 @@ public sealed class HwLogReader : IDisposable
     private bool _nonRoot;
     private bool _isOpenWindow;
 
-    /// <summary>Reads and owns <paramref name="stream"/>, which is at the first byte of the (decompressed) text. <paramref name="name"/> names it in messages.</summary>
-    public HwLogReader(Stream stream, string name) => _lines = new LineReader(stream, name);
+    /// <summary>Reads and owns <paramref name="stream"/>, which is at the first byte of the (decompressed) text. <paramref name="name"/> names it in messages.
+    /// <paramref name="progress"/> is told now and then how many more lines were read.</summary>
+    public HwLogReader(Stream stream, string name, Action<long>? progress = null) => _lines = new LineReader(stream, name) { Progress = progress };
 
     /// <summary>Records read so far.</summary>
     public long Records { get; private set; }

@@ -63,11 +63,12 @@ public sealed record AnswerKeyEntry(
 /// <param name="AnswerKey">L0's own invalidations, in order.</param>
 /// <param name="Records">Records of the lifted trace.</param>
 /// <param name="Synthesized">Transitions put in because the recording began or a window opened or closed while a guest ran.</param>
-/// <param name="SynthesizedEntries">Positions of the real VM-entries among those.</param>
+/// <param name="SynthesizedEntries">Positions of the VM-entries among those, real and nested.</param>
+/// <param name="EntriesAfterGap">Positions of the real VM-entries with a VMCS that may have been loaded on another CPU while nothing was recorded.</param>
 /// <param name="Skipped">Records of a guest whose level was not known yet.</param>
 /// <param name="Findings">What the reader did not understand.</param>
 public sealed record LiftResult(
-    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, long Skipped, Findings Findings);
+    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, Findings Findings);
 
 /// <summary>
 /// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
@@ -80,9 +81,12 @@ public sealed record LiftResult(
 /// <item>vpid12 is the operand of the L1 vCPU's last INVVPID of types 0, 1 and 3 (KVM flushes a VPID before its first use); 1 if there was none. VPID is enabled for L2 if
 /// vmcs02 uses another VPID than vmcs01 (prepare_vmcs02).</item>
 /// <item>EPT is enabled for L2 if that L1 vCPU ever executes INVEPT, or is ever told of an EPT violation of L2.</item>
-/// <item>eptp12 is the operand of the L1 vCPU's last INVEPT of type 1 (KVM executes one for each new root); EPTP02 stands for it if there was none.</item>
-/// <item>An EPT violation of L1 on an absent entry makes a Tdp01 mapping; one of L2 that is reflected makes a Tdp12 mapping before L1's next VMRESUME; a write of L1 to a present,
-/// read-only page after it has entered L2 is a write to its EPT12, of which only the written entry's guest-physical address is known: address with size 0.</item>
+/// <item>eptp12 is the operand of the L1 vCPU's last INVEPT of type 1 (KVM executes one for each new root); if there was none, the page that its writes show to be the root, else EPTP02.</item>
+/// <item>An EPT violation of L1 on an absent entry makes a Tdp01 mapping; one of L2 that is reflected makes a Tdp12 mapping before L1's next VMRESUME; one of L2 that is not is a
+/// Tdp12Walk. A write of L1 to a present, read-only page after it has entered L2 is a write to its EPT12 at the guest-physical address of the written entry, with size 0: Changed
+/// if it was emulated, Widened if it runs again. Which page holds which table: <see cref="Ept12Tables"/>.</item>
+/// <item>A vCPU is Reset at the first load of its VMCS if <see cref="NewVcpus"/> finds that it was created then; any other vCPU, and an L2 whose first nested entry is a VMRESUME, was
+/// there before, and runs once in transitions that are put in.</item>
 /// <item>A page fault taken without exit makes or widens a mapping of the running level; INVLPG changes the mapping it names.</item>
 /// <item>CR3 found at a VM-entry that differs from what the trace says is set with no-flush; CR4 is PAE and PGE, and PCIDE from the first PCID that is not 0, unless a MOV CR4 says more.</item>
 /// </list>
@@ -110,6 +114,7 @@ public sealed class Lift
     private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
     private readonly List<AnswerKeyEntry> _key = [];
     private readonly List<ulong> _synthesizedEntries = [];
+    private readonly List<ulong> _entriesAfterGap = [];
     private ulong? _start;
     private long _synthesized;
     private long _skipped;
@@ -142,12 +147,13 @@ public sealed class Lift
     /// <param name="sink">Where the trace goes; its header is that of <see cref="HeaderOf"/>.</param>
     /// <param name="lanes">Number of physical CPUs, from the header.</param>
     /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware, and real entries name the VPID and EPTP that it used.</param>
+    /// <param name="remoteFlushes">Calls of kvm_flush_remote_tlbs in the function trace of the same run, see <see cref="HostFlushes.Read"/>: those that L0 makes for its own reasons become FlushRequest records.</param>
     /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
-    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false)
+    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null)
     {
         HwRecord record = default;
-        FirstPass first = new();
+        FirstPass first = new(remoteFlushes ?? []);
         using (HwLogReader reader = open())
         {
             while (reader.Read(ref record))
@@ -162,18 +168,19 @@ public sealed class Lift
         {
             for (long index = 0; reader.Read(ref record); index++)
             {
-                lift.TakeKnown(index);
+                lift.TakeKnown(index, record.Ticks);
                 lift.Take(record);
             }
 
             lift._appender.Complete();
-            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._skipped, reader.Findings);
+            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._entriesAfterGap, lift._skipped, reader.Findings);
         }
     }
 
     /// <summary>What the first pass found out about this moment.</summary>
-    private void TakeKnown(long index)
+    private void TakeKnown(long index, ulong ticks)
     {
+        ulong time = Math.Max(ticks, _start ?? ticks) - (_start ?? ticks);
         while (_known.Links.TryPeek(out VmcsLink? link) && link.Record <= index)
         {
             _known.Links.Dequeue();
@@ -184,7 +191,13 @@ public sealed class Lift
         {
             Vcpu vcpu = VcpuOf(created.Vmcs);
             vcpu.WasEntered = true;
-            Emit(_lanes[created.Cpu], TraceEvent.Reset(0, vcpu.Number));
+            Emit(_lanes[created.Cpu], TraceEvent.Reset(time, vcpu.Number));
+        }
+
+        while (_known.HostFlushes.Events.TryPeek(out (long Record, int Cpu) flush) && flush.Record <= index)
+        {
+            _known.HostFlushes.Events.Dequeue();
+            Emit(_lanes[Math.Min(flush.Cpu, _lanes.Length - 1)], TraceEvent.FlushRequest(time, RequestedFlush.All));
         }
 
         while (_known.Ept12Events.TryPeek(out Ept12Event? e) && e.Record <= index)
@@ -192,8 +205,8 @@ public sealed class Lift
             _known.Ept12Events.Dequeue();
             Vcpu vcpu = VcpuOf(e.Vmcs01);
             Emit(_lanes[e.Cpu], e.Walk is { } walk
-                ? TraceEvent.Tdp12Walk(0, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
-                : TraceEvent.MapChange(0, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, MapChangeKind.Changed));
+                ? TraceEvent.Tdp12Walk(time, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
+                : TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, e.IsEmulated ? MapChangeKind.Changed : MapChangeKind.Widened));
         }
     }
 
@@ -309,6 +322,12 @@ public sealed class Lift
         }
 
         Establish(lane, time, level);
+        if (vcpu.Unseen[level - 1])
+        {
+            vcpu.Unseen[level - 1] = false;
+            _entriesAfterGap.Add(_appender.Records);
+        }
+
         EnterReal(lane, vcpu, time, level);
         lane.Level = level;
         Resolve(lane, vcpu, level);
@@ -430,6 +449,7 @@ public sealed class Lift
     // L2 was launched before the recording: vmcs02 was loaded and EPTP02 made then.
     private void RunL2Before(Lane lane, Vcpu vcpu, ulong time)
     {
+        _synthesizedEntries.Add(_appender.Records);
         EnterNested(lane, vcpu, time);
         EnterSynthesized(lane, vcpu, time, 2);
         Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
@@ -466,6 +486,7 @@ public sealed class Lift
         {
             EnterSynthesized(lane, vcpu, time, 1);
             Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
+            _synthesizedEntries.Add(_appender.Records);
             EnterNested(lane, vcpu, time);
             _synthesized += 2;
         }
@@ -549,6 +570,14 @@ public sealed class Lift
             3 or 4 => "memory window begins",
             _ => "recording ends",
         };
+        if (command == 2 && _lanes.Length > 1)
+        {
+            foreach (Vcpu vcpu in _vcpus.Values)
+            {
+                vcpu.Unseen[0] = vcpu.Unseen[1] = true;
+            }
+        }
+
         if (command is 1 or 2)
         {
             foreach (Lane other in _lanes.Where(l => l.Level != 0))
@@ -679,7 +708,7 @@ public sealed class Lift
     {
         if (!_vcpus.TryGetValue(vmcs01, out Vcpu? vcpu))
         {
-            vcpu = new Vcpu((ushort)_vcpus.Count) { UsesEpt = _known.UsesEpt.Contains(vmcs01) };
+            vcpu = new Vcpu((ushort)_vcpus.Count) { UsesEpt = _known.UsesEpt.Contains(vmcs01), Eptp12 = _known.Ept12.FirstRootOf(vmcs01) };
             if (_known.FirstEntryOfL2.TryGetValue(vmcs01, out HwRecord entry))
             {
                 vcpu.Learn(2, entry);
@@ -692,15 +721,18 @@ public sealed class Lift
     }
 
     /// <summary>What must be known of an L1 vCPU (by its vmcs01) before its first nested entry, and is only seen afterwards.</summary>
-    private sealed class FirstPass
+    private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes)
     {
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
-        private readonly Ept12Tables _ept12 = new();
         private long _index;
+
+        public Ept12Tables Ept12 { get; } = new();
 
         public LevelTracker Levels { get; } = new();
 
         public NewVcpus NewVcpus { get; } = new();
+
+        public HostFlushes HostFlushes { get; } = new(remoteFlushes);
 
         public Queue<VmcsLink> Links { get; } = [];
 
@@ -715,7 +747,8 @@ public sealed class Lift
             LevelChange change = Levels.Observe(record);
             ulong vmcs01 = Levels.Vmcs01(record.Cpu);
             NewVcpus.Take(_index, record);
-            _ept12.Take(_index, record, Levels, change);
+            Ept12.Take(_index, record, Levels, change);
+            HostFlushes.Take(_index, record, Levels.LevelOf(record, -1));
             _index++;
             switch (record.Type)
             {
@@ -746,7 +779,7 @@ public sealed class Lift
                 NewVcpus.Exclude(link.Vmcs02);
             }
 
-            foreach (Ept12Event e in _ept12.Events())
+            foreach (Ept12Event e in Ept12.Events())
             {
                 Ept12Events.Enqueue(e);
             }
@@ -803,6 +836,9 @@ public sealed class Lift
         public ushort Number { get; } = number;
 
         public bool InL2 { get; set; }
+
+        // vmcs01 and vmcs02 may have been loaded on another CPU while nothing was recorded.
+        public bool[] Unseen { get; } = new bool[2];
 
         // Or created in the recording, so that its first entry is its first.
         public bool WasEntered { get; set; }

@@ -14,6 +14,7 @@ internal sealed class LineReader : IDisposable
     private int _start;
     private int _end;
     private bool _streamEnded;
+    private long _told;
 
     /// <summary>Reads and owns <paramref name="stream"/>; <paramref name="name"/> names it in messages.</summary>
     public LineReader(Stream stream, string name)
@@ -21,6 +22,9 @@ internal sealed class LineReader : IDisposable
         _stream = stream;
         _name = name;
     }
+
+    /// <summary>Told, whenever the buffer is filled, how many lines were read since it was told last.</summary>
+    public Action<long>? Progress { get; init; }
 
     /// <summary>Number of the line that was read last; the first is 1.</summary>
     public long Line { get; private set; }
@@ -79,6 +83,8 @@ internal sealed class LineReader : IDisposable
 
     private void Refill()
     {
+        Progress?.Invoke(Line - _told);
+        _told = Line;
         _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
         _end -= _start;
         _start = 0;

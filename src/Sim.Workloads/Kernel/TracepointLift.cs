@@ -3,20 +3,6 @@ using Sim.Core.Traces;
 
 namespace Sim.Workloads.Kernel;
 
-/// <summary>A call of one of KVM's vendor flush functions (<c>vmx_flush_tlb_*</c>, <c>svm_flush_tlb_*</c>), and the place where it happened.</summary>
-/// <param name="Position">How many records of the lifted trace come before it.</param>
-/// <param name="Time">Time since the start of the trace.</param>
-/// <param name="Lane">Physical CPU.</param>
-/// <param name="Vcpu">Number of the vCPU whose thread called it.</param>
-/// <param name="Function">Name of the function. <c>svm_flush_tlb_asid</c> is also called by the other svm functions, and is listed after them.</param>
-/// <param name="ExitReason">Reason of that vCPU's last real exit; null before the first.</param>
-/// <param name="ExitLevel">Level of that exit; 0 before the first.</param>
-/// <param name="RealExit">Number of that vCPU's real exits so far.</param>
-/// <param name="IsInL2">True if the vCPU was in L2 by then, as the nested-entry and nested-exit events say.</param>
-/// <param name="NestedTransition">Number of that vCPU's nested transitions so far.</param>
-public sealed record KernelFlush(
-    ulong Position, ulong Time, int Lane, int Vcpu, string Function, uint? ExitReason, int ExitLevel, long RealExit, bool IsInL2, long NestedTransition);
-
 /// <summary>What came out of lifting a kernel trace beside the lifted trace.</summary>
 /// <param name="Flushes">Calls of the vendor's flush functions by vCPU threads, in order; empty if the function tracer was off.</param>
 /// <param name="Records">Records of the lifted trace.</param>
@@ -27,11 +13,12 @@ public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ul
 
 /// <summary>
 /// Turns kernel events into a logical trace without memory accesses: transitions, nested transitions, changes of L0's second-level tables, L1's INVLPGA, INVVPID and
-/// INVEPT, interrupts, scheduling. A vCPU takes part from its first kvm_entry on.
+/// INVEPT, CR4, interrupts, scheduling, and flush requests whose cause no other record tells. A vCPU takes part from its first kvm_entry on.
 /// </summary>
 /// <remarks>
 /// Operands that tracepoints do not have are assumed: vpid12 is 1 with VPID enabled (VMX; on SVM it stands for ASID12), L1's INVVPID is of type 1 for vpid12, L1's INVEPT
-/// is of type 2. Kernels before 6.0 print no nested entry on VMX; there a kvm_entry elsewhere than at the VMLAUNCH or VMRESUME is one.
+/// is of type 2. Kernels before 6.0 print no nested entry on VMX; there a kvm_entry elsewhere than at the VMLAUNCH or VMRESUME is one. Nothing prints the CR4 of a vmcb12: its
+/// PGE is taken to be L1's until svm_set_cr4 is seen to flush at a nested entry, and again after L1 was told of a MOV to CR4.
 /// </remarks>
 public sealed class TracepointLift
 {
@@ -53,30 +40,42 @@ public sealed class TracepointLift
     private const ulong SpteWritable = 1UL << 1;
     private const ulong SpteFrame = 0x000F_FFFF_FFFF_F000;
     private const ushort AssumedVpid12 = 1;
+    private const uint SvmWriteCr4 = 0x14;
+    private const string RemoteFlush = "kvm_flush_remote_tlbs";
+    private const Cr4Bits KnownCr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep;
 
-    private readonly TraceAppender _appender;
-    private readonly Lane[] _lanes;
-    private readonly Dictionary<int, Vcpu> _vcpus = [];
+    private readonly Action<int, TraceEvent> _record;
+    private readonly RecordedCpu[] _lanes;
+    private readonly Dictionary<int, RecordedVcpu> _vcpus = [];
+    private readonly Dictionary<int, KernelThread> _threads = [];
     private readonly List<KernelFlush> _flushes = [];
     private bool _hasNestedEntryEvents;
+    private bool _hasServiceLines;
+    private int _registersSet;
     private ulong? _start;
+    private ulong _records;
     private long _synthesized;
 
-    private TracepointLift(ITraceSink sink, int lanes)
+    private TracepointLift(Action<int, TraceEvent> record, int lanes)
     {
-        _appender = new TraceAppender(sink, lanes);
-        _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
+        _record = record;
+        _lanes = [.. Enumerable.Range(0, lanes).Select(number => new RecordedCpu(number))];
     }
 
-    /// <summary>The header of the lifted trace: the number of CPUs is known after one pass over the recording.</summary>
+    /// <summary>The header of the lifted trace: the number of CPUs, and whether remote flushes are recorded, is known after one pass over the recording.</summary>
     /// <exception cref="TraceFormatException">This is not a kernel trace, or one with more than <see cref="MaxLanes"/> CPUs.</exception>
     public static TraceHeader HeaderOf(TracepointReader reader, string source)
     {
         KernelEvent e = default;
         int lanes = 1;
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events" };
         while (reader.Read(ref e))
         {
             lanes = Math.Max(lanes, e.Cpu + 1);
+            if (e.Type == KernelEventType.Function && e.Text == RemoteFlush)
+            {
+                properties[TraceHeader.RemoteFlushes] = TraceHeader.Recorded;
+            }
         }
 
         if (lanes > MaxLanes)
@@ -85,30 +84,39 @@ public sealed class TracepointLift
                 source, $"line {reader.Line}", $"a recording of at most {MaxLanes} CPUs", $"CPU {lanes - 1}", "Record only the CPUs that run the guest (trace-cmd record -M, perf record -C).");
         }
 
-        return new TraceHeader(lanes, false, "1/1", new SortedDictionary<string, string>(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events" });
+        return new TraceHeader(lanes, false, "1/1", properties);
     }
 
     /// <summary>Lifts a recording into <paramref name="sink"/>, whose header is that of <see cref="HeaderOf"/>, with <paramref name="lanes"/> CPUs.</summary>
     /// <exception cref="TraceFormatException">This is not a kernel trace.</exception>
     public static TracepointLiftResult Run(TracepointReader reader, ITraceSink sink, int lanes)
     {
-        TracepointLift lift = new(sink, lanes);
+        TraceAppender appender = new(sink, lanes);
+        TracepointLiftResult result = Run(reader, (lane, e) => appender.Event(lane, e), lanes);
+        appender.Complete();
+        return result;
+    }
+
+    /// <summary>Lifts a recording record by record: <paramref name="record"/> gets each with its CPU, in the order of the recording's lines over all CPUs.</summary>
+    /// <exception cref="TraceFormatException">This is not a kernel trace.</exception>
+    public static TracepointLiftResult Run(TracepointReader reader, Action<int, TraceEvent> record, int lanes)
+    {
+        TracepointLift lift = new(record, lanes);
         KernelEvent e = default;
         while (reader.Read(ref e))
         {
             lift.Take(e);
         }
 
-        lift._appender.Complete();
-        return new TracepointLiftResult(lift._flushes, lift._appender.Records, lift._synthesized, reader.Findings, reader.DataLoss);
+        return new TracepointLiftResult([.. lift._flushes.OrderBy(flush => flush.Position)], lift._records, lift._synthesized, reader.Findings, reader.DataLoss);
     }
 
     private void Take(in KernelEvent e)
     {
         _start ??= e.Time;
         ulong time = Math.Max(e.Time, _start.Value) - _start.Value;
-        Lane lane = _lanes[e.Cpu];
-        _vcpus.TryGetValue(e.Pid, out Vcpu? vcpu);
+        RecordedCpu lane = _lanes[e.Cpu];
+        _vcpus.TryGetValue(e.Pid, out RecordedVcpu? vcpu);
         switch (e.Type)
         {
             case KernelEventType.KvmEntry when !e.IsUnparsed:
@@ -116,6 +124,12 @@ public sealed class TracepointLift
                 break;
             case KernelEventType.SchedSwitch:
                 Switch(lane, time, e);
+                break;
+            case KernelEventType.Function:
+                EnterFunction(lane, vcpu, ThreadOf(e.Pid), time, e.Text);
+                break;
+            case KernelEventType.KvmUserspaceExit:
+                ThreadOf(e.Pid).ExitToUserspace();
                 break;
             case KernelEventType.LocalTimerEntry or KernelEventType.RescheduleEntry or KernelEventType.CallFunctionEntry or KernelEventType.CallFunctionSingleEntry
                 when lane.Running is null:
@@ -131,7 +145,7 @@ public sealed class TracepointLift
         }
     }
 
-    private void TakeOf(Vcpu vcpu, Lane lane, ulong time, in KernelEvent e)
+    private void TakeOf(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
     {
         switch (e.Type)
         {
@@ -140,6 +154,7 @@ public sealed class TracepointLift
                 break;
             case KernelEventType.KvmNestedVmenter or KernelEventType.KvmNestedVmrun:
                 _hasNestedEntryEvents = true;
+                ThreadOf(e.Pid).EnterNested();
                 vcpu.NestedRoot = e[KernelOperand.NestedRoot];
                 EnterNested(vcpu, lane, time, e[KernelOperand.Vmcs12], e[KernelOperand.NestedTdp] != 0);
                 break;
@@ -165,16 +180,18 @@ public sealed class TracepointLift
             case KernelEventType.KvmInjVirq:
                 Interrupt(lane, time, 0, e[KernelOperand.Soft] != 0 ? 3UL : 0, e[KernelOperand.Vector], vcpu.InL2 ? 2UL : 1);
                 break;
-            case KernelEventType.Function when e.Text.StartsWith("svm_flush_tlb_", StringComparison.Ordinal) || e.Text.StartsWith("vmx_flush_tlb_", StringComparison.Ordinal):
-                _flushes.Add(new KernelFlush(
-                    _appender.Records, time, lane.Number, vcpu.Number, e.Text, vcpu.ExitReason, vcpu.ExitLevel, vcpu.RealExits, vcpu.InL2, vcpu.NestedTransitions));
+            case KernelEventType.KvmCr when e[KernelOperand.Write] != 0 && e[KernelOperand.Register] == 4 && lane.Running is null:
+                SetCr4(lane, vcpu, time, (byte)(vcpu.InL2 ? 2 : 1), (Cr4Bits)e[KernelOperand.Value] & KnownCr4);
+                break;
+            case KernelEventType.KvmPvTlbFlush when e[KernelOperand.NeedFlush] != 0:
+                Emit(lane, TraceEvent.FlushRequest(time, RequestedFlush.Guest, vcpu.Number));
                 break;
             default:
                 break;
         }
     }
 
-    private void Enter(Lane lane, Vcpu vcpu, ulong time, ulong rip)
+    private void Enter(RecordedCpu lane, RecordedVcpu vcpu, ulong time, ulong rip)
     {
         if (lane.Running is { } other)
         {
@@ -187,6 +204,7 @@ public sealed class TracepointLift
         }
 
         PutOn(lane, vcpu, time);
+        Claim(lane, vcpu, time);
         if (vcpu.AsksSince is { } asked && !_hasNestedEntryEvents && rip - asked > LongestInstruction)
         {
             EnterNested(vcpu, lane, time, 0, usesTdp: true);
@@ -195,9 +213,15 @@ public sealed class TracepointLift
         vcpu.AsksSince = null;
         Emit(lane, TraceEvent.VmEnter(time, vcpu.InL2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Number));
         lane.Running = vcpu;
+        if (vcpu.HasHeldRequest)
+        {
+            // Raised when this vCPU had looked at its requests for the last time before this entry.
+            vcpu.HasHeldRequest = false;
+            Emit(lane, TraceEvent.FlushRequest(time, RequestedFlush.All, vcpu.Number));
+        }
     }
 
-    private void Exit(Vcpu vcpu, Lane lane, ulong time, in KernelEvent e)
+    private void Exit(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
     {
         if (lane.Running != vcpu)
         {
@@ -216,6 +240,7 @@ public sealed class TracepointLift
 
         Emit(lane, TraceEvent.VmExit(time, level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, vcpu.Number, reason, e[KernelOperand.Info1]));
         lane.Running = null;
+        ThreadOf(e.Pid).Exit();
         vcpu.ExitReason = reason;
         vcpu.ExitLevel = level;
         vcpu.RealExits++;
@@ -235,8 +260,9 @@ public sealed class TracepointLift
         }
     }
 
-    private void EnterNested(Vcpu vcpu, Lane lane, ulong time, ulong vmcs12, bool usesTdp)
+    private void EnterNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, ulong vmcs12, bool usesTdp)
     {
+        vcpu.Vmcs12 = vmcs12;
         if (vcpu.InL2 || lane.Running is not null || vcpu.ExitLevel != 1)
         {
             // Not where a nested entry can be: events are missing. The next entry shows the level.
@@ -250,7 +276,7 @@ public sealed class TracepointLift
         vcpu.NestedTransitions++;
     }
 
-    private void ExitNested(Vcpu vcpu, Lane lane, ulong time, uint reason)
+    private void ExitNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, uint reason)
     {
         if (lane.Running is not null || vcpu.Lane != lane)
         {
@@ -260,18 +286,113 @@ public sealed class TracepointLift
         }
 
         Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL1, vcpu.Number, reason));
+        ThreadOf(vcpu.Pid).ExitNested();
         vcpu.InL2 = false;
         vcpu.NestedTransitions++;
+        if (vcpu.Isa == Svm && reason == SvmWriteCr4 && vcpu.PgeDiffers.Remove(vcpu.Vmcs12))
+        {
+            SetCr4(lane, vcpu, time, 2, vcpu.Cr4);
+        }
     }
 
-    private void Leave(Lane lane, Vcpu vcpu, ulong time)
+    private void EnterFunction(RecordedCpu lane, RecordedVcpu? vcpu, KernelThread thread, ulong time, string function)
+    {
+        if (function == RemoteFlush && lane.Running is null)
+        {
+            RaiseOnAll(lane, vcpu, thread, time);
+        }
+        else if (function == KernelThread.Service)
+        {
+            _hasServiceLines = true;
+            if (vcpu is { HasHeldRequest: true } && vcpu.Lane == lane && lane.Running is null)
+            {
+                vcpu.HasHeldRequest = false;
+                Emit(lane, TraceEvent.FlushRequest(time, RequestedFlush.All, vcpu.Number, thread.HasServiced ? vcpu.Number : TraceEvent.AnyVcpu));
+            }
+        }
+        else if (thread.SetsRegisters(function))
+        {
+            // Which vCPU it is about is not told: this thread's own if it has run, else one that has not run yet.
+            _registersSet += vcpu is null ? 1 : 0;
+            thread.HasNewRegisters = vcpu is not null;
+        }
+        else if (vcpu is { InL2: true } && vcpu.Lane == lane && thread.ShowsPge(function) && vcpu.PgeDiffers.Add(vcpu.Vmcs12))
+        {
+            SetCr4(lane, vcpu, time, 2, vcpu.Cr4 ^ Cr4Bits.Pge);
+        }
+
+        if (function.StartsWith("svm_flush_tlb_", StringComparison.Ordinal) || function.StartsWith("vmx_flush_tlb_", StringComparison.Ordinal))
+        {
+            KernelFlush flush = new(
+                _records, time, lane.Number, vcpu?.Number ?? -1, function, vcpu?.ExitReason, vcpu?.ExitLevel ?? 0, vcpu?.RealExits ?? 0, vcpu?.InL2 ?? false, vcpu?.NestedTransitions ?? 0, thread.Last);
+            (vcpu is null ? thread.Unclaimed : _flushes).Add(flush);
+        }
+
+        thread.EnterFunction(function);
+    }
+
+    /// <summary>
+    /// kvm_flush_remote_tlbs. A vCPU that is in L0 on another CPU may have looked at its requests already: its next service, or else its entry, tells; so its request is held until then.
+    /// </summary>
+    private void RaiseOnAll(RecordedCpu lane, RecordedVcpu? raiser, KernelThread thread, ulong time)
+    {
+        ushort loading = raiser is not null && thread.IsLoadingRoot ? raiser.Number : TraceEvent.AnyVcpu;
+        if (!_hasServiceLines || _vcpus.Values.All(vcpu => vcpu == raiser || vcpu.IsRunning))
+        {
+            Emit(lane, TraceEvent.FlushRequest(time, RequestedFlush.All, afterServiceOf: loading));
+            return;
+        }
+
+        foreach (RecordedVcpu vcpu in _vcpus.Values.OrderBy(vcpu => vcpu.Number))
+        {
+            if (vcpu == raiser || vcpu.IsRunning)
+            {
+                Emit(lane, TraceEvent.FlushRequest(time, RequestedFlush.All, vcpu.Number, vcpu == raiser ? loading : TraceEvent.AnyVcpu));
+            }
+            else
+            {
+                vcpu.HasHeldRequest = true;
+            }
+        }
+    }
+
+    /// <summary>What happened to a vCPU outside of KVM_RUN, and the flush calls of its thread before its first entry.</summary>
+    private void Claim(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
+    {
+        KernelThread thread = ThreadOf(vcpu.Pid);
+        bool isFirst = !vcpu.HasRun && _registersSet > 0;
+        if (isFirst || thread.HasNewRegisters)
+        {
+            _registersSet -= isFirst ? 1 : 0;
+            Emit(lane, TraceEvent.FlushRequest(time, RequestedFlush.Guest, vcpu.Number));
+        }
+
+        vcpu.HasRun = true;
+        thread.HasNewRegisters = false;
+
+        _flushes.AddRange(thread.Unclaimed.Select(flush => flush with { Vcpu = vcpu.Number, Position = _records }));
+        thread.Unclaimed.Clear();
+        thread.Enter();
+    }
+
+    private void SetCr4(RecordedCpu lane, RecordedVcpu vcpu, ulong time, byte level, Cr4Bits value)
+    {
+        if (level == 1)
+        {
+            vcpu.Cr4 = value;
+        }
+
+        Emit(lane, TraceEvent.SetCr4(time, level, value));
+    }
+
+    private void Leave(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
     {
         Emit(lane, TraceEvent.VmExit(time, vcpu.InL2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, vcpu.Number, ExternalInterrupt));
         lane.Running = null;
         _synthesized++;
     }
 
-    private void PutOn(Lane lane, Vcpu vcpu, ulong time)
+    private void PutOn(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
     {
         if (vcpu.Lane == lane)
         {
@@ -299,7 +420,7 @@ public sealed class TracepointLift
         vcpu.LastLane = lane;
     }
 
-    private void TakeOff(Lane lane, Vcpu vcpu, ulong time, bool isPreempted)
+    private void TakeOff(RecordedCpu lane, RecordedVcpu vcpu, ulong time, bool isPreempted)
     {
         if (lane.Running == vcpu)
         {
@@ -311,21 +432,21 @@ public sealed class TracepointLift
         vcpu.Lane = null;
     }
 
-    private void Switch(Lane lane, ulong time, in KernelEvent e)
+    private void Switch(RecordedCpu lane, ulong time, in KernelEvent e)
     {
-        if (_vcpus.TryGetValue((int)e[KernelOperand.PrevPid], out Vcpu? leaves) && leaves.Lane == lane)
+        if (_vcpus.TryGetValue((int)e[KernelOperand.PrevPid], out RecordedVcpu? leaves) && leaves.Lane == lane)
         {
             TakeOff(lane, leaves, time, e[KernelOperand.Preempted] != 0);
         }
 
-        if (_vcpus.TryGetValue((int)e[KernelOperand.NextPid], out Vcpu? comes) && lane.Running is null)
+        if (_vcpus.TryGetValue((int)e[KernelOperand.NextPid], out RecordedVcpu? comes) && lane.Running is null)
         {
             PutOn(lane, comes, time);
         }
     }
 
     // kvm_tdp_mmu_spte_changed speaks of EPT01 or NPT01 only. Bit 11 is KVM's own "present" (SPTE_MMU_PRESENT, 5.13 and later).
-    private void ChangeSpte(Lane lane, ulong time, in KernelEvent e)
+    private void ChangeSpte(RecordedCpu lane, ulong time, in KernelEvent e)
     {
         ulong before = e[KernelOperand.OldSpte];
         ulong after = e[KernelOperand.NewSpte];
@@ -349,59 +470,35 @@ public sealed class TracepointLift
         Emit(lane, TraceEvent.MapChange(time, 0, MapTable.Tdp01, 0, e[KernelOperand.Gfn] << 12, size, change));
     }
 
-    private void Interrupt(Lane lane, ulong time, byte level, ulong source, ulong vector, ulong target) => Emit(
+    private void Interrupt(RecordedCpu lane, ulong time, byte level, ulong source, ulong vector, ulong target) => Emit(
         lane, new TraceEvent { Time = time, Kind = RecordKind.Interrupt, Level = level, A = source, B = vector & 0xFF, C = lane.Vcpu?.Number ?? 0, D = target });
 
-    private void Emit(Lane lane, TraceEvent e)
+    private void Emit(RecordedCpu lane, TraceEvent e)
     {
         e.Time = lane.Time = Math.Max(lane.Time, e.Time);
-        _appender.Event(lane.Number, e);
+        _record(lane.Number, e);
+        _records++;
     }
 
-    private Vcpu VcpuOf(int pid)
+    private KernelThread ThreadOf(int pid)
     {
-        if (!_vcpus.TryGetValue(pid, out Vcpu? vcpu))
+        if (!_threads.TryGetValue(pid, out KernelThread? thread))
         {
-            vcpu = new Vcpu((ushort)_vcpus.Count);
+            thread = new KernelThread();
+            _threads.Add(pid, thread);
+        }
+
+        return thread;
+    }
+
+    private RecordedVcpu VcpuOf(int pid)
+    {
+        if (!_vcpus.TryGetValue(pid, out RecordedVcpu? vcpu))
+        {
+            vcpu = new RecordedVcpu((ushort)_vcpus.Count, pid);
             _vcpus.Add(pid, vcpu);
         }
 
         return vcpu;
-    }
-
-    private sealed class Lane(int number)
-    {
-        public int Number { get; } = number;
-
-        public ulong Time { get; set; }
-
-        public Vcpu? Vcpu { get; set; }
-
-        public Vcpu? Running { get; set; }
-    }
-
-    private sealed class Vcpu(ushort number)
-    {
-        public ushort Number { get; } = number;
-
-        public bool InL2 { get; set; }
-
-        public ulong Isa { get; set; }
-
-        public ulong NestedRoot { get; set; }
-
-        public long NestedTransitions { get; set; }
-
-        public uint? ExitReason { get; set; }
-
-        public int ExitLevel { get; set; }
-
-        public long RealExits { get; set; }
-
-        public ulong? AsksSince { get; set; }
-
-        public Lane? Lane { get; set; }
-
-        public Lane? LastLane { get; set; }
     }
 }

@@ -30,8 +30,9 @@ public sealed class TracepointReader : IDisposable
     private long _garbage;
     private ulong _isa;
 
-    /// <summary>Reads and owns <paramref name="stream"/>, which is at the first byte of the (decompressed) text. <paramref name="name"/> names it in messages.</summary>
-    public TracepointReader(Stream stream, string name) => _lines = new LineReader(stream, name);
+    /// <summary>Reads and owns <paramref name="stream"/>, which is at the first byte of the (decompressed) text. <paramref name="name"/> names it in messages.
+    /// <paramref name="progress"/> is told now and then how many more lines were read.</summary>
+    public TracepointReader(Stream stream, string name, Action<long>? progress = null) => _lines = new LineReader(stream, name) { Progress = progress };
 
     /// <summary>Events read so far.</summary>
     public long Events { get; private set; }

@@ -28,10 +28,10 @@ public enum TraceInvariant
     /// <summary>An event is of the level that runs.</summary>
     Level = 4,
 
-    /// <summary>Every field is at most <see cref="FieldSpec.Maximum"/>, the kind is known, and controls name nothing that is not defined.</summary>
+    /// <summary>Every field is at most <see cref="FieldSpec.Maximum"/>, the kind is known, and controls name nothing that is not defined. A warning for operands of L1's INVVPID and INVEPT, which fail then.</summary>
     FieldRange = 5,
 
-    /// <summary>Linear addresses are canonical: 48 bits, or 57 where the level has set CR4.LA57.</summary>
+    /// <summary>Linear addresses are canonical: 48 bits, or 57 where the level has set CR4.LA57. A warning for L1's INVVPID, which fails then.</summary>
     Canonical = 6,
 
     /// <summary>An access stands for at least one reference, and its flags name a type and a size that exist.</summary>
@@ -187,7 +187,7 @@ public sealed class TraceVerifier
         {
             if (e[field.Slot] > field.Maximum)
             {
-                Report(FindingSeverity.Error, TraceInvariant.FieldRange, number, e.Time, $"{field.Name} of {e.Kind} of at most {field.Maximum}", $"{e[field.Slot]}");
+                Report(OperandSeverity(e), TraceInvariant.FieldRange, number, e.Time, $"{field.Name} of {e.Kind} of at most {field.Maximum}", $"{e[field.Slot]}");
             }
         }
 
@@ -238,6 +238,9 @@ public sealed class TraceVerifier
         byte running = lane.State.Level;
         switch (e.Kind)
         {
+            case RecordKind.SetCr4 when e.Level > 0 && running == 0:
+                // L0 carries out a guest's MOV to CR4, or loads the CR4 that vmcb12 has.
+                break;
             case RecordKind.Work or RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg or RecordKind.Invpcid or RecordKind.Eoi or RecordKind.Halt or RecordKind.ApicMode:
                 if (e.Level != running)
                 {
@@ -285,9 +288,13 @@ public sealed class TraceVerifier
         int bits = lane.CanonicalBits(e.Level);
         if (address is { } linear && !IsCanonical(linear, bits))
         {
-            Report(FindingSeverity.Error, TraceInvariant.Canonical, number, e.Time, $"a canonical address of {bits} bits in {e.Kind}", $"0x{linear:x}");
+            Report(OperandSeverity(e), TraceInvariant.Canonical, number, e.Time, $"a canonical address of {bits} bits in {e.Kind}", $"0x{linear:x}");
         }
     }
+
+    /// <summary>A wrong operand of L1's INVVPID or INVEPT is legal in a trace: the instruction fails with VMfail.</summary>
+    private static FindingSeverity OperandSeverity(in TraceEvent e) =>
+        e is { Kind: RecordKind.Invvpid or RecordKind.Invept, Level: 1 } ? FindingSeverity.Warning : FindingSeverity.Error;
 
     private static bool IsCanonical(ulong address, int bits) => (ulong)((long)(address << (64 - bits)) >> (64 - bits)) == address;
 

@@ -9,8 +9,11 @@ namespace Sim.Experiments.Tests.Explain;
 /// <summary>The decomposition of explain, for every pair of policies on every trace in traces/.</summary>
 public sealed class EveryTraceTests
 {
-    /// <summary>Records of each trace: a stretch with nested transitions, short enough for all policies to replay all traces in seconds.</summary>
-    private const string Measured = "30000";
+    /// <summary>
+    /// Records of each trace: a stretch with nested transitions, short enough for all policies to replay all traces in seconds. Whole traces:
+    /// <c>dotnet test ... -- TestRunParameters.Parameter(name="records", value="all")</c>.
+    /// </summary>
+    private static string Measured => TestContext.Parameters.Get("records", "30000");
 
     private static IEnumerable<string> Traces => Directory.GetFiles(Folder(), "*.nst.gz").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 

@@ -145,6 +145,19 @@ public sealed class NestedTransitionTests
         Assert.That(script.Stats["trace.skipped"], Is.EqualTo(5), "the real entry, two accesses, the real and the nested exit");
     }
 
+    // 5.14 to 5.16 without EPT: the guest flush drops all roots, and the load that follows flushes for it; 5.17 and later call flush_guest.
+    [TestCase("kvm-5.16", "current", 1)]
+    [TestCase("kvm-6.2", "current", 0)]
+    public void A_guest_flush_that_unloads_the_roots_is_counted_and_owns_the_flush_of_the_load(string policy, string request, int expected)
+    {
+        Script script = new Script(policy, ept: false).L1().RoundTrips(2);
+        long guests = script.Stats["flush.requests{request=guest,transition=nested_entry,rule=new_vpid12}"];
+        long owned = script.Stats[$"flush.requests{{request={request},transition=nested_entry,rule=new_vpid12}}"];
+        script.NestedEnter(vpid12: 9, eptp12: 0);
+        Assert.That(script.Stats["flush.requests{request=guest,transition=nested_entry,rule=new_vpid12}"] - guests, Is.EqualTo(1));
+        Assert.That(script.Stats[$"flush.requests{{request={request},transition=nested_entry,rule=new_vpid12}}"] - owned, Is.EqualTo(expected));
+    }
+
     [Test]
     public void A_policy_of_the_other_vendor_is_refused_with_a_hint()
     {

@@ -62,8 +62,14 @@ public sealed class TransitionTableTests
     [TestCase("vpid02-per-vpid12", "entry", "V0 E0 V12 E12 v02 new", "raise guest: new_vpid12; remember")]
     [TestCase("nsvm-5.8", "entry", "V0 E0 E12", "raise mmusync: every_transition; raise current: every_transition")]
     [TestCase("nsvm-5.8", "exit", "V0 E0 E12", "raise mmusync: every_transition; raise current: every_transition")]
+    [TestCase("nsvm-6.14", "entry", "V0 E0 E12", "raise mmusync: every_transition; raise current: every_transition")]
+    [TestCase("nsvm-6.14", "exit", "V0 E0 E12", "raise mmusync: every_transition; raise current: every_transition")]
     [TestCase("nsvm-l2-asid", "entry", "V0 E0 E12 v02 new", "raise guest: new_asid12; remember")]
     [TestCase("nsvm-l2-asid", "exit", "V0 E0 E12 v02", "")]
+    [TestCase("nsvm-l2-asid-per-vm", "entry", "V0 E0 E12 v02 new", "raise guest: new_asid12; remember")]
+    [TestCase("nsvm-l2-asid-per-vm", "entry", "V0 E0 E12 v02", "")]
+    [TestCase("nsvm-l2-asid-pool", "entry", "V0 E0 E12 v02", "remember")]
+    [TestCase("nsvm-l2-asid-pool", "exit", "V0 E0 E12 v02", "")]
     public void A_transition_is_decided_as_the_kernel_decides_it(string policy, string direction, string facts, string expected)
     {
         string[] on = facts.Split(' ');

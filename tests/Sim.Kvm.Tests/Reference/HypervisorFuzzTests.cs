@@ -14,13 +14,13 @@ public sealed class HypervisorFuzzTests
 
     [Test]
     public void Every_kernel_issues_the_invalidations_of_the_naive_hypervisor(
-        [Values("kvm-4.2", "kvm-4.4", "kvm-4.20", "kvm-5.8", "kvm-5.14", "kvm-5.16", "kvm-6.2", "kvm-6.12", "always-current", "always-guest", "always-all", "never")] string policy,
+        [Values("kvm-4.2", "kvm-4.4", "kvm-4.20", "kvm-5.8", "kvm-5.14", "kvm-5.16", "kvm-6.2", "kvm-6.12", "kvm-6.12.117", "always-current", "always-guest", "always-all", "never")] string policy,
         [Values(true, false)] bool ept,
         [Values("vpid", "no vpid", "no vpid02")] string tags)
     {
         char letter = policy switch
         {
-            "kvm-4.2" => 'A', "kvm-4.4" => 'B', "kvm-4.20" => 'C', "kvm-5.8" => 'D', "kvm-5.14" => '0', "kvm-5.16" => '1', "kvm-6.2" => 'F', "kvm-6.12" => 'G',
+            "kvm-4.2" => 'A', "kvm-4.4" => 'B', "kvm-4.20" => 'C', "kvm-5.8" => 'D', "kvm-5.14" => '0', "kvm-5.16" => '1', "kvm-6.2" => 'F', "kvm-6.12" => 'G', "kvm-6.12.117" => 'H',
             "always-current" => 'c', "always-guest" => 'g', "always-all" => 'a', _ => 'n',
         };
         bool vpid = tags != "no vpid";
@@ -49,14 +49,20 @@ public sealed class HypervisorFuzzTests
                     Send(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 24));
                     Send(TraceEvent.NestedEnter(0, 0, vmcs12, (v12 ? VmControls.EnableVpid : 0) | (e12 ? VmControls.EnableEpt : 0), id12, eptp12));
                     naive.RealExit();
-                    naive.NestedEntry(vmcs12, v12, id12, e12, eptp12);
+                    naive.NestedEntry(lane, vmcs12, v12, id12, e12, eptp12);
                     MaybeMove();
                     l2 = rng.Below(4) != 0;
                     if (!l2)
                     {
-                        // A nested VM-exit before L2 ever ran: what the entry raised is still pending when the level changes back.
-                        what += ", left before it ran";
-                        Send(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 1));
+                        // A nested VM-exit before L2 ever ran. One for an interrupt comes behind the service of what the entry raised; else that is still pending when the level changes back.
+                        bool isInjected = rng.Below(2) == 0;
+                        what += isInjected ? ", interrupted before it ran" : ", left before it ran";
+                        Send(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, isInjected ? 1U : 33));
+                        if (isInjected)
+                        {
+                            naive.Service(lane);
+                        }
+
                         naive.NestedExit();
                     }
 
@@ -81,7 +87,8 @@ public sealed class HypervisorFuzzTests
                 case 3 when !l2:
                     (byte type, ushort operand) = ((byte)rng.Below(4), (ushort)rng.Below(3));
                     what = $"invvpid {type} {operand}";
-                    InL0(TraceEvent.Invvpid(0, 1, type, operand, 0x5000), () => naive.Invvpid(type, operand, 0x5000));
+                    int at = lane;
+                    InL0(TraceEvent.Invvpid(0, 1, type, operand, 0x5000), () => naive.Invvpid(at, type, operand, 0x5000));
                     break;
                 case 4 when !l2:
                     (byte inveptType, ulong eptp) = ((byte)(rng.Below(2) + 1), (rng.Below(6) + 0x70) << 12);

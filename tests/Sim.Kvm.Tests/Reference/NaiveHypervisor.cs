@@ -13,8 +13,8 @@ internal sealed class NaiveHypervisor
     private readonly List<string> _out = [];
     private readonly List<string> _rootMmu = [];
     private readonly List<string> _guestMmu = [];
+    private readonly HashSet<string> _shadowed = [];
     private readonly int[] _lastLane = [-1, -1];
-    private readonly HashSet<ulong> _shadowedRoots = [];
     private string? _rootMmuCurrent;
     private string? _guestMmuCurrent;
     private uint _lastVpid;
@@ -29,12 +29,12 @@ internal sealed class NaiveHypervisor
     private bool _current;
     private bool _guest;
 
-    /// <summary>Letters of kvm-semantics.md 0.4: A B C D 0 (for E0) 1 (for E1) F G; c g a n for the yardsticks.</summary>
+    /// <summary>Letters of kvm-semantics.md 0.4: A B C D 0 (for E0) 1 (for E1) F G, H for G with the INVVPID fix; c g a n for the yardsticks.</summary>
     public NaiveHypervisor(char policy, bool v0, bool e0, bool v02) => (_policy, _v0, _e0, _v02) = (policy, v0, e0, v02);
 
     private bool IsNew => "cgan".Contains(_policy);
 
-    private char Kernel => IsNew ? 'G' : _policy;
+    private char Kernel => IsNew || _policy == 'H' ? 'G' : _policy;
 
     private bool V02 => _v02 && _v0 && Kernel != 'A';
 
@@ -50,6 +50,23 @@ internal sealed class NaiveHypervisor
     }
 
     public void RealEntry(int lane)
+    {
+        Service(lane);
+        if (CurrentRoot is null)
+        {
+            Load();
+            FlushCurrent();
+            if (UsesGuestMmu && _shadowed.Add(NeededRoot))
+            {
+                // Its table became read-only in EPT01, which all vCPUs flush: before the entry, which starts anew.
+                FlushAll();
+            }
+        }
+
+        Untagged();
+    }
+
+    public void Service(int lane)
     {
         int vmcs = _l2 ? 1 : 0;
         if (_lastLane[vmcs] != lane)
@@ -75,24 +92,11 @@ internal sealed class NaiveHypervisor
             _guest = false;
             FlushGuest();
         }
-
-        if (CurrentRoot is null)
-        {
-            Load();
-            FlushCurrent();
-            if (UsesGuestMmu && _shadowedRoots.Add(_eptp12))
-            {
-                // EPT12's root became read-only in EPT01: every vCPU flushes before it goes on.
-                FlushAll();
-            }
-        }
-
-        Untagged();
     }
 
     public void RealExit() => Untagged();
 
-    public void NestedEntry(ulong vmcs12, bool v12, uint id12, bool e12, ulong eptp12)
+    public void NestedEntry(int lane, ulong vmcs12, bool v12, uint id12, bool e12, ulong eptp12)
     {
         BeforeSwitch();
         _vmcs12 = vmcs12;
@@ -100,6 +104,7 @@ internal sealed class NaiveHypervisor
         _e12 = e12 && _e0;
         _eptp12 = eptp12;
         Transition(true, id12);
+        Service(lane);
     }
 
     public void NestedExit()
@@ -108,7 +113,7 @@ internal sealed class NaiveHypervisor
         Transition(false, 0);
     }
 
-    public void Invvpid(int type, ushort vpid, ulong address)
+    public void Invvpid(int lane, int type, ushort vpid, ulong address)
     {
         if (!_v0 || Kernel == 'A' || (type != 2 && vpid == 0))
         {
@@ -116,7 +121,15 @@ internal sealed class NaiveHypervisor
         }
 
         int effective = V02 ? 2 : 1;
-        _out.Add(type == 0 && Kernel != 'B' ? $"invvpid {effective} @{address:x}" : $"invvpid {effective}");
+        if (_policy == 'H' && _lastLane[1] != lane)
+        {
+            _lastVpid = 0;
+        }
+        else
+        {
+            _out.Add(type == 0 && Kernel != 'B' ? $"invvpid {effective} @{address:x}" : $"invvpid {effective}");
+        }
+
         if (Kernel == 'B' && _e0 && CurrentRoot is not null)
         {
             _out.Add($"invept {CurrentRoot}");
@@ -287,7 +300,7 @@ internal sealed class NaiveHypervisor
                 }
 
                 break;
-            case '1' or 'F' or 'G':
+            case '1' or 'F' or 'G' or 'H':
                 if (!_v12)
                 {
                     _guest = true;

@@ -32,6 +32,18 @@ public sealed class SanityChecksTests
         Assert.That(SanityChecks.Hints(set, Reach), Has.Exactly(hints).Contains("warm-up"));
     }
 
+    [TestCase(0, 1)]
+    [TestCase(1, 0)]
+    public void Safety_on_a_trace_that_changes_no_mapping_is_called_worth_little(int changes, int hints)
+    {
+        StatSheet sheet = Sample.Sheet(1_000, 100, 40, 200);
+        sheet.Counter("trace.records", "records", "R.", changes, "kind=MapChange");
+        RunSet set = Set(("a", sheet));
+
+        Assert.That(SanityChecks.Hints(set with { Runs = [set.Runs[0] with { Safety = new SafetyVerdict([], 0) }] }, Reach), Has.Exactly(hints).Contains("says little"));
+        Assert.That(SanityChecks.Hints(set, Reach), Has.None.Contains("says little"), "nobody watched");
+    }
+
     [Test]
     public void A_run_that_was_stopped_before_its_window_says_only_that()
     {

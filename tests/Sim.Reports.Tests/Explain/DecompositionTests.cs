@@ -51,6 +51,14 @@ public sealed class DecompositionTests
     }
 
     [Test]
+    public void A_part_that_did_not_change_has_no_share_of_a_fall_either()
+    {
+        Decomposition decomposition = new(Run("a", (2, 100), (3, 60), (3, 60)), Run("b", (2, 100), (1, 20), (1, 20)));
+
+        Assert.That(ExplainView.Tables(decomposition, top: 9)[0].Rows.Select(row => row[^1]), Is.EqualTo(new[] { "0.000", "100.00", "100.00" }));
+    }
+
+    [Test]
     public void The_verdict_names_the_dearer_policy_and_tells_the_first_story()
     {
         RunResult safe = Run("a", (2, 100), (3, 60), (3, 60)) with { Safety = new SafetyVerdict([], 7) };
@@ -59,7 +67,7 @@ public sealed class DecompositionTests
         Assert.That(ExplainView.Verdict(new Decomposition(safe, stale)), Is.EqualTo(new[]
         {
             "b spends 50 translation cycles fewer than a (-29.4%), with 2 fewer walks.",
-            "a: safe on this trace (7 uses of old translations, all permitted).",
+            "a: safe on this trace (uses of old translations: 7, all permitted).",
             "b: UNSAFE: stale_use 4 times, interrupt_lost 1 time. The first stale_use:",
             "  L1 unmaps 0x1000",
             "  L2 reads it",

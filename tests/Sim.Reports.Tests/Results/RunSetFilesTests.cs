@@ -208,6 +208,29 @@ public sealed class RunSetFilesTests
         Assert.That(RunSetCsv.Read(text, "r.csv")[0].Statistics.Stats.Single().Label, Is.EqualTo(label));
     }
 
+    /// <summary>Markup, a formula, line feeds, a change of direction and a quote, as a label, a name, a failure and a story.</summary>
+    [TestCase("<script>alert(1)</script>")]
+    [TestCase("=HYPERLINK(\"http://x\")\r\n\"quoted\"")]
+    [TestCase("\u202Etxt.exe\t\u0000\u2028")]
+    public void Hostile_text_is_data_in_both_kinds_of_file_and_read_back_as_it_was(string hostile)
+    {
+        RunResult run = new(hostile, hostile, One("p", hostile, 1), [new FailedEntry(1, 0, 0, 0, hostile)], Safety: new SafetyVerdict([new SafetyFinding("stale_use", 1, [hostile.ReplaceLineEndings("")])], 0));
+        RunSet set = Sample.Set() with { Runs = [run, new RunResult("f", "f", new StatSheet(), [], new RunFailure(3, hostile))] };
+
+        string json = RunSetJson.ToText(set);
+        RunSet fromJson = RunSetJson.Read(json, "r.json");
+        string csv = RunSetCsv.ToText(set);
+        IReadOnlyList<RunResult> fromCsv = RunSetCsv.Read(csv, "r.csv");
+
+        Assert.That(json.Count(c => c == '\n'), Is.EqualTo(RunSetJson.ToText(set with { Runs = [run with { Run = "a", Policy = "a", Statistics = One("p", "a", 1), FailedVmEntries = [new FailedEntry(1, 0, 0, 0, "a")], Safety = new SafetyVerdict([new SafetyFinding("stale_use", 1, ["a"])], 0) }, set.Runs[1] with { Failure = new RunFailure(3, "a") }] }).Count(c => c == '\n')), "no text breaks a line of the JSON");
+        Assert.That(csv.Split('\n').Any(line => line.StartsWith('=')), Is.False);
+        foreach (IReadOnlyList<RunResult> again in new[] { fromJson.Runs, fromCsv })
+        {
+            Assert.That((again[0].Run, again[0].Policy, again[0].Statistics.Stats.Single().Label, again[1].Failure!.Message), Is.EqualTo((hostile, hostile, hostile, hostile)));
+            Assert.That(again[0].Safety!.Findings[0].Story, Is.EqualTo(new[] { hostile.ReplaceLineEndings("") }));
+        }
+    }
+
     [TestCase("run,policy,path\na,a,p\n")]
     [TestCase("run,policy,path,label,kind,unit,value\na,a,p,,counter,events,many\n")]
     [TestCase("run,policy,path,label,kind,unit,value\na,a,p,,counter\n")]

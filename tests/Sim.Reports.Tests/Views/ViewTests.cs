@@ -36,6 +36,19 @@ public sealed class ViewTests
     [TestCase(1_000_005.1, 1_000_000.0, "+0.001%")]
     public void Changes_are_signed_percentages_or_undefined(double? value, double? reference, string text) => Assert.That(Numbers.Change(value, reference), Is.EqualTo(text));
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void Text_that_would_act_on_a_terminal_is_shown_as_its_code(bool rich)
+    {
+        using StringWriter output = new();
+
+        TableWriter.Write(output, [new Table("t\u001b]0;title\u0007", ["policy\n"], [["a\u001b[2J\u202Eb"]])], new TableStyle(rich, 80));
+
+        string text = output.ToString();
+        Assert.That(text, Does.Contain("\\u001b[2J\\u202eb").And.Contain("\\u001b]0;title\\u0007").And.Contain("policy\\u000a"));
+        Assert.That(text, Does.Not.Contain("\u202E").And.Not.Contain("\u0007").And.Not.Contain("\u001b[2J"));
+    }
+
     [Test]
     public void A_wide_table_is_split_and_repeats_its_first_column()
     {

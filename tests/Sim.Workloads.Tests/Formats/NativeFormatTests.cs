@@ -192,7 +192,7 @@ public sealed class NativeFormatTests
         Refused(block => block.AddEvent(new TraceEvent { Time = 5, Kind = RecordKind.Halt, Level = 3 }));
         Refused(block => block.AddEvent(new TraceEvent { Time = 5, Kind = RecordKind.Halt, A = 1 }));
         Refused(block => block.AddEvent(new TraceEvent { Time = 5, Kind = RecordKind.Halt, Text = "lost" }));
-        Refused(block => block.AddEvent(new TraceEvent { Time = 5, Kind = (RecordKind)21 }));
+        Refused(block => block.AddEvent(new TraceEvent { Time = 5, Kind = (RecordKind)RecordSchema.Kinds.Count }));
         Refused(block => block.AddEvent(TraceEvent.Mark(5, 0, new string('x', 1025))));
         Refused(block => block.Lane = 1);
         Refused(block => block.AddEvent(new TraceEvent { Time = 4, Kind = RecordKind.Halt }));

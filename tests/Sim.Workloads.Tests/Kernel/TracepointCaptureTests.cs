@@ -93,6 +93,35 @@ internal sealed class TracepointCaptureTests
         });
     }
 
+    // SVM: exits by reason over both levels, real entries, and flush functions by name, by awk. No event tells an ASID, so entries are counted by level only.
+    [TestCase("qemu-svm-1cpu.direct-12.ftrace.txt.xz")]
+    [TestCase("qemu-svm-1cpu.n1cpu-2.ftrace.txt.xz")]
+    [TestCase("qemu-svm-1cpu.n1cpu-5.ftrace.txt.xz")]
+    [TestCase("qemu-svm-2cpu.n2cpu-1.ftrace.txt.xz")]
+    public void The_summary_of_svm_counts_exits_entries_and_flushes_as_awk_does(string name)
+    {
+        SortedDictionary<string, long> lines = Captures.Awk(name, CountByName);
+        SortedDictionary<string, long> reasons = Captures.Awk(name, CountExits);
+        using TracepointReader reader = new(CaptureText.Open(Captures.File(name)), name);
+        EventSummary summary = TracepointSummary.Of(reader, name);
+        SortedDictionary<string, long> exits = new(StringComparer.Ordinal);
+        foreach (SummaryRow row in summary.Rows.Where(row => row.Section == "exits" && row.Value != 0))
+        {
+            string reason = "EXIT_" + row.Name.ToUpperInvariant() switch { "INTERRUPT" => "INTR", "IO" => "IOIO", "HYPERCALL" => "VMMCALL", string other => other };
+            exits[reason] = exits.GetValueOrDefault(reason) + row.Value;
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(exits, Is.EqualTo(reasons));
+            Assert.That(summary["transitions", "L1", "real entries"] + summary["transitions", "L2", "real entries"], Is.EqualTo(lines["kvm_entry"]));
+            foreach (string function in new[] { "svm_flush_tlb_asid", "svm_flush_tlb_current", "svm_flush_tlb_all" })
+            {
+                Assert.That(summary["flushes", "L0", function], Is.EqualTo(lines.GetValueOrDefault("function " + function)), function);
+            }
+        });
+    }
+
     [Test]
     public void Ten_thousand_damaged_copies_give_errors_or_findings_and_nothing_else()
     {

@@ -23,7 +23,8 @@ internal sealed class TracepointLiftTests
             name,
             "/kvm_entry:/ { c[\"entries\"]++ } /kvm_exit:/ { c[\"exits\"]++ } /kvm_nested_vmenter:/ { c[\"nested entries\"]++ } /kvm_nested_vmexit_inject:/ { c[\"nested exits\"]++ }" +
             " /kvm_entry:/ { match($0, /-[0-9]+ +\\[/); s[substr($0, RSTART, RLENGTH)] = 1 }" +
-            " /function: .*(svm|vmx)_flush_tlb_/ { match($0, /-[0-9]+ +\\[/); if (substr($0, RSTART, RLENGTH) in s) c[\"flushes \" $NF]++ } END { for (k in c) print c[k], k }");
+            " /function: .*(svm|vmx)_flush_tlb_/ { match($0, /-[0-9]+ +\\[/); f[substr($0, RSTART, RLENGTH) SUBSEP $NF]++ }" +
+            " END { for (k in f) { split(k, p, SUBSEP); if (p[1] in s) c[\"flushes \" p[2]] += f[k] } for (k in c) print c[k], k }");
         (MemoryTrace trace, TracepointLiftResult result) = Lift(() => CaptureText.Open(Captures.File(name)), name);
         TraceVerification verification = TraceVerifier.Run(trace);
         SortedDictionary<string, long> counts = new(StringComparer.Ordinal);
@@ -118,9 +119,52 @@ internal sealed class TracepointLiftTests
                 "@13000 Halt level=1",
                 "@13000 VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x78 qualification=0x0",
             }));
-            Assert.That(result.Flushes.Single(), Is.EqualTo(new KernelFlush(4, 3000, 0, 0, "svm_flush_tlb_current", 0x80, 1, 1, true, 1)));
+            Assert.That(result.Flushes.Single(), Is.EqualTo(new KernelFlush(4, 3000, 0, 0, "svm_flush_tlb_current", 0x80, 1, 1, true, 1, "")));
             Assert.That(result.Synthesized, Is.Zero);
         });
+    }
+
+    // Two vCPU threads on two CPUs. vCPU 1 is in L0 while vCPU 0's thread calls kvm_flush_remote_tlbs: its next service or entry tells whether it saw the request.
+    [TestCase("kvm_service_local_tlb_flush_requests", "@6000 FlushRequest level=0 request=All vcpu=1 after_service_of=65535", "@7000 VmEnter")]
+    [TestCase("kvm_vcpu_kick", "@7000 VmEnter", "@7000 FlushRequest level=0 request=All vcpu=1 after_service_of=65535")]
+    public void A_remote_flush_reaches_a_vCPU_in_L0_before_its_next_service_or_else_after_its_entry(string function, string first, string second)
+    {
+        string text = $"""
+             nvmm-7 [000] 1.000000: kvm_entry: vcpu 0, rip 0x1000
+             nvmm-8 [001] 1.000001: kvm_entry: vcpu 1, rip 0x1000
+             nvmm-7 [000] 1.000002: kvm_exit: vcpu 0 reason npf rip 0x1000 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000
+             nvmm-7 [000] 1.000003: function: kvm_service_local_tlb_flush_requests
+             nvmm-8 [001] 1.000004: kvm_exit: vcpu 1 reason msr rip 0x1000 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000
+             nvmm-7 [000] 1.000005: function: kvm_flush_remote_tlbs
+             nvmm-8 [001] 1.000006: function: {function}
+             nvmm-8 [001] 1.000007: kvm_entry: vcpu 1, rip 0x1000
+
+            """;
+        (MemoryTrace trace, _) = Lift(() => new MemoryStream(Encoding.ASCII.GetBytes(text)), "test");
+        Assert.That(trace.Header.RecordsRemoteFlushes, Is.True);
+        string[] records = [.. Events(trace).OrderBy(e => e.Time).Select(e => $"@{e.Time} {e}")];
+        Assert.That(records, Has.Some.EqualTo("@5000 FlushRequest level=0 request=All vcpu=0 after_service_of=65535"));
+        Assert.That(records[^2], Does.StartWith(first));
+        Assert.That(records[^1], Does.StartWith(second));
+    }
+
+    // svm_flush_tlb_asid by itself between kvm_nested_vmenter and nested_svm_load_cr3 is svm_set_cr4's; behind another flush function it is that one's.
+    [TestCase("svm_flush_tlb_asid", 1)]
+    [TestCase("svm_flush_tlb_current\n             nvmm-7 [000] 1.000003: function: svm_flush_tlb_asid", 0)]
+    [TestCase("nested_svm_load_cr3\n             nvmm-7 [000] 1.000003: function: svm_flush_tlb_asid", 0)]
+    public void A_flush_by_itself_at_a_nested_entry_shows_another_CR4_PGE(string functions, int expected)
+    {
+        string text = $"""
+             nvmm-7 [000] 1.000000: kvm_entry: vcpu 0, rip 0x1000
+             nvmm-7 [000] 1.000001: kvm_exit: vcpu 0 reason vmrun rip 0x1000 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000
+             nvmm-7 [000] 1.000002: kvm_nested_vmenter: rip: 0x1003 vmcb: 0x5000 nested_rip: 0x200000 int_ctl: 0x0 event_inj: 0x0 nested_npt=y nested_cr3: 0x6000
+             nvmm-7 [000] 1.000003: function: {functions}
+             nvmm-7 [000] 1.000004: kvm_entry: vcpu 0, rip 0x200000
+
+            """;
+        (MemoryTrace trace, _) = Lift(() => new MemoryStream(Encoding.ASCII.GetBytes(text)), "test");
+        Assert.That(Events(trace).Where(e => e.Kind == RecordKind.SetCr4).Select(e => e.ToString()), Is.EqualTo(Enumerable.Repeat("SetCr4 level=2 value=0x20", expected)));
+        Assert.That(TraceVerifier.Run(trace).Errors, Is.Zero);
     }
 
     [Test]

@@ -334,6 +334,23 @@ internal sealed class TracepointReaderTests
         }
     }
 
+    [Test]
+    public void Progress_is_told_in_parts_that_add_up_to_all_lines()
+    {
+        // 60 bytes a line: more than one buffer of 256 KiB.
+        const int Lines = 10_000;
+        byte[] text = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(" a-1 [000] 1.000000: kvm_entry: vcpu 0 rip 0x1000000000\n", Lines)));
+        List<long> told = [];
+        using TracepointReader reader = new(new MemoryStream(text), "test", told.Add);
+        KernelEvent e = default;
+        while (reader.Read(ref e))
+        {
+        }
+
+        Assert.That(told.Sum(), Is.EqualTo(Lines));
+        Assert.That(told.Count(lines => lines > 0), Is.GreaterThan(1));
+    }
+
     internal static (List<KernelEvent> Events, TracepointReader Reader) Parse(string text)
     {
         using TracepointReader reader = new(new MemoryStream(Encoding.UTF8.GetBytes(text)), "test");

@@ -146,6 +146,22 @@ public sealed class TraceVerifierTests
         Assert.That((ulong)Others.With(TlbControl.FlushAsid), Is.EqualTo(0x30201));
     }
 
+    [TestCase(1, FindingSeverity.Warning)]
+    [TestCase(0, FindingSeverity.Error)]
+    public void A_wrong_operand_of_INVVPID_or_INVEPT_fails_as_L1s_instruction_and_cannot_be_L0s(int level, FindingSeverity severity)
+    {
+        TraceEvent[] before = level == 0 ? [] : [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 53)];
+        TraceEvent[] wrong =
+        [
+            TraceEvent.Invvpid(2, (byte)level, 4, 1), new TraceEvent { Time = 2, Kind = RecordKind.Invvpid, Level = (byte)level, A = 1, B = 0x10000 },
+            TraceEvent.Invvpid(2, (byte)level, 0, 1, 1UL << 47), TraceEvent.Invept(2, (byte)level, 3, 0),
+        ];
+        foreach (TraceEvent e in wrong)
+        {
+            Assert.That(Run([.. before, e]).Findings.Select(finding => finding.Severity), Is.EqualTo(new[] { severity }), e.ToString());
+        }
+    }
+
     [TestCase(RecordKind.SetCr3)]
     [TestCase(RecordKind.SetCr4)]
     [TestCase(RecordKind.Invlpg)]

@@ -45,7 +45,7 @@ function themed(specification) {
   const config = structuredClone(dark.matches && !printing ? data.themes.dark : data.themes.light);
   config.background = 'transparent';
   if (narrow.matches) {
-    config.axis.labelLimit = 110;
+    config.axis.labelLimit = 130;
     config.axisX.tickCount = 4;
     config.legend.columns = 1;
     config.legend.labelLimit = 210;

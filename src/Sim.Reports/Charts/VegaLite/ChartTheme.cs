@@ -37,7 +37,7 @@ public sealed record ChartTheme(string Ground, string Ink, string Muted, string 
             ["titleFontWeight"] = 400,
             ["titlePadding"] = 10,
             ["labelPadding"] = 6,
-            ["labelLimit"] = 190,
+            ["labelLimit"] = 300,
         },
         ["axisY"] = new JsonObject { ["titleAnchor"] = "end" },
         ["axisX"] = new JsonObject { ["tickCount"] = 6 },
@@ -53,7 +53,6 @@ public sealed record ChartTheme(string Ground, string Ink, string Muted, string 
             ["titleFontSize"] = 11.5,
             ["titleFontWeight"] = 400,
             ["labelLimit"] = 320,
-            ["symbolType"] = "square",
             ["rowPadding"] = 4,
             ["columnPadding"] = 16,
             ["offset"] = 12,
@@ -61,6 +60,9 @@ public sealed record ChartTheme(string Ground, string Ink, string Muted, string 
         ["bar"] = new JsonObject { ["stroke"] = Ground, ["strokeWidth"] = 0.7 },
         ["rule"] = new JsonObject { ["color"] = Ink, ["strokeWidth"] = 1.4 },
         ["line"] = new JsonObject { ["strokeWidth"] = 2 },
+        ["area"] = new JsonObject { ["color"] = Palette.Grey },
+        ["tick"] = new JsonObject { ["color"] = Ink, ["thickness"] = 2 },
+        ["point"] = new JsonObject { ["filled"] = true, ["size"] = 50 },
         ["rect"] = new JsonObject { ["stroke"] = null },
     };
 }

@@ -84,8 +84,8 @@ public sealed record Encoding(Channel Channel, string Member, ValueKind Kind, st
     /// <summary>A sequential colour scheme for a heat map.</summary>
     public bool Sequential { get; init; }
 
-    /// <summary>No axis or legend.</summary>
-    public bool Hidden { get; init; }
+    /// <summary>The axis ends where the data do.</summary>
+    public bool Tight { get; init; }
 
     internal string ChannelWord => Channel switch
     {
@@ -126,14 +126,10 @@ public sealed record Encoding(Channel Channel, string Member, ValueKind Kind, st
 
         if (Channel is Channel.X or Channel.Y && Kind == ValueKind.Quantitative)
         {
-            json["axis"] = new JsonObject { ["labelExpr"] = "format(datum.value, '~s')" };
+            json["axis"] = new JsonObject { ["labelExpr"] = Scale == ScaleKind.Log2 ? "format(datum.value, ',')" : "format(datum.value, '~s')" };
         }
 
-        if (Hidden && Channel != Channel.YOffset)
-        {
-            json[Channel is Channel.X or Channel.Y ? "axis" : "legend"] = null;
-        }
-        else if (Sequential)
+        if (Sequential)
         {
             json["legend"] = new JsonObject { ["format"] = "~s" };
         }
@@ -158,6 +154,11 @@ public sealed record Encoding(Channel Channel, string Member, ValueKind Kind, st
                 break;
             default:
                 break;
+        }
+
+        if (Tight)
+        {
+            scale["nice"] = false;
         }
 
         if (Sequential)

@@ -1,0 +1,64 @@
+using System.CommandLine;
+using Sim.Core;
+using Sim.Experiments;
+using Sim.Reports.Views;
+
+namespace Sim.Cli.Verbs;
+
+/// <summary><c>nestsim validate scenarios</c>: do the expectations of hand-written scenarios hold?</summary>
+internal static class ValidateScenariosVerb
+{
+    private const string Folder = "traces/scenarios";
+    private const string Extension = "*.scenario";
+
+    /// <summary>The command.</summary>
+    public static Command Create(Invocation invocation)
+    {
+        Argument<string[]> paths = new("paths") { Description = $"Scenario files, or folders of them [default: {Folder}]", Arity = ArgumentArity.ZeroOrMore };
+        VerbCommand command = new(
+            "scenarios",
+            "Replay hand-written scenarios and check their expect lines; exit code 1 if one does not hold (-v lists all)",
+            "validate scenarios",
+            "validate scenarios traces/scenarios/seed1-new-vpid12.scenario -v") { paths };
+        command.SetAction(parse =>
+        {
+            string[] given = parse.GetValue(paths) is { Length: > 0 } some ? some : [Folder];
+            ScenarioCheck[] checks = [.. given.SelectMany(Files).Select(ScenarioCheck.Of)];
+            Terminal terminal = invocation.Terminal;
+            TableWriter.Write(terminal.Output, [Summary(checks)], terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+            bool everything = parse.GetValue(invocation.Verbose);
+            foreach ((ScenarioCheck check, ExpectationOutcome outcome) in checks.SelectMany(check => check.Outcomes.Select(outcome => (check, outcome))).Where(each => everything || !each.outcome.Holds))
+            {
+                string place = $"{check.Scenario.Name}:{outcome.Line}: {outcome.Policy}:";
+                terminal.Output.Write(outcome.Holds ? $"{place} as expected, {outcome.Found}\n" : $"{place} expected '{outcome.Expected}', found {outcome.Found}\n");
+            }
+
+            return Array.TrueForAll(checks, check => check.Passed) ? CliApplication.Success : CliApplication.CheckFailed;
+        });
+        return command;
+    }
+
+    private static Table Summary(ScenarioCheck[] checks) => new(
+        "Scenarios",
+        ["scenario", "policies", "expected", "held", "missed", ""],
+        [.. checks.Select(check => (IReadOnlyList<string>)
+        [
+            Path.GetFileNameWithoutExtension(check.Scenario.Name),
+            Numbers.Whole(check.Outcomes.Select(outcome => outcome.Policy).Distinct().Count()),
+            Numbers.Whole(check.Outcomes.Count),
+            Numbers.Whole(check.Outcomes.Count(outcome => outcome.Holds)),
+            Numbers.Whole(check.Outcomes.Count(outcome => !outcome.Holds)),
+            check.Passed ? "good" : check.Outcomes.Count == 0 ? "NOTHING EXPECTED" : "BAD",
+        ])]);
+
+    private static IEnumerable<string> Files(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            return [path];
+        }
+
+        string[] files = [.. Directory.GetFiles(path, Extension).Order(StringComparer.Ordinal)];
+        return files.Length > 0 ? files : throw new ConfigurationException($"The folder '{path}' holds no {Extension}. Give scenario files, or a folder with some.");
+    }
+}

@@ -1,0 +1,23 @@
+using Sim.Core;
+using Sim.Core.Profiles;
+
+namespace Sim.Kvm;
+
+/// <summary>Policy S0 as it is since 6.14: <see cref="Nsvm58"/> in a kernel whose svm_set_cr4 flushes nothing.</summary>
+[Component("nsvm-6.14", Summary = "nSVM, 6.14 to today: L1 and L2 share one ASID, flushed and synced on every transition")]
+public sealed class Nsvm614 : IFlushPolicy
+{
+    private readonly Nsvm58 _transitions = new();
+
+    /// <inheritdoc/>
+    public bool Supports(Vendor vendor) => _transitions.Supports(vendor);
+
+    /// <inheritdoc/>
+    public KernelRules Rules(Vendor vendor) => KernelRules.Nsvm614;
+
+    /// <inheritdoc/>
+    public int L2Tags(int pool) => _transitions.L2Tags(pool);
+
+    /// <inheritdoc/>
+    public void OnTransition(in NestedTransition transition, FlushDecision decision) => _transitions.OnTransition(transition, decision);
+}

@@ -1,0 +1,52 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Sim.Reports.Results;
+
+/// <summary>How JSON files of this program are laid out: indented with line feeds, small objects on one line, so that they are read and compared line by line.</summary>
+public static class JsonLines
+{
+    private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>A document that ends with a line feed.</summary>
+    public static string Document(Action<Utf8JsonWriter> write)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter writer = new(buffer, Indented))
+        {
+            write(writer);
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
+    }
+
+    /// <summary>One small object on a line of its own, inside an array.</summary>
+    public static void WriteLine(Utf8JsonWriter writer, Action<Utf8JsonWriter> members)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        buffer.Write(Encoding.UTF8.GetBytes("\n" + new string(' ', writer.CurrentDepth * Indented.IndentSize)));
+        using (Utf8JsonWriter line = new(buffer, OneLine))
+        {
+            line.WriteStartObject();
+            members(line);
+            line.WriteEndObject();
+        }
+
+        writer.WriteRawValue(buffer.WrittenSpan, skipInputValidation: true);
+    }
+
+    /// <summary>An element as text without white space.</summary>
+    public static string Compact(JsonElement element)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter writer = new(buffer, OneLine))
+        {
+            element.WriteTo(writer);
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+}

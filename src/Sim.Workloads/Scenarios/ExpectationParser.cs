@@ -1,0 +1,96 @@
+namespace Sim.Workloads.Scenarios;
+
+/// <summary>Reads <c>expect</c> lines.</summary>
+internal static class ExpectationParser
+{
+    private static readonly string[] Verbs = ["safe", "unsafe", "flushes", "fails", "enters", "vmfails", "walks", "counts"];
+    private static readonly (string, int)[] Levels = [("L0", 0), ("L1", 1), ("L2", 2)];
+
+    /// <summary>The line behind its first word.</summary>
+    public static Expectation Parse(ScenarioLine line)
+    {
+        string text = line.Text["expect".Length..].Trim();
+        List<string> policies = [];
+        string word;
+        do
+        {
+            word = line.Word("a policy");
+            policies.AddRange(word.Split(',', StringSplitOptions.RemoveEmptyEntries));
+        }
+        while (word.EndsWith(','));
+        string verb = line.Word("what is expected of it");
+        switch (verb)
+        {
+            case "safe":
+                return new SafetyExpectation(line.Number, text, policies, null, null);
+            case "unsafe":
+                string kind = line.Word("the kind of finding, for instance stale_use");
+                return new SafetyExpectation(line.Number, text, policies, kind, line.AtEnd ? null : Count(line));
+            case "flushes":
+                return new FlushExpectation(line.Number, text, policies, Flushes(line));
+            case "fails":
+                return new EntryExpectation(line.Number, text, policies, line.Rest("words of the failed check"));
+            case "enters":
+                return new EntryExpectation(line.Number, text, policies, null);
+            case "vmfails":
+                return new CountExpectation(line.Number, text, policies, "vm.vmfails", Count(line));
+            case "walks":
+                int level = line.Choice("a level", Levels);
+                return new CountExpectation(line.Number, text, policies, $"lane[*].stlb.misses{{level={level}}}", Count(line));
+            case "counts":
+                return new CountExpectation(line.Number, text, policies, line.Word("a statistic"), Count(line));
+            default:
+                throw line.Unknown("what is expected of a policy", verb, Verbs);
+        }
+    }
+
+    /// <summary>"nothing", or NAME [xN] [at TRANSITION], ...; a name may have operands in parentheses.</summary>
+    private static List<ExpectedFlush> Flushes(ScenarioLine line)
+    {
+        List<ExpectedFlush> flushes = [];
+        string list = line.Rest("'nothing', or invalidations, as in INVVPID(vpid02) x2, INVEPT(all) at nested_entry");
+        if (list == "nothing")
+        {
+            return flushes;
+        }
+
+        foreach (string item in SplitOutsideParentheses(list))
+        {
+            int operandsEnd = item.IndexOf(')', StringComparison.Ordinal) + 1;
+            int nameEnd = operandsEnd > 0 ? operandsEnd : item.IndexOf(' ', StringComparison.Ordinal) is > 0 and int space ? space : item.Length;
+            string name = item[..nameEnd].Replace(" ", "", StringComparison.Ordinal);
+            string[] words = item[nameEnd..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            int count = words.Length > 0 && words[0][0] == 'x' ? (int)line.Number64(words[0][1..], "x and a number", int.MaxValue) : 1;
+            string[] rest = words.Length > 0 && words[0][0] == 'x' ? words[1..] : words;
+            string? transition = rest is ["at", var at] ? at : null;
+            if (name.Length == 0 || (rest.Length > 0 && transition is null))
+            {
+                throw line.Bad("an invalidation, as in INVVPID(vpid02) x2 at nested_entry", $"'{item}'");
+            }
+
+            flushes.Add(new ExpectedFlush(name, count, transition));
+        }
+
+        return flushes;
+    }
+
+    private static IEnumerable<string> SplitOutsideParentheses(string list)
+    {
+        int depth = 0;
+        int start = 0;
+        for (int i = 0; i <= list.Length; i++)
+        {
+            if (i == list.Length || (list[i] == ',' && depth == 0))
+            {
+                yield return list[start..i].Trim();
+                start = i + 1;
+            }
+            else
+            {
+                depth += list[i] switch { '(' => 1, ')' => -1, _ => 0 };
+            }
+        }
+    }
+
+    private static long Count(ScenarioLine line) => (long)line.Number64(line.Word("a number"), "a number", long.MaxValue);
+}
