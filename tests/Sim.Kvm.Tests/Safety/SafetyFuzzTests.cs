@@ -36,6 +36,32 @@ public sealed class SafetyFuzzTests
         Fuzz(policy, false, false, "vpid", pcids: true, isSafe: unloads);
     }
 
+    /// <summary>A bug put into each rule in turn is caught; the unchanged kernel is safe (the tests above, and the first case).</summary>
+    [Test]
+    public void A_deliberate_bug_in_each_rule_is_caught([Values(
+        KernelDefects.None, KernelDefects.NoFlushOnOtherCpu, KernelDefects.FlushAllByVpid, KernelDefects.FlushAllActiveOnly, KernelDefects.FlushGuestRetainsGlobals, KernelDefects.NoSyncOnRootLoad,
+        KernelDefects.NoSyncOnGuestFlush, KernelDefects.NoSyncOnInvlpg, KernelDefects.NoSyncOnRequest, KernelDefects.IgnoresInvvpid, KernelDefects.NoRemoteFlush, KernelDefects.NoAddressFlush)]
+        KernelDefects defect)
+    {
+        Mutant policy = new("kvm-6.12", rules => rules with { SyncFlushes = false, Defects = defect });
+        int caught = int.MaxValue;
+        foreach (bool ept in new[] { true, false })
+        {
+            SafetyFuzz fuzz = new(policy, false, ept, "vpid", ept, 3);
+            int step = 0;
+            while (step < 10_000 && fuzz.Incidents == 0)
+            {
+                fuzz.Step();
+                step++;
+            }
+
+            caught = fuzz.Incidents > 0 ? Math.Min(caught, step) : caught;
+        }
+
+        TestContext.Out.WriteLine($"{defect}: {(caught == int.MaxValue ? "safe" : $"caught after {caught} operations")}");
+        Assert.That(caught != int.MaxValue, Is.EqualTo(defect != KernelDefects.None));
+    }
+
     /// <summary>Ten million operations for every policy that is claimed safe: by hand, about an hour.</summary>
     [Test]
     [Explicit("NESTSIM_FUZZ_STEPS operations each, ten million if it is not set")]
