@@ -148,7 +148,7 @@ public abstract class Mmu
         ContextChanged(next);
         if (_witness is not null)
         {
-            HasForeign |= IsNewUser(next.Tagged, next.LowerSpace, next.UpperSpace) | IsNewUser(next.Global, next.UpperSpace, next.UpperSpace);
+            HasForeign = IsNewUser(next.Tagged, next.LowerSpace, next.UpperSpace) | IsNewUser(next.Global, next.UpperSpace, next.UpperSpace);
             Reconsider();
         }
     }
@@ -172,6 +172,30 @@ public abstract class Mmu
             _suspectLower = _witness.Suspects(active.Context.Guest.Owner(0), active.Context.Nested);
             _suspectUpper = _witness.Suspects(active.Context.Guest.Owner(ulong.MaxValue), active.Context.Nested);
         }
+    }
+
+    /// <summary>The translation that the first level holds for an address in the current context, without touching it. False if it holds none.</summary>
+    /// <param name="address">Linear address.</param>
+    /// <param name="type">Which side is asked.</param>
+    /// <param name="physicalPage">Physical address of the 4 KiB page.</param>
+    /// <param name="readOnly">The entry allows no writes.</param>
+    public bool TryPeek(ulong address, AccessType type, out ulong physicalPage, out bool readOnly)
+    {
+        for (int size = 0; size < Sizes; size++)
+        {
+            foreach (int context in new[] { Active!.Tagged, Active.Global })
+            {
+                if (_firstServing[(Sizes * (int)type) + size]?.Peek(EntryKey.Pack(context, (PageSize)size, address)) is { } payload and not 0)
+                {
+                    physicalPage = EntryPayload.PhysicalAddress(payload) + (address & ((1UL << EntryKey.Shift((PageSize)size)) - 1) & ~0xFFFUL);
+                    readOnly = EntryPayload.IsReadOnly(payload);
+                    return true;
+                }
+            }
+        }
+
+        (physicalPage, readOnly) = (0, false);
+        return false;
     }
 
     /// <summary>Replays the accesses [from, to) of a block, all in the current context.</summary>
@@ -370,9 +394,11 @@ public abstract class Mmu
     private protected void WatchForeign()
     {
         HasForeign = false;
+        _users[Active!.Tagged] = (Active.LowerSpace, Active.UpperSpace);
+        _users[Active.Global] = (Active.UpperSpace, Active.UpperSpace);
         foreach (TlbArray array in _first.Concat(_second))
         {
-            array.WatchForeign(Active!.Tagged, Active.Global, Active.LowerSpace, Active.UpperSpace);
+            array.WatchForeign(Active.Tagged, Active.Global, Active.LowerSpace, Active.UpperSpace);
         }
     }
 
@@ -382,12 +408,10 @@ public abstract class Mmu
         return _witness!.Judge(new UsedTranslation(Active!.Context, tables, nested, physicalPage, readOnly, block, access));
     }
 
-    /// <summary>True if a context id was last current with other spaces.</summary>
+    /// <summary>True if accesses under a context id were last made with other spaces.</summary>
     private bool IsNewUser(int context, int lower, int upper)
     {
-        bool isNew = _users.TryGetValue(context, out (int, int) last) && last != (lower, upper);
-        _users[context] = (lower, upper);
-        return isNew;
+        return !_users.TryAdd(context, (lower, upper)) && _users[context] != (lower, upper);
     }
 
     private ulong Walk(ActiveContext active, TraceBlock block, int access)

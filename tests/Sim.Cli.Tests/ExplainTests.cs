@@ -114,7 +114,7 @@ public sealed class ExplainTests
 
         string output = Run("explain", json, "never", "always-guest", "-q").Output;
 
-        Assert.That(output, Does.Contain("\nnever: UNSAFE: stale_use 3 times. The first stale_use:\n  L1 unmapped 0x1000\n  L2 read it\nalways-guest: safe on this trace (2 uses"));
+        Assert.That(output, Does.Contain("\nnever: UNSAFE: stale_use 3 times. The first stale_use:\n  L1 unmapped 0x1000\n  L2 read it\nalways-guest: safe on this trace (uses of old translations: 2, all permitted)."));
     }
 
     private static void Refused(string[] command, string message)

@@ -206,6 +206,9 @@ public sealed record KernelRules
     /// <summary>A sync that changes a shadow entry flushes all contexts (5.16 and later). Before, that is left to the guest's flush that is being emulated.</summary>
     public bool SyncFlushes { get; init; } = true;
 
+    /// <summary>A shadow-paged guest that sets CR4.PCIDE loses all roots: cached ones may be unsync, and a MOV to CR3 without a flush could now select them (5.16 and later).</summary>
+    public bool UnloadsWhenPcidIsEnabled { get; init; } = true;
+
     /// <summary>What a mutant of this kernel forgets.</summary>
     public KernelDefects Defects { get; init; }
 
@@ -225,6 +228,7 @@ public sealed record KernelRules
         Invvpid = InvvpidEmulation.NotOffered,
         Invept = InveptEmulation.SyncAndFlush,
         SyncFlushes = false,
+        UnloadsWhenPcidIsEnabled = false,
     };
 
     /// <summary>Policy B: 4.4 to 4.19 (read: 4.4.11, 4.9.76).</summary>
@@ -249,6 +253,7 @@ public sealed record KernelRules
         Invvpid = InvvpidEmulation.FlushVpid02FreeRoots,
         SyncsRootWithoutVpid12 = true,
         SyncFlushes = false,
+        UnloadsWhenPcidIsEnabled = false,
     };
 
     /// <summary>Policy E0: 5.14 to 5.15.6 (read: 5.14-rc5).</summary>
@@ -257,7 +262,7 @@ public sealed record KernelRules
 
     /// <summary>Policy E1: 5.15.7 stable and 5.16 (read: 5.15.85). 5.17 to 6.1 differ in <see cref="ShadowGuestFlush"/> only.</summary>
     public static KernelRules Kvm516 { get; } =
-        Kvm514 with { FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true, SyncFlushes = true };
+        Kvm514 with { FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true, SyncFlushes = true, UnloadsWhenPcidIsEnabled = true };
 
     /// <summary>Policy F: 6.2 to 6.11 (read: 6.5, 6.8.1).</summary>
     public static KernelRules Kvm62 { get; } = Kvm516 with { ShadowGuestFlush = ShadowGuestFlush.Sync };

@@ -143,6 +143,15 @@ internal sealed class MmuRoots
         }
     }
 
+    /// <summary>A shadow-paged guest set CR4.PCIDE.</summary>
+    public void PcidEnabled(VCpu vcpu, Reason reason)
+    {
+        if (_rules.UnloadsWhenPcidIsEnabled)
+        {
+            Unload(vcpu, reason);
+        }
+    }
+
     /// <summary>kvm_mmu_invlpg (no <paramref name="pcid"/>: every cached root) or kvm_mmu_invpcid_gva, then flush_gva.</summary>
     public void InvalidateAddress(Lane lane, VCpu vcpu, ulong address, ushort? pcid, Reason reason)
     {

@@ -83,6 +83,12 @@ public sealed class Machine
         }
     }
 
+    /// <summary>For tests: every tree.</summary>
+    internal AddressSpaces Spaces => _spaces;
+
+    /// <summary>For tests: the translation hardware of a lane.</summary>
+    internal Mmu MmuOf(int lane) => _lanes[lane].Mmu;
+
     /// <summary>VM-entries that failed their consistency checks, in order.</summary>
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _nested.Failed;
 
@@ -541,6 +547,11 @@ public sealed class Machine
                 else if (context)
                 {
                     _roots.InvalidatePcid(vcpu, registers.EffectivePcid, reason);
+                }
+
+                if ((changed & value & Cr4Bits.Pcide) != 0)
+                {
+                    _roots.PcidEnabled(vcpu, reason);
                 }
             });
             return;

@@ -6,7 +6,7 @@ namespace Sim.Kvm;
 
 /// <summary>
 /// Says of each translation that hardware uses whether the CPU that L1 (or L2) sees could have used it (kvm-semantics.md 2.12). A translation that is not in the current tables is permitted if the
-/// virtual context may have cached it before the change and no invalidation at that level has covered it since; else it is an incident. Host memory that was taken away is never permitted.
+/// virtual context had run with the tables before the change and no invalidation at that level has covered the page since; else it is an incident. Host memory that was taken away is never permitted.
 /// Observes only: nothing it knows reaches the hypervisor or the hardware.
 /// </summary>
 /// <remarks>
@@ -15,6 +15,8 @@ namespace Sim.Kvm;
 /// </remarks>
 internal sealed class SafetyOracle
 {
+    private const string NeverRan = "this context had not run with these tables since its TLB was last emptied of them, if ever, so it cannot hold the old mapping";
+
     private readonly MachineSpec _spec;
     private readonly AddressSpaces _spaces;
     private readonly SortedDictionary<ushort, VirtualTlb> _virtual = [];
@@ -60,11 +62,11 @@ internal sealed class SafetyOracle
         bool l2 = vcpu.GuestMode;
         ushort vpid = l2 && (vmcs12.UsesVpid || Amd) ? (ushort)vmcs12.Vpid : (ushort)0;
         ulong ep4ta = l2 && vmcs12.UsesEpt && !Amd ? vmcs12.Eptp : 0;
-        MappingKind kind = l2 && vmcs12.UsesEpt ? MappingKind.Combined : MappingKind.Linear;
+        MappingKind kind = Amd || (l2 && vmcs12.UsesEpt) ? MappingKind.Combined : MappingKind.Linear;
         Tag tagged = new(kind, vpid, registers.EffectivePcid, false, ep4ta);
         Tag upper = registers.GlobalPages && _spec.GlobalKernelPages ? new Tag(kind, vpid, 0, true, ep4ta) : tagged;
         Tag guestPhysical = new(MappingKind.GuestPhysical, Amd ? vpid : (ushort)0, 0, false, ep4ta);
-        Virtual(vcpu).Run(tagged, upper, tables, guestPhysical, l2 ? ept12 : null, ++_now);
+        Virtual(vcpu).Run(tagged, upper, tables, guestPhysical, l2 ? ept12 : null);
     }
 
     /// <summary>The virtual CPU carried out an invalidation: an instruction of the guest, or a transition that L1 knows to flush.</summary>
@@ -82,15 +84,14 @@ internal sealed class SafetyOracle
         foreach ((ulong address, Mapping mapping) in old)
         {
             PageTable owner = tables.Owner(address);
-            (long from, string made) = Made(owner, address);
-            OldMapping gone = new(owner, address, mapping, made, what, _now);
+            OldMapping gone = new(owner, address, mapping, Made(owner, address), what, _now);
             if (table != MapTable.Tdp01)
             {
                 foreach (VirtualTlb tlb in _virtual.Values)
                 {
                     foreach (Holding holding in tlb.All)
                     {
-                        if (holding.Tables == owner && holding.MayHold(gone.Range, from))
+                        if (holding.Tables == owner && holding.MayHold(gone.Range))
                         {
                             gone.MayBeHeldBy(holding);
                             holding.Old.Add(gone);
@@ -109,7 +110,7 @@ internal sealed class SafetyOracle
             _changedTables.Add(owner);
         }
 
-        if ((MapChangeKind)e.E != MapChangeKind.Widened)
+        if ((MapChangeKind)e.E is not MapChangeKind.Widened and not MapChangeKind.Made || !tables.TryFind(e.C, out _))
         {
             PageSize size = MapChanges.SizeOf(e.D);
             _made[(tables.Owner(e.C), size, First(e.C, size))] = (_now, what);
@@ -153,8 +154,8 @@ internal sealed class SafetyOracle
         return tlb;
     }
 
-    /// <summary>Since when a table maps an address as it does, and who made it so.</summary>
-    private (long From, string What) Made(PageTable tables, ulong address)
+    /// <summary>Who made a table map an address as it does.</summary>
+    private string Made(PageTable tables, ulong address)
     {
         (long, string) made = (0, "at first use");
         for (PageSize size = PageSize.Size4K; size <= PageSize.Size1G; size++)
@@ -165,7 +166,7 @@ internal sealed class SafetyOracle
             }
         }
 
-        return made;
+        return made.Item2;
     }
 
     private bool Judge(Lane lane, in UsedTranslation use)
@@ -179,11 +180,12 @@ internal sealed class SafetyOracle
         bool isOwn = use.Tables == use.Context.Guest.Owner(address) && use.Nested == use.Context.Nested;
         AddressChain own = _spaces.ChainOf(use.Context.Guest.Owner(address), use.Context.Nested);
         bool isMapped = own.TryFind(address, out Mapping now);
-        if (isOwn && isMapped && (now.At(address) & ~0xFFFUL) == use.PhysicalPage)
+        if (isMapped && (now.At(address) & ~0xFFFUL) == use.PhysicalPage)
         {
             if (use.ReadOnly || !now.ReadOnly)
             {
-                return true;
+                // An entry of other tables stays watched: it does not follow a change of these.
+                return isOwn;
             }
 
             if ((AccessType)(use.Block.Flags[use.Access] & AccessFlags.TypeMask) != AccessType.Write)
@@ -224,7 +226,7 @@ internal sealed class SafetyOracle
             Holding? holder = tlb.GuestPhysical?.Tables == second.Tables ? tlb.GuestPhysical : null;
             if (!second.IsPermitted(holder, out string? because))
             {
-                return new Verdict("stale_use", second, second.Gone, because ?? $"this context had not run between the making of the old mapping and its end, so its TLB cannot hold it");
+                return new Verdict("stale_use", second, second.Gone, because ?? NeverRan);
             }
         }
 
@@ -242,11 +244,10 @@ internal sealed class SafetyOracle
         {
             return first.IsPermitted(linear, out string? because)
                 ? default
-                : new Verdict("stale_use", first, first.Gone, because ?? "this context had not run between the making of the old mapping and its end, so its TLB cannot hold it");
+                : new Verdict("stale_use", first, first.Gone, because ?? NeverRan);
         }
 
-        ulong at = AddressRange.At(address).First;
-        if (isOwn || (linear is not null && linear.MayHold(new AddressRange(at, at), 0)))
+        if (isOwn || (linear is not null && linear.MayHold(AddressRange.At(address))))
         {
             return default;
         }

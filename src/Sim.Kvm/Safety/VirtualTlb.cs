@@ -10,13 +10,10 @@ internal sealed class Holding(Tag tag, PageTable tables)
     public PageTable Tables { get; } = tables;
 
     /// <summary>The virtual CPU is in this context, so that it may cache anything of the tables at any moment.</summary>
-    public bool IsCurrent { get; set; }
+    public bool IsCurrent { get; private set; }
 
     /// <summary>It has been in this context since the last invalidation of all of it.</summary>
     public bool IsHeld { get; set; }
-
-    /// <summary>The oracle's time when it was in this context last.</summary>
-    public long LastRan { get; set; }
 
     /// <summary>The invalidation that took everything, in words; null if none has.</summary>
     public string? DroppedBy { get; set; }
@@ -27,10 +24,21 @@ internal sealed class Holding(Tag tag, PageTable tables)
     /// <summary>Old mappings that it may hold.</summary>
     public List<OldMapping> Old { get; } = [];
 
-    /// <summary>True if a mapping of the page that the tables had from the oracle's time <paramref name="from"/> until now may be cached.</summary>
-    public bool MayHold(in AddressRange page, long from)
+    /// <summary>The virtual CPU comes into this context.</summary>
+    public void Enter()
     {
-        if (!IsHeld || (!IsCurrent && LastRan <= from))
+        IsCurrent = true;
+        IsHeld = true;
+        Dropped.Clear();
+    }
+
+    /// <summary>The virtual CPU leaves this context.</summary>
+    public void Leave() => IsCurrent = false;
+
+    /// <summary>True if a translation of the page may be cached. Which of those that the tables had since the last invalidation, nobody can say: vCPUs share shadow pages.</summary>
+    public bool MayHold(in AddressRange page)
+    {
+        if (!IsHeld)
         {
             return false;
         }
@@ -75,16 +83,11 @@ internal sealed class VirtualTlb
     /// <param name="tables">The tables that CR3 names.</param>
     /// <param name="guestPhysical">Tag of guest-physical mappings.</param>
     /// <param name="ept12">EPT12; null if not used.</param>
-    /// <param name="now">The oracle's time.</param>
-    public void Run(in Tag tagged, in Tag upper, PageTable tables, in Tag guestPhysical, PageTable? ept12, long now)
+    public void Run(in Tag tagged, in Tag upper, PageTable tables, in Tag guestPhysical, PageTable? ept12)
     {
         foreach (Holding? old in new[] { Lower, Upper, GuestPhysical })
         {
-            if (old is not null)
-            {
-                old.IsCurrent = false;
-                old.LastRan = now;
-            }
+            old?.Leave();
         }
 
         Lower = Enter(tagged, tables.Owner(0));
@@ -145,9 +148,7 @@ internal sealed class VirtualTlb
             _all.Add(holding);
         }
 
-        holding.IsCurrent = true;
-        holding.IsHeld = true;
-        holding.Dropped.Clear();
+        holding.Enter();
         return holding;
     }
 }

@@ -67,7 +67,7 @@ public static class ExplainView
                 yield return $"{run.Run}: nobody judged its safety.";
                 break;
             case { IsSafe: true } safe:
-                yield return $"{run.Run}: safe on this trace ({Exact(safe.PermittedStaleUses)} uses of old translations, all permitted).";
+                yield return $"{run.Run}: safe on this trace{(safe.PermittedStaleUses == 0 ? "" : $" (uses of old translations: {Exact(safe.PermittedStaleUses)}, all permitted)")}.";
                 break;
             case var unsafeRun:
                 yield return $"{run.Run}: UNSAFE: {string.Join(", ", unsafeRun.Findings.Select(finding => $"{finding.Kind} {Exact(finding.Count)} {(finding.Count == 1 ? "time" : "times")}"))}. The first {unsafeRun.Findings[0].Kind}:";

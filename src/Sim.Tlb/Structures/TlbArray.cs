@@ -211,6 +211,16 @@ internal abstract class TlbArray
         }
     }
 
+    /// <summary>The payload of an entry, watched or not, without touching it; 0 if there is none.</summary>
+    public ulong Peek(ulong key)
+    {
+        int row = SetOf(key) * Stride;
+        Span<ulong> ways = Keys.AsSpan(row, Stride);
+        int way = ways.IndexOf(key);
+        way = way < 0 ? ways.IndexOf(key | EntryKey.Watched) : way;
+        return way < 0 ? 0 : Payloads[row + way];
+    }
+
     /// <summary>Stops watching an entry; nothing if it is not there.</summary>
     public void Unwatch(ulong key)
     {

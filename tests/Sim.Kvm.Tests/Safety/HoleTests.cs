@@ -208,7 +208,7 @@ public sealed class HoleTests
             Assert.That(story[0], Does.StartWith("used: vCPU 0 in L2 (virtual VPID 2, PCID 0) used (read) 0x10000 through an old translation to host page 0x").And.EndsWith("(record 12, time 12, lane 0)"));
             Assert.That(story[1], Is.EqualTo("mapped: at first use"));
             Assert.That(story[2], Is.EqualTo("changed: Changed in table L2 (root 0x0) by L1 at record 8, time 8, lane 0"));
-            Assert.That(story[3], Is.EqualTo("owed: this context had not run between the making of the old mapping and its end, so its TLB cannot hold it"));
+            Assert.That(story[3], Is.EqualTo("owed: this context had not run with these tables since its TLB was last emptied of them, if ever, so it cannot hold the old mapping"));
             Assert.That(story[4], Does.StartWith("done: on lane 0 ").And.Contains("InvvpidSingle { Vpid = 2 } (nested_entry, new_vpid12; record 10)"));
             Assert.That(story[5], Is.EqualTo("in all: 1 uses of 1 pages, 1 pairs of a change and a flush owed"));
         });

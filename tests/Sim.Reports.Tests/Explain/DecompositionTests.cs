@@ -67,7 +67,7 @@ public sealed class DecompositionTests
         Assert.That(ExplainView.Verdict(new Decomposition(safe, stale)), Is.EqualTo(new[]
         {
             "b spends 50 translation cycles fewer than a (-29.4%), with 2 fewer walks.",
-            "a: safe on this trace (7 uses of old translations, all permitted).",
+            "a: safe on this trace (uses of old translations: 7, all permitted).",
             "b: UNSAFE: stale_use 4 times, interrupt_lost 1 time. The first stale_use:",
             "  L1 unmaps 0x1000",
             "  L2 reads it",
