@@ -83,16 +83,6 @@ public sealed class HoleTests
         Assert.That(CachedRoot(new Script(new Mutant("kvm-6.12", rules => rules with { Defects = KernelDefects.KeepsUnsyncRoots }), ept: false)).Verdict, Is.EqualTo("stale_use x1"));
 
     [Test]
-    public void H5_a_guest_flush_raised_for_L2_is_serviced_in_L1([Values] bool mutant)
-    {
-        Script script = new Script(new Mutant("kvm-6.12", rules => rules with { ServicesGuestBeforeSwitch = !mutant })).L1().NestedEnter(vpid12: 1).Touch(P).Change(MapTable.L2, P, by: 2).NestedExit();
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 24)).Event(TraceEvent.NestedEnter(0, 0, 0x5000, VmControls.EnableVpid | VmControls.EnableEpt, 2, 0x70000));
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 1)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
-        script.NestedEnter(vpid12: 2).Touch(P);
-        Assert.That(script.Verdict, Is.EqualTo(mutant ? "stale_use x1" : "safe"));
-    }
-
-    [Test]
     public void H6_nothing_syncs_EPT02_after_INVEPT([Values] bool mutant)
     {
         Script script = new Script(new Mutant("kvm-5.8", rules => rules with { Invept = mutant ? InveptEmulation.Nothing : rules.Invept })).L1().NestedEnter().Touch(P).NestedExit();
