@@ -40,7 +40,7 @@ public sealed class SafetyFuzzTests
     [Test]
     public void A_deliberate_bug_in_each_rule_is_caught([Values(
         KernelDefects.None, KernelDefects.NoFlushOnOtherCpu, KernelDefects.FlushAllByVpid, KernelDefects.FlushAllActiveOnly, KernelDefects.FlushGuestRetainsGlobals, KernelDefects.NoSyncOnRootLoad,
-        KernelDefects.NoSyncOnGuestFlush, KernelDefects.NoSyncOnInvlpg, KernelDefects.NoSyncOnRequest, KernelDefects.IgnoresInvvpid, KernelDefects.NoRemoteFlush, KernelDefects.NoAddressFlush)]
+        KernelDefects.NoSyncOnGuestFlush, KernelDefects.NoSyncOnInvlpg, KernelDefects.NoSyncOnRequest, KernelDefects.NoRemoteFlush, KernelDefects.NoAddressFlush)]
         KernelDefects defect)
     {
         Mutant policy = new("kvm-6.12", rules => rules with { SyncFlushes = false, Defects = defect });
