@@ -83,7 +83,6 @@ public sealed class HoleTests
         Assert.That(CachedRoot(new Script(new Mutant("kvm-6.12", rules => rules with { Defects = KernelDefects.KeepsUnsyncRoots }), ept: false)).Verdict, Is.EqualTo("stale_use x1"));
 
     [Test]
-<<<<<<< HEAD
     public void H5_a_guest_flush_raised_for_L2_is_serviced_in_L1([Values] bool mutant)
     {
         Script script = new Script(new Mutant("kvm-6.12", rules => rules with { ServicesGuestBeforeSwitch = !mutant })).L1().NestedEnter().Touch(P).Change(MapTable.L2, P, by: 2);
@@ -93,8 +92,14 @@ public sealed class HoleTests
     }
 
     [Test]
-=======
->>>>>>> wt-D1
+    public void An_INVVPID_of_L1_that_L0_ignores_is_caught([Values] bool ept, [Values] bool mutant)
+    {
+        Script script = new Script(new Mutant("kvm-6.12", rules => rules with { Defects = mutant ? KernelDefects.IgnoresInvvpid : 0 }), ept).L1();
+        script.NestedEnter(eptp12: ept ? 0x70000UL : 0).Touch(P).NestedExit().Change(MapTable.L2, P).Event(TraceEvent.Invvpid(0, 1, 1, 1)).NestedEnter(eptp12: ept ? 0x70000UL : 0).Touch(P);
+        Assert.That(script.Verdict, Is.EqualTo(mutant ? "stale_use x1" : "safe"));
+    }
+
+    [Test]
     public void H6_nothing_syncs_EPT02_after_INVEPT([Values] bool mutant)
     {
         Script script = new Script(new Mutant("kvm-5.8", rules => rules with { Invept = mutant ? InveptEmulation.Nothing : rules.Invept })).L1().NestedEnter().Touch(P).NestedExit();
