@@ -74,20 +74,28 @@ internal sealed class InterruptLedger
     {
         ref Account account = ref AccountOf(delivery.Target, delivery.Level, delivery.Vector);
         _posted[delivery.Level - 1]++;
-        if (account.Waiting++ == 0)
+        if (account.OnTheWay++ + account.Requested == 0)
         {
             account.Born = now;
         }
-        else
-        {
-            _coalesced[delivery.Level - 1]++;
-        }
 
+        account.Latest = now;
         Remember(now, $"{delivery.Source} interrupt {delivery.Vector:x2} sent to vCPU {delivery.Target}'s L{delivery.Level}");
     }
 
-    /// <summary>An APIC accepts a vector: from IRR to ISR. <paramref name="page"/> is as it was before.</summary>
-    public void Accepted(int vcpu, int level, int vector, ApicPage page, long now)
+    /// <summary>An interrupt that was sent became a bit of the target's PIR or IRR. Further ones do not count until the bit is taken: they are merged.</summary>
+    public void Requested(in Delivery delivery)
+    {
+        ref Account account = ref AccountOf(delivery.Target, delivery.Level, delivery.Vector);
+        if (account.OnTheWay > 0)
+        {
+            account.OnTheWay--;
+            account.Requested++;
+        }
+    }
+
+    /// <summary>An APIC accepts a vector: from IRR to ISR. <paramref name="page"/> is as it was before; <paramref name="posted"/>: the vector is in PIR too, and will come again.</summary>
+    public void Accepted(int vcpu, int level, int vector, ApicPage page, bool posted, long now)
     {
         ref Account account = ref AccountOf(vcpu, level, vector);
         if ((page.Irr.Highest >> 4) > (vector >> 4))
@@ -95,7 +103,9 @@ internal sealed class InterruptLedger
             Find("interrupt_misordered", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2} while {page.Irr.Highest:x2} was requested");
         }
 
-        if (account.Waiting == 0)
+        long rest = posted ? 1 : 0;
+        long merged = account.Requested - rest;
+        if (merged <= 0)
         {
             Find("interrupt_duplicated", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2}, which nobody had sent again");
             account.Accepted = -1;
@@ -103,7 +113,9 @@ internal sealed class InterruptLedger
         }
 
         account.Accepted = account.Born;
-        account.Waiting = 0;
+        account.Born = account.Latest;
+        account.Requested = rest;
+        _coalesced[level - 1] += merged - 1;
     }
 
     /// <summary>The handler of a vector that the APIC of <paramref name="level"/> accepted begins, at <paramref name="ranAt"/>.</summary>
@@ -200,7 +212,7 @@ internal sealed class InterruptLedger
         List<string> lost = [];
         for (int i = 0; i < _accounts.Length; i++)
         {
-            if (_accounts[i].Waiting > 0)
+            if (_accounts[i].OnTheWay + _accounts[i].Requested > 0)
             {
                 lost.Add($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} never got {i % Vectors:x2}, sent at {_accounts[i].Born}");
             }
@@ -222,11 +234,17 @@ internal sealed class InterruptLedger
 
     private struct Account
     {
-        /// <summary>Sent and not yet accepted.</summary>
-        public long Waiting;
+        /// <summary>Sent, and not yet in PIR or IRR.</summary>
+        public long OnTheWay;
 
-        /// <summary>When the first of the waiting ones was sent.</summary>
+        /// <summary>In PIR or IRR, and not yet accepted.</summary>
+        public long Requested;
+
+        /// <summary>When the first of those was sent.</summary>
         public long Born;
+
+        /// <summary>When the last one was sent.</summary>
+        public long Latest;
 
         /// <summary>When the accepted one was sent; -1 if it never was.</summary>
         public long Accepted;
