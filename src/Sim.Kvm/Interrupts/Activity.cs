@@ -80,6 +80,15 @@ public sealed class Activity
     /// <summary>The step that comes next. There must be one.</summary>
     internal Step Current => _programs[_depth - 1][_positions[_depth - 1]];
 
+    /// <summary>The delivery is about to become a bit of its target's PIR or IRR.</summary>
+    internal void Requested()
+    {
+        if (!Guest.IsL1Notification(Delivery.Level, Delivery.Vector))
+        {
+            System.Ledger.Requested(Delivery);
+        }
+    }
+
     /// <summary>Begins a program; the one under way goes on behind its present step when that ends.</summary>
     internal void Call(Program program)
     {

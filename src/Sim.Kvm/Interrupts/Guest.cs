@@ -99,6 +99,7 @@ internal sealed class Guest
         VmcsState vmcs = vcpu.Active;
         if (self && vmcs.Has(VmControls.VirtualInterruptDelivery) && activity.Delivery.Level == vcpu.Level)
         {
+            activity.Requested();
             vmcs.Status.SelfIpi(activity.Delivery.Vector, vmcs.Page);
             activity.System.Ledger.Reached(activity.Delivery, inPir: false);
             return Flow.Return;
@@ -175,6 +176,17 @@ internal sealed class Guest
         }
 
         return vcpu.Level == 1 && _system.Behaviour.HomeLevel(vcpu.Id) == 2 && !vcpu.L2Failed ? Hypervisor(vcpu) : Act(vcpu, guest);
+    }
+
+    /// <summary>Vectors by which L1's KVM notifies itself: no interrupts that anybody waits for.</summary>
+    public static bool IsL1Notification(int apic, int vector) => apic == 1 && vector is InterruptSpec.PostedIntrNv or InterruptSpec.L1Reschedule;
+
+    private static void Account(InterruptSystem system, VirtualCpu vcpu, int level, int vector)
+    {
+        if (!IsL1Notification(level, vector))
+        {
+            system.Ledger.Accepted(vcpu.Id, level, vector, level == 1 ? vcpu.Apic : vcpu.L2Apic, (level == 1 ? vcpu.Pid : vcpu.Pid12).Pir[vector], system.Conductor.Now);
+        }
     }
 
     private static Program EndOfHandler(VirtualCpu vcpu, VmcsState vmcs, GuestContext guest)

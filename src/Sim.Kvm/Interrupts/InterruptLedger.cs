@@ -73,42 +73,30 @@ internal sealed class InterruptLedger
     /// <summary>An interrupt leaves its source.</summary>
     public void Sent(in Delivery delivery)
     {
-        _sent[delivery.Level - 1]++;
-        AccountOf(delivery.Target, delivery.Level, delivery.Vector).OnTheWay++;
-        Remember(delivery.Sent, $"{delivery.Source} interrupt {delivery.Vector:x2} sent to vCPU {delivery.Target}'s L{delivery.Level}");
-    }
-
-    /// <summary>Its bit was set in IRR, or in PIR, or found set: then it is merged with the one that waits there.</summary>
-    public void Reached(in Delivery delivery, bool inPir)
-    {
-        if (delivery.IsL1Notification)
-        {
-            return;
-        }
-
         ref Account account = ref AccountOf(delivery.Target, delivery.Level, delivery.Vector);
-        account.OnTheWay--;
-        ref Waiting waiting = ref inPir ? ref account.Pir : ref account.Irr;
-        Merge(ref waiting, 1, delivery.Sent, delivery.Level);
+        _posted[delivery.Level - 1]++;
+        if (account.OnTheWay++ + account.Requested == 0)
+        {
+            account.Born = now;
+        }
+
+        account.Latest = now;
+        Remember(now, $"{delivery.Source} interrupt {delivery.Vector:x2} sent to vCPU {delivery.Target}'s L{delivery.Level}");
     }
 
-    /// <summary>PIR is about to be moved to IRR: what waits in both is merged.</summary>
-    public void MovesToIrr(int vcpu, int level, VectorSet pir)
+    /// <summary>An interrupt that was sent became a bit of the target's PIR or IRR. Further ones do not count until the bit is taken: they are merged.</summary>
+    public void Requested(in Delivery delivery)
     {
-        for (int vector = pir.Highest; vector >= 0; vector = pir.Highest)
+        ref Account account = ref AccountOf(delivery.Target, delivery.Level, delivery.Vector);
+        if (account.OnTheWay > 0)
         {
-            pir.TestAndClear(vector);
-            ref Account account = ref AccountOf(vcpu, level, vector);
-            if (account.Pir.Count > 0)
-            {
-                Merge(ref account.Irr, account.Pir.Count, account.Pir.Born, level);
-                account.Pir = default;
-            }
+            account.OnTheWay--;
+            account.Requested++;
         }
     }
 
-    /// <summary>An APIC accepts a vector: from IRR to ISR. <paramref name="page"/> is as it was before.</summary>
-    public void Accepted(int vcpu, int level, int vector, ApicPage page, long now)
+    /// <summary>An APIC accepts a vector: from IRR to ISR. <paramref name="page"/> is as it was before; <paramref name="posted"/>: the vector is in PIR too, and will come again.</summary>
+    public void Accepted(int vcpu, int level, int vector, ApicPage page, bool posted, long now)
     {
         if (Delivery.IsNotification(level, vector))
         {
@@ -121,15 +109,19 @@ internal sealed class InterruptLedger
             Find("interrupt_misordered", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2} while {page.Irr.Highest:x2} was requested");
         }
 
-        if (account.Irr.Count == 0)
+        long rest = posted ? 1 : 0;
+        long merged = account.Requested - rest;
+        if (merged <= 0)
         {
             Find("interrupt_duplicated", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2}, which nobody had sent again");
             account.Accepted = -1;
             return;
         }
 
-        account.Accepted = account.Irr.Born;
-        account.Irr = default;
+        account.Accepted = account.Born;
+        account.Born = account.Latest;
+        account.Requested = rest;
+        _coalesced[level - 1] += merged - 1;
     }
 
     /// <summary>The handler of a vector that the APIC of <paramref name="level"/> accepted begins, at <paramref name="ranAt"/>.</summary>
@@ -231,8 +223,7 @@ internal sealed class InterruptLedger
         List<string> lost = [];
         for (int i = 0; i < _accounts.Length; i++)
         {
-            ref Account account = ref _accounts[i];
-            if (account.OnTheWay + account.Pir.Count + account.Irr.Count > 0)
+            if (_accounts[i].OnTheWay + _accounts[i].Requested > 0)
             {
                 string where = account.OnTheWay > 0 ? "on its way" : account.Pir.Count > 0 ? "in PIR" : "in IRR";
                 lost.Add(FormattableString.Invariant($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} never got {i % Vectors:x2}: it is still {where}"));
@@ -272,14 +263,17 @@ internal sealed class InterruptLedger
 
     private struct Account
     {
-        /// <summary>Sent, and in no PIR or IRR yet.</summary>
+        /// <summary>Sent, and not yet in PIR or IRR.</summary>
         public long OnTheWay;
 
-        /// <summary>In PIR.</summary>
-        public Waiting Pir;
+        /// <summary>In PIR or IRR, and not yet accepted.</summary>
+        public long Requested;
 
-        /// <summary>In IRR.</summary>
-        public Waiting Irr;
+        /// <summary>When the first of those was sent.</summary>
+        public long Born;
+
+        /// <summary>When the last one was sent.</summary>
+        public long Latest;
 
         /// <summary>When the accepted one was sent; -1 if it never was.</summary>
         public long Accepted;
