@@ -55,7 +55,6 @@ internal static class L1Steps
         VirtualCpu vcpu = activity.Vcpu!;
         if (vcpu.Pid12.TestAndClearOn())
         {
-            activity.System.Ledger.MovesToIrr(vcpu.Id, 2, vcpu.Pid12.Pir);
             vcpu.Pid12.Pir.MoveTo(ref vcpu.L2Apic.Irr);
         }
 
