@@ -214,6 +214,9 @@ public sealed record CpuProfile
     /// <summary>Operation costs.</summary>
     public required OperationCosts Costs { get; init; }
 
+    /// <summary>Costs of interrupt delivery.</summary>
+    public InterruptCosts InterruptCosts { get; init; } = new();
+
     /// <summary>Source of every number by its JSON path; "assumed ..." where there is none.</summary>
     public required IReadOnlyDictionary<string, string> Sources { get; init; }
 }

@@ -77,6 +77,7 @@ public static class ProfileReader
             AddressSpaceIds = (int)root.Integer("address_space_ids", 2, 65_536),
             FlushByAsid = root.Flag("flush_by_asid"),
             Costs = Costs(root.Object("costs")),
+            InterruptCosts = InterruptCosts(root.Object("interrupt_costs")),
             Sources = root.Sources(),
         };
         CheckHomes(root, profile);
@@ -172,6 +173,32 @@ public static class ProfileReader
             TlbControlAll = Cycles(costs, "tlb_control_all"),
             KvmRootLookup = Cycles(costs, "kvm_root_lookup"),
             KvmSyncPage = Cycles(costs, "kvm_sync_page"),
+        };
+        costs.Close();
+        return made;
+    }
+
+    private static InterruptCosts InterruptCosts(SettingsReader costs)
+    {
+        InterruptCosts made = new()
+        {
+            Ipi = Cycles(costs, "ipi"),
+            Doorbell = Cycles(costs, "doorbell"),
+            IcrFence = Cycles(costs, "icr_fence"),
+            SharedLine = Cycles(costs, "shared_line"),
+            PostedInterruptProcessing = Cycles(costs, "posted_interrupt_processing"),
+            Delivery = Cycles(costs, "delivery"),
+            VirtualEoi = Cycles(costs, "virtual_eoi"),
+            KvmIcrWrite = Cycles(costs, "kvm_icr_write"),
+            KvmApicMmio = Cycles(costs, "kvm_apic_mmio"),
+            KvmHostIpi = Cycles(costs, "kvm_host_ipi"),
+            KvmIrqfd = Cycles(costs, "kvm_irqfd"),
+            KvmInjection = Cycles(costs, "kvm_injection"),
+            KvmWakeUp = Cycles(costs, "kvm_wake_up"),
+            KvmContextSwitch = Cycles(costs, "kvm_context_switch"),
+            KvmApicvUpdate = Cycles(costs, "kvm_apicv_update"),
+            KvmIrteUpdate = Cycles(costs, "kvm_irte_update"),
+            KvmGaLog = Cycles(costs, "kvm_ga_log"),
         };
         costs.Close();
         return made;

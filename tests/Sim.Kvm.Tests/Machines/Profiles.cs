@@ -35,6 +35,11 @@ internal static class Profiles
             InvvpidAddress = 400, InvvpidSingle = 600, InvvpidAll = 700, InveptSingle = 800, InveptGlobal = 900,
             TlbControlAsid = 300, TlbControlAll = 500, KvmRootLookup = 200, KvmSyncPage = 1000,
         },
+        InterruptCosts = new InterruptCosts
+        {
+            Ipi = 1000, Doorbell = 2000, IcrFence = 0, SharedLine = 10, PostedInterruptProcessing = 300, Delivery = 500, VirtualEoi = 50, KvmIcrWrite = 200, KvmApicMmio = 600,
+            KvmHostIpi = 250, KvmIrqfd = 1500, KvmInjection = 150, KvmWakeUp = 2000, KvmContextSwitch = 1600, KvmApicvUpdate = 450, KvmIrteUpdate = 350, KvmGaLog = 1200,
+        },
         Sources = new Dictionary<string, string>(),
     };
 

@@ -1,0 +1,35 @@
+using Sim.Core;
+
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>The rule in the words of its summary; kvm-semantics.md 4.6.</summary>
+[Component("deferred-by-request", Summary = "5.18 (seed 2's patch): the nested VM-exit raises APICV_UPDATE, which then finds nothing to change: vmcs01 stays behind")]
+public sealed class DeferredByRequestUpdate : IApicvUpdateRule
+{
+    /// <inheritdoc/>
+    public int Refresh(ApicvUpdate update)
+    {
+        if (update.GuestMode)
+        {
+            update.IsPending = true;
+        }
+        else
+        {
+            update.WriteVmcs01();
+        }
+
+        return 0;
+    }
+
+    /// <inheritdoc/>
+    public int OnNestedExit(ApicvUpdate update)
+    {
+        if (update.IsPending)
+        {
+            update.IsPending = false;
+            update.Request();
+        }
+
+        return 0;
+    }
+}

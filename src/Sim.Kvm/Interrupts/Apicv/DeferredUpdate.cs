@@ -1,0 +1,35 @@
+using Sim.Core;
+
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>The rule in the words of its summary; kvm-semantics.md 4.6.</summary>
+[Component("deferred", Summary = "6.19: while L2 is active only a flag is set; the nested VM-exit writes vmcs01")]
+public sealed class DeferredUpdate : IApicvUpdateRule
+{
+    /// <inheritdoc/>
+    public int Refresh(ApicvUpdate update)
+    {
+        if (update.GuestMode)
+        {
+            update.IsPending = true;
+        }
+        else
+        {
+            update.WriteVmcs01();
+        }
+
+        return 0;
+    }
+
+    /// <inheritdoc/>
+    public int OnNestedExit(ApicvUpdate update)
+    {
+        if (update.IsPending)
+        {
+            update.IsPending = false;
+            update.WriteVmcs01();
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,234 @@
+using Sim.Core.Stats;
+
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>A kind of wrong outcome, how often it happened, and the first one in one line.</summary>
+/// <param name="Kind">interrupt_lost, interrupt_duplicated, interrupt_misdelivered, interrupt_misordered, failed_vm_entry.</param>
+/// <param name="Count">How often.</param>
+/// <param name="Story">The first one.</param>
+public sealed record InterruptFinding(string Kind, long Count, IReadOnlyList<string> Story);
+
+/// <summary>
+/// The oracle and the statistics. Each interrupt that was sent must be accepted by the APIC it was sent to exactly once (equal vectors that wait together may be merged),
+/// highest priority first, and its handler must run at that APIC's level.
+/// </summary>
+internal sealed class InterruptLedger
+{
+    private const int Vectors = 256;
+    private const int StoryLines = 12;
+
+    private static readonly int Causes = Enum.GetValues<ExitCause>().Length;
+
+    private readonly Account[] _accounts;
+    private readonly SortedDictionary<string, (long Count, IReadOnlyList<string> Story)> _findings = new(StringComparer.Ordinal);
+    private readonly LatencyHistogram[] _latency = [new(), new()];
+    private readonly long[] _posted = new long[2];
+    private readonly long[] _handled = new long[2];
+    private readonly long[] _coalesced = new long[2];
+    private readonly long[] _exits = new long[2 * Causes];
+    private readonly long[] _stolen = new long[Causes];
+    private readonly string[] _recent = new string[StoryLines];
+    private int _recentCount;
+
+    public InterruptLedger(int vcpus) => _accounts = new Account[vcpus * 2 * Vectors];
+
+    public long SpuriousWakeUps { get; set; }
+
+    public long WakeUps { get; set; }
+
+    public long Notifications { get; set; }
+
+    public long Kicks { get; set; }
+
+    public long Doorbells { get; set; }
+
+    public long NestedEntries { get; set; }
+
+    public long NestedExits { get; set; }
+
+    public long ApicvUpdates { get; set; }
+
+    public long Preemptions { get; set; }
+
+    /// <summary>VM-entries that failed, in order: time, vCPU, and who is blamed for what.</summary>
+    public List<(long Time, int Vcpu, string Check)> FailedEntries { get; } = [];
+
+    /// <summary>Interrupts whose handler ran, at both levels.</summary>
+    public long Handled => _handled[0] + _handled[1];
+
+    /// <summary>Interrupts sent, to both levels.</summary>
+    public long Sent => _posted[0] + _posted[1];
+
+    /// <summary>Latency from source to handler of interrupts for level 1 or 2.</summary>
+    public LatencyHistogram Latency(int level) => _latency[level - 1];
+
+    /// <summary>VM-exits of a level for a reason.</summary>
+    public long Exits(int level, ExitCause cause) => _exits[((level - 1) * Causes) + (int)cause];
+
+    /// <summary>VM-exits of both levels for all reasons.</summary>
+    public long TotalExits => _exits.Sum();
+
+    public long Coalesced => _coalesced[0] + _coalesced[1];
+
+    public void Posted(in Delivery delivery, long now)
+    {
+        ref Account account = ref AccountOf(delivery.Target, delivery.Level, delivery.Vector);
+        _posted[delivery.Level - 1]++;
+        if (account.Waiting++ == 0)
+        {
+            account.Born = now;
+        }
+        else
+        {
+            _coalesced[delivery.Level - 1]++;
+        }
+
+        Remember(now, $"{delivery.Source} interrupt {delivery.Vector:x2} sent to vCPU {delivery.Target}'s L{delivery.Level}");
+    }
+
+    /// <summary>An APIC accepts a vector: from IRR to ISR. <paramref name="page"/> is as it was before.</summary>
+    public void Accepted(int vcpu, int level, int vector, ApicPage page, long now)
+    {
+        ref Account account = ref AccountOf(vcpu, level, vector);
+        if ((page.Irr.Highest >> 4) > (vector >> 4))
+        {
+            Find("interrupt_misordered", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2} while {page.Irr.Highest:x2} was requested");
+        }
+
+        if (account.Waiting == 0)
+        {
+            Find("interrupt_duplicated", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2}, which nobody had sent again");
+            account.Accepted = -1;
+            return;
+        }
+
+        account.Accepted = account.Born;
+        account.Waiting = 0;
+    }
+
+    /// <summary>The handler of a vector that the APIC of <paramref name="level"/> accepted begins, at <paramref name="ranAt"/>.</summary>
+    public void Started(int vcpu, int level, int vector, int ranAt, bool passedThrough, long now)
+    {
+        ref Account account = ref AccountOf(vcpu, level, vector);
+        _handled[level - 1]++;
+        if (ranAt != level && !passedThrough)
+        {
+            Find("interrupt_misdelivered", now, $"vCPU {vcpu} ran the handler of {vector:x2} at L{ranAt}, and it was for L{level}");
+        }
+
+        if (account.Accepted >= 0)
+        {
+            _latency[level - 1].Record(now - account.Accepted);
+        }
+
+        Remember(now, $"vCPU {vcpu} runs the handler of {vector:x2} at L{ranAt}");
+    }
+
+    public void Exited(int level, ExitCause cause) => _exits[((level - 1) * Causes) + (int)cause]++;
+
+    public void Stolen(ExitCause cause, int cycles) => _stolen[(int)cause] += cycles;
+
+    public void FailedEntry(int vcpu, string check, long now)
+    {
+        FailedEntries.Add((now, vcpu, check));
+        Find("failed_vm_entry", now, $"vCPU {vcpu}: {check}");
+    }
+
+    /// <summary>Remembers a line for the next story.</summary>
+    public void Remember(long now, FormattableString line)
+    {
+        if (_findings.Count == 0)
+        {
+            _recent[_recentCount++ % StoryLines] = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{now}: {FormattableString.Invariant(line)}");
+        }
+    }
+
+    /// <summary>What went wrong so far, together with everything that is still waiting if <paramref name="drained"/>: then nothing will deliver it any more.</summary>
+    public IReadOnlyList<InterruptFinding> Findings(bool drained)
+    {
+        SortedDictionary<string, InterruptFinding> all = new(StringComparer.Ordinal);
+        foreach ((string kind, (long count, IReadOnlyList<string> story)) in _findings)
+        {
+            all.Add(kind, new InterruptFinding(kind, count, story));
+        }
+
+        if (drained && Lost() is { Count: > 0 } lost)
+        {
+            all.Add("interrupt_lost", new InterruptFinding("interrupt_lost", lost.Count, [.. Recent(), lost[0]]));
+        }
+
+        return [.. all.Values];
+    }
+
+    public void Collect(StatSheet sheet)
+    {
+        for (int level = 1; level <= 2; level++)
+        {
+            string label = $"level={level}";
+            sheet.Counter("irq.sent", "interrupts", "Interrupts sent to APICs of this level.", _posted[level - 1], label);
+            sheet.Counter("irq.handled", "interrupts", "Interrupts whose handler ran.", _handled[level - 1], label);
+            sheet.Counter("irq.coalesced", "interrupts", "Interrupts merged with an equal vector that still waited.", _coalesced[level - 1], label);
+            sheet.Gauge("irq.latency.p50", "cycles", "Median latency from source to handler (lower bound of its bucket).", _latency[level - 1].Percentile(500), label);
+            sheet.Gauge("irq.latency.p99", "cycles", "99th percentile of the latency from source to handler.", _latency[level - 1].Percentile(990), label);
+            sheet.Gauge("irq.latency.p999", "cycles", "99.9th percentile of the latency from source to handler.", _latency[level - 1].Percentile(999), label);
+            sheet.Add(new Series("irq.latency", label, "cycles", "interrupts", SeriesKind.Histogram, "Latency from source to handler.", _latency[level - 1].Points()));
+            foreach (ExitCause cause in Enum.GetValues<ExitCause>())
+            {
+                sheet.Counter("irq.exits", "transitions", "VM-exits on interrupts' way.", Exits(level, cause), $"level={level},cause={cause}");
+            }
+        }
+
+        foreach (ExitCause cause in Enum.GetValues<ExitCause>())
+        {
+            sheet.Counter("irq.stolen", "cycles", "Cycles in L0 behind exits, taken from the guest that exited.", _stolen[(int)cause], $"cause={cause}");
+        }
+
+        sheet.Counter("irq.notifications", "IPIs", "Notification IPIs for posted interrupts.", Notifications);
+        sheet.Counter("irq.kicks", "IPIs", "Reschedule IPIs of kvm_vcpu_kick.", Kicks);
+        sheet.Counter("irq.doorbells", "doorbells", "AVIC doorbells.", Doorbells);
+        sheet.Counter("irq.wake_ups", "wake-ups", "Sleeping vCPUs woken.", WakeUps);
+        sheet.Counter("irq.spurious_wake_ups", "wake-ups", "Wake-ups of vCPUs that found nothing to run for.", SpuriousWakeUps);
+        sheet.Counter("irq.preemptions", "switches", "Time slices that ended with another vCPU waiting.", Preemptions);
+        sheet.Counter("irq.nested_entries", "transitions", "Nested VM-entries.", NestedEntries);
+        sheet.Counter("irq.nested_exits", "transitions", "Nested VM-exits.", NestedExits);
+        sheet.Counter("irq.apicv_updates", "updates", "vCPUs' APICv (AVIC) controls rewritten.", ApicvUpdates);
+        sheet.Counter("irq.failed_vm_entries", "transitions", "VM-entries that failed their consistency checks.", FailedEntries.Count);
+    }
+
+    private List<string> Lost()
+    {
+        List<string> lost = [];
+        for (int i = 0; i < _accounts.Length; i++)
+        {
+            if (_accounts[i].Waiting > 0)
+            {
+                lost.Add($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} never got {i % Vectors:x2}, sent at {_accounts[i].Born}");
+            }
+        }
+
+        return lost;
+    }
+
+    private IEnumerable<string> Recent() => Enumerable.Range(Math.Max(0, _recentCount - StoryLines), Math.Min(_recentCount, StoryLines)).Select(i => _recent[i % StoryLines]);
+
+    private void Find(string kind, long now, FormattableString line)
+    {
+        Remember(now, line);
+        (long count, IReadOnlyList<string> story) = _findings.GetValueOrDefault(kind, (0, []));
+        _findings[kind] = (count + 1, count == 0 ? [.. Recent()] : story);
+    }
+
+    private ref Account AccountOf(int vcpu, int level, int vector) => ref _accounts[(((vcpu * 2) + level - 1) * Vectors) + vector];
+
+    private struct Account
+    {
+        /// <summary>Sent and not yet accepted.</summary>
+        public long Waiting;
+
+        /// <summary>When the first of the waiting ones was sent.</summary>
+        public long Born;
+
+        /// <summary>When the accepted one was sent; -1 if it never was.</summary>
+        public long Accepted;
+    }
+}

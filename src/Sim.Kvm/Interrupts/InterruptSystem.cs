@@ -1,0 +1,276 @@
+using Sim.Core;
+using Sim.Core.Profiles;
+using Sim.Core.Traces;
+
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>Something on its way between CPUs.</summary>
+/// <param name="Cpu">Physical CPU it goes to.</param>
+/// <param name="Vector">Physical interrupt; none if it is a doorbell.</param>
+/// <param name="IsDoorbell">AVIC doorbell.</param>
+internal readonly record struct Message(int Cpu, HostVectors Vector, bool IsDoorbell);
+
+/// <summary>Who moves messages and decides when whose next step comes: the simulation by time, the explorer in every order.</summary>
+internal interface IConductor
+{
+    /// <summary>Now, in reference cycles; 0 where there is no time.</summary>
+    long Now { get; }
+
+    /// <summary>Takes a message on its way.</summary>
+    void Send(in Message message);
+
+    /// <summary>Something happened that may give a CPU a next step.</summary>
+    void Poke(PhysicalCpu cpu);
+}
+
+/// <summary>A step that was carried out.</summary>
+/// <param name="Time">When.</param>
+/// <param name="Lane">On which physical CPU; -1 for a device.</param>
+/// <param name="Vcpu">By or for which vCPU; -1 if none.</param>
+/// <param name="Level">Level of the guest that is active on that vCPU.</param>
+/// <param name="Name">Which.</param>
+public readonly record struct ExecutedStep(long Time, int Lane, int Vcpu, int Level, string Name);
+
+/// <summary>All state of one VM's interrupt delivery on the CPUs it runs on, and the next step of each CPU. Knows no time.</summary>
+internal sealed class InterruptSystem
+{
+    private readonly Guest _guest;
+
+    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor, bool loaded = false)
+    {
+        if (!path.Supports(spec.Profile.Vendor))
+        {
+            throw new ConfigurationException(
+                $"Interrupt path {path.GetType().Name} does not exist on {spec.Profile.Vendor} hardware, and profile '{spec.Profile.Name}' is {spec.Profile.Vendor}. "
+                + (spec.Profile.Vendor == Vendor.Amd ? "Try avic, or none." : "Try posted, or none."));
+        }
+
+        Spec = spec;
+        Path = path;
+        UpdateRule = updateRule;
+        Behaviour = behaviour;
+        Conductor = conductor;
+        Apicv = new ApicvState(spec.Inhibits);
+        Ledger = new InterruptLedger(spec.Vcpus);
+        Cpus = [.. Enumerable.Range(0, spec.Lanes).Select(index => new PhysicalCpu(this, index))];
+        Vcpus = [.. Enumerable.Range(0, spec.Vcpus).Select(id => new VirtualCpu(this, id, Cpus[id % spec.Lanes]))];
+        PidPointers = new PidPointerTable(spec.Vcpus);
+        AvicPhysicalIds = new AvicPhysicalIdTable(spec.Vcpus);
+        _guest = new Guest(this);
+        foreach (VirtualCpu vcpu in Vcpus)
+        {
+            Reset(vcpu);
+            if (loaded && vcpu.Cpu.Current is null)
+            {
+                Place(vcpu);
+            }
+            else
+            {
+                vcpu.Cpu.RunQueue.Enqueue(vcpu);
+            }
+        }
+    }
+
+    public InterruptSpec Spec { get; }
+
+    public IInterruptPath Path { get; }
+
+    public IApicvUpdateRule UpdateRule { get; }
+
+    public IGuestBehaviour Behaviour { get; }
+
+    public IConductor Conductor { get; }
+
+    public ApicvState Apicv { get; }
+
+    public InterruptLedger Ledger { get; }
+
+    public PhysicalCpu[] Cpus { get; }
+
+    public VirtualCpu[] Vcpus { get; }
+
+    /// <summary>IPI virtualization's table, one for the VM.</summary>
+    public PidPointerTable PidPointers { get; }
+
+    public AvicPhysicalIdTable AvicPhysicalIds { get; }
+
+    /// <summary>Controls of vmcs12: those that L1 wants and L0 can offer. Without APICv in L0 there is none in vmcs12.</summary>
+    public VmControls Controls12 => Path.UsesApicv ? Spec.Controls12
+        : Spec.Controls12 & ~(VmControls.VirtualInterruptDelivery | VmControls.PostedInterrupts | VmControls.ApicRegisterVirtualization);
+
+    /// <summary>L1 delivers to L2 through L2's own posted-interrupt descriptor; else by injection.</summary>
+    public bool L1PostsToL2 => (Controls12 & VmControls.PostedInterrupts) != 0;
+
+    /// <summary>Told of every step behind its effect, if somebody wants to know.</summary>
+    public Action<ExecutedStep>? Observer { get; init; }
+
+    /// <summary>Told of VM-exits and VM-entries, and asked what they cost beyond this model.</summary>
+    public IExitObserver? Exits { get; init; }
+
+    /// <summary>The next step of a CPU as an activity to advance; null if it has none now.</summary>
+    public Activity? Next(PhysicalCpu cpu)
+    {
+        if (!cpu.InGuest && cpu.InterruptsEnabled)
+        {
+            if (cpu.Interrupts.IsIdle && cpu.Pending != HostVectors.None)
+            {
+                cpu.Interrupts.Begin(HostSteps.Interrupt);
+            }
+
+            if (!cpu.Interrupts.IsIdle)
+            {
+                return cpu.Interrupts;
+            }
+        }
+
+        if (cpu.Current is null)
+        {
+            if (cpu.RunQueue.Count == 0)
+            {
+                return null;
+            }
+
+            SchedulerSteps.Choose(cpu);
+        }
+
+        VirtualCpu vcpu = cpu.Current!;
+        if (vcpu.Thread.IsIdle && cpu.InGuest && _guest.Next(vcpu, cpu) is { } program)
+        {
+            vcpu.Thread.Begin(program);
+        }
+
+        return vcpu.Thread.IsIdle ? null : vcpu.Thread;
+    }
+
+    /// <summary>Carries out an activity's current step. Returns its cycles.</summary>
+    public int Advance(Activity activity)
+    {
+        string name = activity.Current.Name;
+        PhysicalCpu? cpu = activity.Cpu;
+        bool inHost = cpu is { InGuest: false };
+        int cycles = activity.Advance();
+        Observe(activity, name);
+        if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
+        {
+            Ledger.Stolen(cpu.LastExit, cycles);
+        }
+
+        return cycles;
+    }
+
+    /// <summary>Cycles of guest work that a CPU has before its next step; 0 if it does none.</summary>
+    public static long WorkOf(PhysicalCpu cpu) => cpu is { InGuest: true, Current: { } vcpu } && vcpu.Thread.IsIdle ? vcpu.Guest(vcpu.Level).Work : 0;
+
+    /// <summary>A message arrives.</summary>
+    public void Arrive(in Message message)
+    {
+        PhysicalCpu cpu = Cpus[message.Cpu];
+        if (message.IsDoorbell)
+        {
+            // There is one doorbell: it makes the CPU look at the IRR of the VMCB that runs, whosever it is; in the host it is nothing.
+            if (cpu is { InGuest: true, Current: { } vcpu } && vcpu.Active.Avic)
+            {
+                vcpu.EvaluateIrr = true;
+            }
+        }
+        else
+        {
+            cpu.Pending |= message.Vector;
+        }
+
+        Conductor.Poke(cpu);
+    }
+
+    /// <summary>A device's or timer's interrupt arrives at a physical CPU, for KVM to pass on.</summary>
+    public void ArriveAtHost(int cpu, in Delivery delivery)
+    {
+        Cpus[cpu].Devices.Enqueue(delivery);
+        Arrive(new Message(cpu, HostVectors.Device, false));
+    }
+
+    /// <summary>Sends a physical interrupt.</summary>
+    public void Send(PhysicalCpu cpu, HostVectors vector) => Conductor.Send(new Message(cpu.Index, vector, false));
+
+    /// <summary>kvm_vcpu_wake_up: true if the thread slept, or was about to.</summary>
+    public bool WakeUp(VirtualCpu vcpu)
+    {
+        if (vcpu.State == VcpuThreadState.Runnable)
+        {
+            return false;
+        }
+
+        vcpu.WasWoken = true;
+        if (vcpu.State == VcpuThreadState.Asleep)
+        {
+            vcpu.Cpu.RunQueue.Enqueue(vcpu);
+            Conductor.Poke(vcpu.Cpu);
+        }
+
+        vcpu.State = VcpuThreadState.Runnable;
+        return true;
+    }
+
+    /// <summary>kvm_vcpu_kick: wakes it, or sends a reschedule IPI if it is in guest mode on another CPU.</summary>
+    public void Kick(VirtualCpu vcpu, PhysicalCpu? self)
+    {
+        if (!WakeUp(vcpu) && vcpu.Mode == VcpuMode.InGuestMode)
+        {
+            vcpu.Mode = VcpuMode.ExitingGuestMode;
+            if (vcpu.Cpu != self)
+            {
+                Send(vcpu.Cpu, HostVectors.Reschedule);
+            }
+        }
+    }
+
+    /// <summary>Makes a request that the vCPU sees before its next VM-entry.</summary>
+    public void Request(VirtualCpu vcpu, VcpuRequests request)
+    {
+        vcpu.Requests |= request;
+        Conductor.Poke(vcpu.Cpu);
+    }
+
+    /// <summary>A vCPU's thread moves to another CPU; it must not be on one.</summary>
+    public void Migrate(VirtualCpu vcpu, PhysicalCpu to)
+    {
+        PhysicalCpu from = vcpu.Cpu;
+        int waiting = from.RunQueue.Count;
+        for (int i = 0; i < waiting; i++)
+        {
+            VirtualCpu other = from.RunQueue.Dequeue();
+            (other == vcpu ? to : from).RunQueue.Enqueue(other);
+        }
+
+        Conductor.Poke(to);
+    }
+
+    public void Observe(Activity activity, string name) =>
+        Observer?.Invoke(new ExecutedStep(Conductor.Now, activity.Cpu?.Index ?? -1, activity.Vcpu?.Id ?? -1, activity.Vcpu?.Level ?? 0, name));
+
+    private void Reset(VirtualCpu vcpu)
+    {
+        vcpu.Pid.Load((uint)vcpu.Cpu.Index, HostVectorNumbers.PostedInterrupt);
+        PidPointers.Set(vcpu.Id, vcpu.Pid);
+        AvicPhysicalIds[vcpu.Id] = AvicPhysicalEntry.For(0x1_0000_0000 + ((ulong)vcpu.Id << 12));
+        vcpu.ApicvActive = (Path.UsesApicv || Path.UsesAvic) && !Apicv.IsInhibited;
+        vcpu.Vmcs01.NotificationVector = HostVectors.PostedInterrupt;
+        vcpu.Vmcs01.Descriptor = vcpu.Pid;
+        vcpu.Vmcs01.Controls = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow;
+        vcpu.Vmcs02.NotificationVector = HostVectors.NestedPostedInterrupt;
+        ApicvSteps.WriteControls(this, vcpu, vcpu.Vmcs01);
+    }
+
+    /// <summary>Puts a vCPU into its guest at once, as behind a long run: for explored schedules, which begin there.</summary>
+    private static void Place(VirtualCpu vcpu)
+    {
+        PhysicalCpu cpu = vcpu.Cpu;
+        cpu.Current = vcpu;
+        vcpu.IsLoaded = true;
+        cpu.InGuest = true;
+        vcpu.Mode = VcpuMode.InGuestMode;
+        vcpu.Thread.System.AvicPhysicalIds[vcpu.Id].IsRunning = vcpu.Vmcs01.Avic;
+        vcpu.Thread.System.AvicPhysicalIds[vcpu.Id].HostApicId = (uint)cpu.Index;
+        vcpu.Irte.IsRun = vcpu.Vmcs01.Avic;
+        vcpu.Irte.Destination = (uint)cpu.Index;
+    }
+}

@@ -1,0 +1,94 @@
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>What L1's own KVM does for L2, inside L1: posting or injecting, and the way to VMRESUME. The same protocol as L0's, one level up.</summary>
+internal static class L1Steps
+{
+    private static readonly Step SetPir12 = new("L1: test and set PIR12", Costs.SharedLine, activity =>
+    {
+        VirtualCpu target = activity.Target;
+        bool was = target.Pid12.Pir.TestAndSet(activity.Delivery.Vector);
+        activity.System.Conductor.Poke(target.Cpu);
+        return was ? Flow.Return : Flow.Next;
+    });
+
+    private static readonly Step SetOn12 = new("L1: test and set ON12", Costs.SharedLine, activity => activity.Target.Pid12.TestAndSetOn() ? Flow.Return : Flow.Next);
+
+    private static readonly Step SetIrr12 = new("L1: set L2's IRR", Costs.SharedLine, activity =>
+    {
+        activity.Target.L2Apic.Irr.TestAndSet(activity.Delivery.Vector);
+        activity.System.Conductor.Poke(activity.Target.Cpu);
+        return Flow.Next;
+    });
+
+    /// <summary>L1's notification if L2 runs, its reschedule IPI if the L2 vCPU's thread must run, else nothing.</summary>
+    private static readonly Step Notify = new("L1: notify", Costs.SharedLine, activity =>
+    {
+        VirtualCpu target = activity.Target;
+        if (!target.InL2PerL1 && !target.L2Halted)
+        {
+            return Flow.Return;
+        }
+
+        byte vector = target.InL2PerL1 && activity.System.L1PostsToL2 ? InterruptSpec.PostedIntrNv : InterruptSpec.L1Reschedule;
+        activity.Delivery = new Delivery(vector, target.Id, 1, InterruptSource.Ipi);
+        return Flow.Next;
+    });
+
+    private static readonly Step SendIpi = new("L1: write ICR", profile => profile.InterruptCosts.IcrFence, activity =>
+    {
+        VmcsState vmcs = activity.Vcpu!.Vmcs01;
+        bool virtualizes = activity.System.Path.HardwareIpi is not null && (vmcs.Avic || vmcs.Has(Core.Traces.VmControls.VirtualInterruptDelivery));
+        activity.Jump(virtualizes ? activity.System.Path.HardwareIpi! : ExitSteps.IcrWrite);
+        return Flow.Next;
+    });
+
+    private static readonly Step EnterMode = new("L1: mode = IN_GUEST_MODE", Costs.SharedLine, activity =>
+    {
+        activity.Vcpu!.InL2PerL1 = true;
+        return Flow.Next;
+    });
+
+    private static readonly Step SyncPir12 = new("L1: move PIR12 to L2's IRR", Costs.SharedLine, activity =>
+    {
+        VirtualCpu vcpu = activity.Vcpu!;
+        if (vcpu.Pid12.TestAndClearOn())
+        {
+            vcpu.Pid12.Pir.MoveTo(ref vcpu.L2Apic.Irr);
+        }
+
+        return Flow.Next;
+    });
+
+    private static readonly Step Inject12 = new("L1: inject into vmcs12", profile => profile.InterruptCosts.KvmInjection, activity =>
+    {
+        VirtualCpu vcpu = activity.Vcpu!;
+        int vector = vcpu.L2Apic.Deliverable;
+        if (vector >= 0 && vcpu.Guest(2).InterruptsEnabled)
+        {
+            Guest.Accept(activity.System, vcpu, 2, vector);
+            vcpu.Vmcs02.Injection = vector;
+            vcpu.Vmcs02.InjectionApic = 2;
+            vector = vcpu.L2Apic.Deliverable;
+        }
+
+        vcpu.Vmcs02.WindowExiting = vector >= 0;
+        return Flow.Next;
+    });
+
+    private static readonly Step Vmresume = new("VMRESUME", Costs.None, activity =>
+    {
+        activity.Jump(ExitSteps.NestedEntry);
+        return Flow.Next;
+    });
+
+    private static readonly Program PostToL2 = new("L1 posts to L2", SetPir12, SetOn12, Notify, SendIpi);
+    private static readonly Program InjectIntoL2 = new("L1 injects into L2", SetIrr12, Notify, SendIpi);
+    private static readonly Program EnterPosted = new("L1 enters L2", EnterMode, SyncPir12, Vmresume);
+    private static readonly Program EnterInjected = new("L1 enters L2", EnterMode, Inject12, Vmresume);
+
+    /// <summary>How L1 delivers an interrupt to L2.</summary>
+    public static Program Deliver(InterruptSystem system) => system.L1PostsToL2 ? PostToL2 : InjectIntoL2;
+
+    /// <summary>How L1 enters L2.</summary>
+    public static Program Enter(InterruptSystem system) => system.L1PostsToL2 ? EnterPosted : EnterInjected;
+}

@@ -1,0 +1,101 @@
+using Sim.Core;
+
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>A device or timer that fires at fixed intervals.</summary>
+public sealed class PeriodicSource : IInterruptSource
+{
+    private readonly Delivery _delivery;
+    private readonly long _period;
+    private long _time;
+    private long _left;
+
+    /// <summary>A source of <paramref name="count"/> interrupts, the first at <paramref name="first"/>.</summary>
+    public PeriodicSource(Delivery delivery, long first, long period, long count, int hostLane = 0)
+    {
+        _delivery = delivery;
+        _time = first;
+        _period = period;
+        _left = count;
+        HostLane = hostLane;
+    }
+
+    /// <inheritdoc/>
+    public int HostLane { get; }
+
+    /// <inheritdoc/>
+    public bool Next(out long time, out Delivery delivery)
+    {
+        time = _time;
+        delivery = _delivery;
+        _time += _period;
+        return _left-- > 0;
+    }
+}
+
+/// <summary>A device whose interrupts have independent, geometrically distributed gaps: a Poisson process in whole cycles. Integer arithmetic only.</summary>
+public sealed class PoissonSource : IInterruptSource
+{
+    /// <summary>Gaps are drawn in steps of this fraction of the mean: a Bernoulli trial for each step.</summary>
+    private const int Grain = 64;
+
+    private readonly Delivery _delivery;
+    private readonly long _mean;
+    private Rng _rng;
+    private long _time;
+    private long _left;
+
+    /// <summary>A source of <paramref name="count"/> interrupts with gaps of <paramref name="mean"/> cycles on average (at least 64).</summary>
+    public PoissonSource(Delivery delivery, long mean, long count, Rng rng, int hostLane = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(mean, Grain);
+        _delivery = delivery;
+        _mean = mean;
+        _left = count;
+        _rng = rng;
+        HostLane = hostLane;
+    }
+
+    /// <inheritdoc/>
+    public int HostLane { get; }
+
+    /// <inheritdoc/>
+    public bool Next(out long time, out Delivery delivery)
+    {
+        long step = _mean / Grain;
+        do
+        {
+            _time += step;
+        }
+        while (_rng.Below(Grain) != 0);
+
+        // The place within the step: as likely anywhere.
+        time = _time - (long)_rng.Below((ulong)step);
+        delivery = _delivery;
+        return _left-- > 0;
+    }
+}
+
+/// <summary>Interrupts that were recorded, in order of time.</summary>
+public sealed class RecordedSource : IInterruptSource
+{
+    private readonly IEnumerator<(long Time, Delivery Delivery)> _records;
+
+    /// <summary>A source that gives these, one after the other, each when the one before was sent.</summary>
+    public RecordedSource(IEnumerable<(long Time, Delivery Delivery)> records, int hostLane = 0)
+    {
+        _records = records.GetEnumerator();
+        HostLane = hostLane;
+    }
+
+    /// <inheritdoc/>
+    public int HostLane { get; }
+
+    /// <inheritdoc/>
+    public bool Next(out long time, out Delivery delivery)
+    {
+        bool any = _records.MoveNext();
+        (time, delivery) = any ? _records.Current : default;
+        return any;
+    }
+}
