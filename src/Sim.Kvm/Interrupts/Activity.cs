@@ -21,7 +21,16 @@ public enum InterruptSource
 /// <param name="Target">vCPU.</param>
 /// <param name="Level">Whose APIC: 1 for L1's, 2 for L2's.</param>
 /// <param name="Source">Where it comes from.</param>
-public readonly record struct Delivery(byte Vector, int Target, byte Level, InterruptSource Source);
+/// <param name="Sent">When it was sent, in reference cycles.</param>
+public readonly record struct Delivery(byte Vector, int Target, byte Level, InterruptSource Source, long Sent = 0)
+{
+    /// <summary>
+    /// A vector with which L1's own KVM notifies or wakes an L2 vCPU (its 0xf2 and 0xfd). It stands for an interrupt of L2's, which is counted instead of it.
+    /// </summary>
+    internal bool IsL1Notification => IsNotification(Level, Vector);
+
+    internal static bool IsNotification(int level, int vector) => level == 1 && vector is InterruptSpec.PostedIntrNv or InterruptSpec.L1Reschedule;
+}
 
 /// <summary>Somebody who carries out programs step by step: a vCPU's thread, the interrupt context of a physical CPU, a device with its IOMMU.</summary>
 public sealed class Activity

@@ -21,7 +21,7 @@ internal sealed class RandomLoadTests
         Assert.That(broken, Is.Empty);
         StatSheet sheet = run.Snapshot();
         Assert.That(sheet.Sum("irq.sent"), Is.EqualTo(sheet.Sum("irq.handled") + sheet.Sum("irq.coalesced")), "sent = handled + merged");
-        Assert.That(sheet.Sum("irq.handled"), Is.GreaterThan(2_000));
+        Assert.That(sheet.Sum("irq.handled"), Is.GreaterThan(1_500));
         Assert.That(sheet["irq.preemptions"] + sheet["irq.wake_ups"], Is.GreaterThan(10), "the load is one at which it matters");
         Assert.That(sheet["irq.latency.p50{level=1}"], Is.Positive);
     }
@@ -52,7 +52,7 @@ internal sealed class RandomLoadTests
 
         run.Run(until: 60_000_000);
         Assert.That(run.Ledger.ApicvUpdates, Is.GreaterThan(40));
-        Assert.That((run.Ledger.Handled + run.Ledger.Coalesced, run.Ledger.Sent), Is.EqualTo((1_800L, 1_800L)));
+        Assert.That((run.Ledger.Handled + run.Ledger.Coalesced, run.Ledger.TotalSent), Is.EqualTo((1_800L, 1_800L)));
         Assert.That(run.Findings, Is.Empty, string.Join('\n', run.Findings.SelectMany(finding => finding.Story)));
     }
 
@@ -69,7 +69,7 @@ internal sealed class RandomLoadTests
                 InterruptSpec spec = Bench.SpecFor(path) with { Lanes = 4 };
                 InterruptSimulation run = new(spec, Bench.Path(path), new DeferredUpdate(), new IpiBehaviour(pattern, 4, level, 50, 200_000, halts: true), []);
                 run.Run();
-                Assert.That((run.Ledger.Sent, run.Ledger.Handled, run.Findings.Count), Is.EqualTo(((long)ipis, (long)ipis, 0)), $"{path} L{level}");
+                Assert.That((run.Ledger.TotalSent, run.Ledger.Handled, run.Findings.Count), Is.EqualTo(((long)ipis, (long)ipis, 0)), $"{path} L{level}");
             }
         }
     }
