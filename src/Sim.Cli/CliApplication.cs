@@ -90,6 +90,7 @@ public static class CliApplication
             SweepVerb.Create(invocation),
             ExplainVerb.Create(invocation),
             GateVerb.Create(invocation),
+            InterruptsVerb.Create(invocation),
             ReportVerb.Create(invocation),
             ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),

@@ -2,6 +2,7 @@ using Sim.Core;
 using Sim.Core.Profiles;
 using Sim.Core.Stats;
 using Sim.Kvm;
+using Sim.Kvm.Interrupts;
 using Sim.Tlb;
 
 namespace Sim.Experiments;
@@ -11,6 +12,12 @@ public static class Components
 {
     /// <summary>Flush policies.</summary>
     public static Catalogue<IFlushPolicy> Policies { get; } = new(typeof(IFlushPolicy).Assembly);
+
+    /// <summary>Ways to deliver interrupts.</summary>
+    public static Catalogue<IInterruptPath> InterruptPaths { get; } = new(typeof(IInterruptPath).Assembly);
+
+    /// <summary>Rules for APICv controls that change while L2 is active.</summary>
+    public static Catalogue<IApicvUpdateRule> ApicvUpdateRules { get; } = new(typeof(IApicvUpdateRule).Assembly);
 
     /// <summary>Replacement rules of TLB arrays.</summary>
     public static IReadOnlyCollection<string> Replacements => ReplacementRules.Names;

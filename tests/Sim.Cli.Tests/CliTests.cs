@@ -27,6 +27,7 @@ public sealed partial class CliTests
     [TestCase("--help", "help.txt")]
     [TestCase("compare --help", "help-compare.txt")]
     [TestCase("config show --help", "help-config-show.txt")]
+    [TestCase("interrupts --help", "help-interrupts.txt")]
     [TestCase("report --help", "help-report.txt")]
     [TestCase("trace --help", "help-trace.txt")]
     [TestCase("trace cut --help", "help-trace-cut.txt")]
@@ -82,7 +83,21 @@ public sealed partial class CliTests
         Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
         Assert.That(Run("list", "footprints").Output, Does.StartWith("kvm-6.12-vmx  Linux 6.12 KVM"));
         Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]"));
-        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(10));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(12));
+    }
+
+    [Test]
+    public void Interrupts_shows_seed_2_and_require_safe_tells_the_rule_that_stomps_vmcs02()
+    {
+        (int code, string output, string error) = Run("interrupts", "--irq-paths", "posted", "--apicv-update", "immediate", "--require-safe");
+        Assert.That(code, Is.EqualTo(1));
+        Assert.That(output, Does.Match(@"(?m)^posted +device +L1 +runs L2 ").And.Match("(?m)^failed_vm_entry +1 "));
+        Assert.That(error, Does.StartWith("unsafe: immediate: failed_vm_entry"));
+        (code, output, error) = Run("interrupts", "--irq-paths", "none", "--apicv-update", "deferred,switch-vmcs", "--require-safe");
+        Assert.That((code, error), Is.EqualTo((0, "")));
+        Assert.That(output, Does.Contain("Outcome of switch-vmcs: 3 of 3 interrupts handled"));
+        Assert.That(Run("interrupts", "--profile", "zen-4", "--apicv-update", "deferred").Code, Is.EqualTo(2));
+        Assert.That(Run("interrupts", "--irq-paths", "avic").Code, Is.EqualTo(2), "not on Intel");
     }
 
     [Test]

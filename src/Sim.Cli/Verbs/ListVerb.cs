@@ -15,6 +15,8 @@ internal static class ListVerb
     private static readonly (string Name, string Title, Func<IEnumerable<(string Name, string Summary)>> Entries)[] Kinds =
     [
         ("policies", "Flush policies", () => Entries(Components.Policies)),
+        ("irq-paths", "Interrupt paths of 'nestsim interrupts'", () => Entries(Components.InterruptPaths)),
+        ("apicv-updates", "Rules for APICv controls that change while L2 is active", () => Entries(Components.ApicvUpdateRules)),
         ("profiles", "CPU profiles", Profiles),
         ("footprints", "What hypervisors touch, for 'trace weave --events'", Footprints),
         ("formats", "Trace formats", () => Entries(TraceFile.Formats)),

@@ -21,16 +21,7 @@ public enum InterruptSource
 /// <param name="Target">vCPU.</param>
 /// <param name="Level">Whose APIC: 1 for L1's, 2 for L2's.</param>
 /// <param name="Source">Where it comes from.</param>
-/// <param name="Sent">When it was sent, in reference cycles.</param>
-public readonly record struct Delivery(byte Vector, int Target, byte Level, InterruptSource Source, long Sent = 0)
-{
-    /// <summary>
-    /// A vector with which L1's own KVM notifies or wakes an L2 vCPU (its 0xf2 and 0xfd). It stands for an interrupt of L2's, which is counted instead of it.
-    /// </summary>
-    internal bool IsL1Notification => IsNotification(Level, Vector);
-
-    internal static bool IsNotification(int level, int vector) => level == 1 && vector is InterruptSpec.PostedIntrNv or InterruptSpec.L1Reschedule;
-}
+public readonly record struct Delivery(byte Vector, int Target, byte Level, InterruptSource Source);
 
 /// <summary>Somebody who carries out programs step by step: a vCPU's thread, the interrupt context of a physical CPU, a device with its IOMMU.</summary>
 public sealed class Activity
@@ -79,6 +70,15 @@ public sealed class Activity
 
     /// <summary>The step that comes next. There must be one.</summary>
     internal Step Current => _programs[_depth - 1][_positions[_depth - 1]];
+
+    /// <summary>The delivery is about to become a bit of its target's PIR or IRR.</summary>
+    internal void Requested()
+    {
+        if (!Guest.IsL1Notification(Delivery.Level, Delivery.Vector))
+        {
+            System.Ledger.Requested(Delivery);
+        }
+    }
 
     /// <summary>Begins a program; the one under way goes on behind its present step when that ends.</summary>
     internal void Call(Program program)

@@ -56,7 +56,7 @@ public sealed record ApicvUpdateScenario(IReadOnlyList<ApicvMoment> Moments, lon
         Do(new GuestAction(GuestActionKind.SendIpi, 0, Nested, 1, 0x52));
         Do(new GuestAction(GuestActionKind.SendIpi, 0, Nested, 1, 0x31));
         simulation.Run();
-        return new ApicvUpdateScenario(moments, simulation.Ledger.TotalSent, simulation.Ledger.Handled, simulation.Findings);
+        return new ApicvUpdateScenario(moments, simulation.Ledger.Sent, simulation.Ledger.Handled, simulation.Findings);
 
         void Do(GuestAction action)
         {

@@ -7,11 +7,9 @@ internal sealed class Guest
 {
     private static readonly Step ProcessPostedStep = new("posted-interrupt processing", profile => profile.InterruptCosts.PostedInterruptProcessing, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        VmcsState vmcs = vcpu.Active;
+        VmcsState vmcs = activity.Vcpu!.Active;
         activity.Cpu!.Pending &= ~vmcs.NotificationVector;
         vmcs.Descriptor!.TestAndClearOn();
-        activity.System.Ledger.MovesToIrr(vcpu.Id, vcpu.Level, vmcs.Descriptor.Pir);
         vmcs.Status.Process(ref vmcs.Descriptor.Pir, vmcs.Page);
         return Flow.Next;
     });
@@ -22,7 +20,7 @@ internal sealed class Guest
         VmcsState vmcs = vcpu.Active;
         int apic = vmcs == vcpu.Vmcs01 ? 1 : 2;
         int vector = vmcs.Avic ? vmcs.Page.Deliverable : vmcs.Status.Rvi;
-        activity.System.Ledger.Accepted(vcpu.Id, apic, vector, vmcs.Page, activity.System.Conductor.Now);
+        Account(activity.System, vcpu, apic, vector);
         if (vmcs.Avic)
         {
             vmcs.Page.Accept(vector);
@@ -48,7 +46,11 @@ internal sealed class Guest
         guest.Interrupted = guest.Work;
         guest.Work = system.Spec.HandlerCycles;
         guest.Spins = false;
-        system.Ledger.Started(vcpu.Id, guest.HandlerApic, guest.Handler, vcpu.Level, NestedSteps.PassesThrough(system), system.Conductor.Now);
+        if (!IsL1Notification(guest.HandlerApic, guest.Handler))
+        {
+            system.Ledger.Started(vcpu.Id, guest.HandlerApic, guest.Handler, vcpu.Level, NestedSteps.PassesThrough(system), system.Conductor.Now);
+        }
+
         return Flow.Next;
     });
 
@@ -77,7 +79,7 @@ internal sealed class Guest
         guest.InterruptsEnabled = true;
         guest.Work = guest.Interrupted;
         guest.Spins = false;
-        if (!Delivery.IsNotification(apic, vector))
+        if (!IsL1Notification(apic, vector))
         {
             int roused = activity.System.Behaviour.Handled(vcpu.Id, apic, vector);
             if (roused >= 0)
@@ -99,8 +101,8 @@ internal sealed class Guest
         VmcsState vmcs = vcpu.Active;
         if (self && vmcs.Has(VmControls.VirtualInterruptDelivery) && activity.Delivery.Level == vcpu.Level)
         {
+            activity.Requested();
             vmcs.Status.SelfIpi(activity.Delivery.Vector, vmcs.Page);
-            activity.System.Ledger.Reached(activity.Delivery, inPir: false);
             return Flow.Return;
         }
 
@@ -125,9 +127,8 @@ internal sealed class Guest
     /// <summary>An APIC accepts a vector on behalf of software: from IRR to ISR, and the oracle is told.</summary>
     public static void Accept(InterruptSystem system, VirtualCpu vcpu, int level, int vector)
     {
-        ApicPage page = level == 1 ? vcpu.Apic : vcpu.L2Apic;
-        system.Ledger.Accepted(vcpu.Id, level, vector, page, system.Conductor.Now);
-        page.Accept(vector);
+        Account(system, vcpu, level, vector);
+        (level == 1 ? vcpu.Apic : vcpu.L2Apic).Accept(vector);
     }
 
     /// <summary>The program that begins now; null if the guest works, or waits.</summary>
@@ -175,6 +176,17 @@ internal sealed class Guest
         }
 
         return vcpu.Level == 1 && _system.Behaviour.HomeLevel(vcpu.Id) == 2 && !vcpu.L2Failed ? Hypervisor(vcpu) : Act(vcpu, guest);
+    }
+
+    /// <summary>Vectors by which L1's KVM notifies itself: no interrupts that anybody waits for.</summary>
+    public static bool IsL1Notification(int apic, int vector) => apic == 1 && vector is InterruptSpec.PostedIntrNv or InterruptSpec.L1Reschedule;
+
+    private static void Account(InterruptSystem system, VirtualCpu vcpu, int level, int vector)
+    {
+        if (!IsL1Notification(level, vector))
+        {
+            system.Ledger.Accepted(vcpu.Id, level, vector, level == 1 ? vcpu.Apic : vcpu.L2Apic, (level == 1 ? vcpu.Pid : vcpu.Pid12).Pir[vector], system.Conductor.Now);
+        }
     }
 
     private static Program EndOfHandler(VirtualCpu vcpu, VmcsState vmcs, GuestContext guest)
@@ -241,8 +253,8 @@ internal sealed class Guest
                 vcpu.Thread.Found = action.Kind == GuestActionKind.Inhibit;
                 return ExitSteps.ChangeInhibit;
             case GuestActionKind.SendIpi:
-                vcpu.Thread.Delivery = new Delivery(action.Vector, action.Target, action.Level, InterruptSource.Ipi, _system.Conductor.Now);
-                _system.Ledger.Sent(vcpu.Thread.Delivery);
+                vcpu.Thread.Delivery = new Delivery(action.Vector, action.Target, action.Level, InterruptSource.Ipi);
+                _system.Ledger.Posted(vcpu.Thread.Delivery, _system.Conductor.Now);
                 return vcpu.Level == 1 && action.Level == 2 ? L1Steps.Deliver(_system) : WriteIcr;
             default:
                 guest.Spins = true;

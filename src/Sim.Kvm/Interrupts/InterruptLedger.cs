@@ -22,7 +22,7 @@ internal sealed class InterruptLedger
     private readonly Account[] _accounts;
     private readonly SortedDictionary<string, (long Count, IReadOnlyList<string> Story)> _findings = new(StringComparer.Ordinal);
     private readonly LatencyHistogram[] _latency = [new(), new()];
-    private readonly long[] _sent = new long[2];
+    private readonly long[] _posted = new long[2];
     private readonly long[] _handled = new long[2];
     private readonly long[] _coalesced = new long[2];
     private readonly long[] _exits = new long[2 * Causes];
@@ -57,7 +57,7 @@ internal sealed class InterruptLedger
     public long Handled => _handled[0] + _handled[1];
 
     /// <summary>Interrupts sent, to both levels.</summary>
-    public long TotalSent => _sent[0] + _sent[1];
+    public long Sent => _posted[0] + _posted[1];
 
     /// <summary>Latency from source to handler of interrupts for level 1 or 2.</summary>
     public LatencyHistogram Latency(int level) => _latency[level - 1];
@@ -70,76 +70,57 @@ internal sealed class InterruptLedger
 
     public long Coalesced => _coalesced[0] + _coalesced[1];
 
-    /// <summary>An interrupt leaves its source.</summary>
-    public void Sent(in Delivery delivery)
+    public void Posted(in Delivery delivery, long now)
     {
-        _sent[delivery.Level - 1]++;
-        AccountOf(delivery.Target, delivery.Level, delivery.Vector).OnTheWay++;
-        Remember(delivery.Sent, $"{delivery.Source} interrupt {delivery.Vector:x2} sent to vCPU {delivery.Target}'s L{delivery.Level}");
-    }
-
-    /// <summary>Its bit was set in IRR, or in PIR, or found set: then it is merged with the one that waits there.</summary>
-    public void Reached(in Delivery delivery, bool inPir)
-    {
-        if (delivery.IsL1Notification)
-        {
-            return;
-        }
-
         ref Account account = ref AccountOf(delivery.Target, delivery.Level, delivery.Vector);
-        account.OnTheWay--;
-        ref Waiting waiting = ref inPir ? ref account.Pir : ref account.Irr;
-        Merge(ref waiting, 1, delivery.Sent, delivery.Level);
+        _posted[delivery.Level - 1]++;
+        if (account.OnTheWay++ + account.Requested == 0)
+        {
+            account.Born = now;
+        }
+
+        account.Latest = now;
+        Remember(now, $"{delivery.Source} interrupt {delivery.Vector:x2} sent to vCPU {delivery.Target}'s L{delivery.Level}");
     }
 
-    /// <summary>PIR is about to be moved to IRR: what waits in both is merged.</summary>
-    public void MovesToIrr(int vcpu, int level, VectorSet pir)
+    /// <summary>An interrupt that was sent became a bit of the target's PIR or IRR. Further ones do not count until the bit is taken: they are merged.</summary>
+    public void Requested(in Delivery delivery)
     {
-        for (int vector = pir.Highest; vector >= 0; vector = pir.Highest)
+        ref Account account = ref AccountOf(delivery.Target, delivery.Level, delivery.Vector);
+        if (account.OnTheWay > 0)
         {
-            pir.TestAndClear(vector);
-            ref Account account = ref AccountOf(vcpu, level, vector);
-            if (account.Pir.Count > 0)
-            {
-                Merge(ref account.Irr, account.Pir.Count, account.Pir.Born, level);
-                account.Pir = default;
-            }
+            account.OnTheWay--;
+            account.Requested++;
         }
     }
 
-    /// <summary>An APIC accepts a vector: from IRR to ISR. <paramref name="page"/> is as it was before.</summary>
-    public void Accepted(int vcpu, int level, int vector, ApicPage page, long now)
+    /// <summary>An APIC accepts a vector: from IRR to ISR. <paramref name="page"/> is as it was before; <paramref name="posted"/>: the vector is in PIR too, and will come again.</summary>
+    public void Accepted(int vcpu, int level, int vector, ApicPage page, bool posted, long now)
     {
-        if (Delivery.IsNotification(level, vector))
-        {
-            return;
-        }
-
         ref Account account = ref AccountOf(vcpu, level, vector);
         if ((page.Irr.Highest >> 4) > (vector >> 4))
         {
             Find("interrupt_misordered", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2} while {page.Irr.Highest:x2} was requested");
         }
 
-        if (account.Irr.Count == 0)
+        long rest = posted ? 1 : 0;
+        long merged = account.Requested - rest;
+        if (merged <= 0)
         {
             Find("interrupt_duplicated", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2}, which nobody had sent again");
             account.Accepted = -1;
             return;
         }
 
-        account.Accepted = account.Irr.Born;
-        account.Irr = default;
+        account.Accepted = account.Born;
+        account.Born = account.Latest;
+        account.Requested = rest;
+        _coalesced[level - 1] += merged - 1;
     }
 
     /// <summary>The handler of a vector that the APIC of <paramref name="level"/> accepted begins, at <paramref name="ranAt"/>.</summary>
     public void Started(int vcpu, int level, int vector, int ranAt, bool passedThrough, long now)
     {
-        if (Delivery.IsNotification(level, vector))
-        {
-            return;
-        }
-
         ref Account account = ref AccountOf(vcpu, level, vector);
         _handled[level - 1]++;
         if (ranAt != level && !passedThrough)
@@ -196,7 +177,7 @@ internal sealed class InterruptLedger
         for (int level = 1; level <= 2; level++)
         {
             string label = $"level={level}";
-            sheet.Counter("irq.sent", "interrupts", "Interrupts sent to APICs of this level.", _sent[level - 1], label);
+            sheet.Counter("irq.sent", "interrupts", "Interrupts sent to APICs of this level.", _posted[level - 1], label);
             sheet.Counter("irq.handled", "interrupts", "Interrupts whose handler ran.", _handled[level - 1], label);
             sheet.Counter("irq.coalesced", "interrupts", "Interrupts merged with an equal vector that still waited.", _coalesced[level - 1], label);
             sheet.Gauge("irq.latency.p50", "cycles", "Median latency from source to handler (lower bound of its bucket).", _latency[level - 1].Percentile(500), label);
@@ -231,11 +212,9 @@ internal sealed class InterruptLedger
         List<string> lost = [];
         for (int i = 0; i < _accounts.Length; i++)
         {
-            ref Account account = ref _accounts[i];
-            if (account.OnTheWay + account.Pir.Count + account.Irr.Count > 0)
+            if (_accounts[i].OnTheWay + _accounts[i].Requested > 0)
             {
-                string where = account.OnTheWay > 0 ? "on its way" : account.Pir.Count > 0 ? "in PIR" : "in IRR";
-                lost.Add(FormattableString.Invariant($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} never got {i % Vectors:x2}: it is still {where}"));
+                lost.Add($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} never got {i % Vectors:x2}, sent at {_accounts[i].Born}");
             }
         }
 
@@ -253,33 +232,19 @@ internal sealed class InterruptLedger
 
     private ref Account AccountOf(int vcpu, int level, int vector) => ref _accounts[(((vcpu * 2) + level - 1) * Vectors) + vector];
 
-    private void Merge(ref Waiting waiting, long count, long born, int level)
-    {
-        // All of them are handled as one; the first one's waiting time counts.
-        _coalesced[level - 1] += waiting.Count > 0 ? 1 : 0;
-        waiting.Born = waiting.Count > 0 ? Math.Min(waiting.Born, born) : born;
-        waiting.Count += count;
-    }
-
-    /// <summary>Interrupts that wait in one bit.</summary>
-    private struct Waiting
-    {
-        public long Count;
-
-        /// <summary>When the first of them was sent.</summary>
-        public long Born;
-    }
-
     private struct Account
     {
-        /// <summary>Sent, and in no PIR or IRR yet.</summary>
+        /// <summary>Sent, and not yet in PIR or IRR.</summary>
         public long OnTheWay;
 
-        /// <summary>In PIR.</summary>
-        public Waiting Pir;
+        /// <summary>In PIR or IRR, and not yet accepted.</summary>
+        public long Requested;
 
-        /// <summary>In IRR.</summary>
-        public Waiting Irr;
+        /// <summary>When the first of those was sent.</summary>
+        public long Born;
+
+        /// <summary>When the last one was sent.</summary>
+        public long Latest;
 
         /// <summary>When the accepted one was sent; -1 if it never was.</summary>
         public long Accepted;

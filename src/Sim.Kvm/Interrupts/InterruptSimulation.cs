@@ -244,12 +244,6 @@ public sealed class InterruptSimulation : IConductor
     {
         if (_sources[source].Next(out long time, out _upcoming[source]))
         {
-            if (_upcoming[source].IsL1Notification)
-            {
-                throw new ConfigurationException(
-                    $"An interrupt source has vector {_upcoming[source].Vector:x2}, with which this model's L1 notifies its own L2 vCPUs. Use another one.");
-            }
-
             if (_upcoming[source].Level != 1 || _upcoming[source].Target >= _system.Vcpus.Length)
             {
                 throw new ConfigurationException(
@@ -279,20 +273,19 @@ public sealed class InterruptSimulation : IConductor
     /// <summary>Sends an interrupt by the activity of a source that is idle.</summary>
     private void Send(in Delivery delivery, int hostLane, int source)
     {
-        Delivery sent = delivery with { Sent = Now };
-        _system.Ledger.Sent(sent);
+        _system.Ledger.Posted(delivery, Now);
         bool byHardware = delivery.Source == InterruptSource.Device && _system.Path.HardwareDevice is not null;
         if (delivery.Source == InterruptSource.Timer)
         {
-            _system.ArriveAtHost(_system.Vcpus[delivery.Target].Cpu.Index, sent);
+            _system.ArriveAtHost(_system.Vcpus[delivery.Target].Cpu.Index, delivery);
         }
         else if (delivery.Source == InterruptSource.Device && !byHardware)
         {
-            _system.ArriveAtHost(hostLane, sent);
+            _system.ArriveAtHost(hostLane, delivery);
         }
         else
         {
-            _devices[source].Delivery = sent;
+            _devices[source].Delivery = delivery;
             _devices[source].Begin(byHardware ? _system.Path.HardwareDevice! : _system.Path.Post);
             StepDevice(source);
         }

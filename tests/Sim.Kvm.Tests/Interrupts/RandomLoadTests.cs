@@ -15,13 +15,16 @@ internal sealed class RandomLoadTests
         InterruptSimulation run = null!;
         List<string> broken = [];
         run = Load(path, level, halts, seed: 7, step => Check(run, step, broken));
-        run.Run();
-        Assert.That(run.IsDrained, Is.True);
-        Assert.That(run.Findings, Is.Empty, string.Join('\n', run.Findings.SelectMany(finding => finding.Story)));
+
+        // The last is sent before 60,000,000. Spinning vCPUs take turns for ever, so there is no end to wait for.
+        run.Run(until: 200_000_000);
+        Assert.That(run.IsDrained, Is.EqualTo(halts));
+        IReadOnlyList<InterruptFinding> findings = run.Ledger.Findings(drained: true);
+        Assert.That(findings, Is.Empty, string.Join('\n', findings.SelectMany(finding => finding.Story)));
         Assert.That(broken, Is.Empty);
         StatSheet sheet = run.Snapshot();
         Assert.That(sheet.Sum("irq.sent"), Is.EqualTo(sheet.Sum("irq.handled") + sheet.Sum("irq.coalesced")), "sent = handled + merged");
-        Assert.That(sheet.Sum("irq.handled"), Is.GreaterThan(1_500));
+        Assert.That(sheet.Sum("irq.handled"), Is.GreaterThan(1_400));
         Assert.That(sheet["irq.preemptions"] + sheet["irq.wake_ups"], Is.GreaterThan(10), "the load is one at which it matters");
         Assert.That(sheet["irq.latency.p50{level=1}"], Is.Positive);
     }
@@ -52,7 +55,7 @@ internal sealed class RandomLoadTests
 
         run.Run(until: 60_000_000);
         Assert.That(run.Ledger.ApicvUpdates, Is.GreaterThan(40));
-        Assert.That((run.Ledger.Handled + run.Ledger.Coalesced, run.Ledger.TotalSent), Is.EqualTo((1_800L, 1_800L)));
+        Assert.That((run.Ledger.Handled + run.Ledger.Coalesced, run.Ledger.Sent), Is.EqualTo((1_800L, 1_800L)));
         Assert.That(run.Findings, Is.Empty, string.Join('\n', run.Findings.SelectMany(finding => finding.Story)));
     }
 
@@ -69,7 +72,7 @@ internal sealed class RandomLoadTests
                 InterruptSpec spec = Bench.SpecFor(path) with { Lanes = 4 };
                 InterruptSimulation run = new(spec, Bench.Path(path), new DeferredUpdate(), new IpiBehaviour(pattern, 4, level, 50, 200_000, halts: true), []);
                 run.Run();
-                Assert.That((run.Ledger.TotalSent, run.Ledger.Handled, run.Findings.Count), Is.EqualTo(((long)ipis, (long)ipis, 0)), $"{path} L{level}");
+                Assert.That((run.Ledger.Sent, run.Ledger.Handled, run.Findings.Count), Is.EqualTo(((long)ipis, (long)ipis, 0)), $"{path} L{level}");
             }
         }
     }

@@ -17,7 +17,7 @@ internal static class AvicSteps
     /// <summary>The processor's or the IOMMU's, or KVM's, write to IRR in the backing page.</summary>
     public static Step SetIrr { get; } = new("set IRR in the backing page", Costs.SharedLine, activity =>
     {
-        activity.System.Ledger.Reached(activity.Delivery, inPir: false);
+        activity.Requested();
         activity.Target.Apic.Irr.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(activity.Target.Cpu);
         return Flow.Next;

@@ -70,7 +70,6 @@ internal static class EntrySteps
         if (activity.Found)
         {
             highestIsNew = vcpu.Pid.Pir.Highest > vcpu.Apic.Irr.Highest;
-            activity.System.Ledger.MovesToIrr(vcpu.Id, 1, vcpu.Pid.Pir);
             vcpu.Pid.Pir.MoveTo(ref vcpu.Apic.Irr);
             activity.Extra += activity.System.Spec.Profile.InterruptCosts.SharedLine;
         }

@@ -6,7 +6,7 @@ internal static class L1Steps
     private static readonly Step SetPir12 = new("L1: test and set PIR12", Costs.SharedLine, activity =>
     {
         VirtualCpu target = activity.Target;
-        activity.System.Ledger.Reached(activity.Delivery, inPir: true);
+        activity.Requested();
         bool was = target.Pid12.Pir.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(target.Cpu);
         return was ? Flow.Return : Flow.Next;
@@ -16,7 +16,7 @@ internal static class L1Steps
 
     private static readonly Step SetIrr12 = new("L1: set L2's IRR", Costs.SharedLine, activity =>
     {
-        activity.System.Ledger.Reached(activity.Delivery, inPir: false);
+        activity.Requested();
         activity.Target.L2Apic.Irr.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(activity.Target.Cpu);
         return Flow.Next;
@@ -55,7 +55,6 @@ internal static class L1Steps
         VirtualCpu vcpu = activity.Vcpu!;
         if (vcpu.Pid12.TestAndClearOn())
         {
-            activity.System.Ledger.MovesToIrr(vcpu.Id, 2, vcpu.Pid12.Pir);
             vcpu.Pid12.Pir.MoveTo(ref vcpu.L2Apic.Irr);
         }
 

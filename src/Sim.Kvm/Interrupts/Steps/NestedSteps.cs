@@ -156,7 +156,7 @@ internal static class NestedSteps
 
         if (vcpu.PiPending)
         {
-            CompletePosted(system, vcpu);
+            CompletePosted(vcpu);
         }
 
         if (vector >= 0)
@@ -189,12 +189,11 @@ internal static class NestedSteps
     }
 
     /// <summary>vmx_complete_nested_posted_interrupt.</summary>
-    private static void CompletePosted(InterruptSystem system, VirtualCpu vcpu)
+    private static void CompletePosted(VirtualCpu vcpu)
     {
         vcpu.PiPending = false;
         if (vcpu.Pid12.TestAndClearOn())
         {
-            system.Ledger.MovesToIrr(vcpu.Id, 2, vcpu.Pid12.Pir);
             vcpu.Vmcs02.Status.Process(ref vcpu.Pid12.Pir, vcpu.L2Apic);
         }
     }

@@ -1,0 +1,49 @@
+using System.CommandLine;
+using Sim.Experiments;
+using Sim.Reports.Views;
+
+namespace Sim.Cli.Verbs;
+
+/// <summary><c>nestsim interrupts</c>: ways to deliver interrupts, side by side, and what breaks when APICv changes while L2 runs.</summary>
+internal static class InterruptsVerb
+{
+    /// <summary>The command.</summary>
+    public static Command Create(Invocation invocation)
+    {
+        ConfigurationOptions configuration = new();
+        Option<string[]> paths = new("--irq-paths") { Description = "Interrupt paths, separated by commas (see 'nestsim list irq-paths') [default: all of the profile's vendor]", HelpName = "a,b,..." };
+        Option<string[]> rules = new("--apicv-update") { Description = "Run seed 2's case, APICv of L1 changing while L2 is active, under these rules (see 'nestsim list apicv-updates')", HelpName = "a,b,..." };
+        Option<bool> earlyCheck = new("--nested-early-check") { Description = "L0 checks vmcs02 before it enters L2 (module parameter nested_early_check)" };
+        Option<bool> requireSafe = new("--require-safe") { Description = "Exit with code 1 if an interrupt is lost, duplicated or misdelivered, or a VM-entry fails" };
+        VerbCommand command = new(
+            "interrupts",
+            "Compare ways to deliver interrupts: exits, latency and outcome for each state of the target, one interrupt at a time",
+            "interrupts",
+            "interrupts --profile zen-4 --irq-paths avic,avic-iommu",
+            "interrupts --irq-paths posted --apicv-update immediate,deferred,switch-vmcs --require-safe") { paths, rules, earlyCheck, requireSafe };
+        configuration.AddTo(command);
+        command.SetAction(parse =>
+        {
+            RunConfiguration run = configuration.Load(parse);
+            IReadOnlyList<string> wanted = Words(parse.GetValue(paths));
+            InterruptComparison comparison = InterruptComparison.Run(
+                run.Machine.Profile,
+                wanted.Count > 0 ? wanted : InterruptComparison.PathsOf(run.Machine.Profile.Vendor),
+                Words(parse.GetValue(rules)),
+                parse.GetValue(earlyCheck));
+            Terminal terminal = invocation.Terminal;
+            TableWriter.Write(terminal.Output, comparison.Tables, terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+            if (!parse.GetValue(requireSafe) || comparison.Unsafe.Count == 0)
+            {
+                return CliApplication.Success;
+            }
+
+            terminal.Error.Write($"unsafe: {string.Join("; ", comparison.Unsafe)}\n");
+            return CliApplication.CheckFailed;
+        });
+        return command;
+    }
+
+    private static IReadOnlyList<string> Words(string[]? lists) =>
+        [.. (lists ?? []).SelectMany(list => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+}
