@@ -197,7 +197,7 @@ public sealed class TraceRecordingTests
 
         (code, output, _) = Run("validate", "flushes", Write("c.txt", Hardware), "--policy", "never");
         Assert.That((code, output.Split('\n')[0]), Is.EqualTo((1, "c.txt under never: 1 of 2 flushes matched, 1 missed, 1 invented")), output);
-        Assert.That(output, Does.Contain("Missed: INVVPID single(vpid01) at 20 on CPU 0, vCPU -1, after before the first exit").And.Contain("Invented: INVEPT global(all) at 50 on CPU 0, vCPU 0, after L1 VMLAUNCH, nested entry"));
+        Assert.That(output, Does.Contain("Missed: INVVPID single(vpid01) at 20 on CPU 0, vCPU -1, after before the first exit").And.Contain("Invented: INVEPT global(all) at 70 on CPU 0, vCPU 0, after L1 VMLAUNCH, nested entry"));
 
         Assert.That(Run("validate", "flushes", "-").Code, Is.EqualTo(2));
     }

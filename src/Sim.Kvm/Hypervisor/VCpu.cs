@@ -84,6 +84,9 @@ internal sealed class VCpu
     /// <summary>Why the current root was switched last.</summary>
     public Reason RootReason { get; set; } = new("vm_entry", "root_load");
 
+    /// <summary>Lane on which a nested VM-entry was carried out whose real one is still to come; -1 if there is none.</summary>
+    public int AwaitsEntryOn { get; set; } = -1;
+
     /// <summary>The guest flush that left no root (<see cref="ShadowGuestFlush.Unload"/>): the flush of the next root load is its.</summary>
     public Reason? UnloadedFor { get; set; }
 

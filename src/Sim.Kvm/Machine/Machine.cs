@@ -355,10 +355,7 @@ public sealed class Machine
             _nested.Enter(lane, vcpu, vmcs12);
             Became(vcpu);
             NestedTransitionFlushed(vcpu, "nested VM-entry");
-            if (!_spec.RemoteFlushesRecorded)
-            {
-                _requests.Service(lane, vcpu);
-            }
+            vcpu.AwaitsEntryOn = lane.Index;
         }
     }
 
@@ -368,6 +365,7 @@ public sealed class Machine
         if (_kind == ReplayKind.ByPolicy)
         {
             VCpu vcpu = VcpuOf(e.Vcpu);
+            vcpu.AwaitsEntryOn = -1;
             if (IsInjected((uint)e.C))
             {
                 _requests.Service(lane, vcpu);
@@ -440,6 +438,7 @@ public sealed class Machine
 
     private void BeforeEntry(Lane lane, VCpu vcpu)
     {
+        vcpu.AwaitsEntryOn = -1;
         _shadow.Handled(lane.Index);
         if (lane.LostFaultRace)
         {
@@ -623,6 +622,10 @@ public sealed class Machine
         foreach (VCpu vcpu in vcpus)
         {
             vcpu.Raise(request, new Reason("host", "recorded_request"));
+            if (request == FlushRequest.Guest)
+            {
+                _oracle?.Invalidated(vcpu, new MovToCr4Pge(), "a guest flush that L0 was asked for");
+            }
         }
     }
 
@@ -755,6 +758,12 @@ public sealed class Machine
 
         foreach (VCpu vcpu in _vcpus.Values)
         {
+            if (vcpu.AwaitsEntryOn >= 0)
+            {
+                // Between its nested entry and its real one another vCPU is past vcpu_enter_guest's first look at its requests.
+                _requests.Service(_lanes[vcpu.AwaitsEntryOn], vcpu);
+            }
+
             vcpu.Raise(FlushRequest.All, reason);
         }
 

@@ -38,6 +38,9 @@ public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, I
     /// <summary>Two costs that differ by less than this part are called practically the same.</summary>
     private const double Negligible = 0.001;
 
+    /// <summary>More runs than these are counted instead of named, as in a sweep.</summary>
+    private const int Named = 6;
+
     /// <summary>The answer of a result set.</summary>
     public static Verdict Of(RunSet set)
     {
@@ -107,26 +110,34 @@ public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, I
             sentences.Add($"{List(close.Select(Name))} cost{(close.Length == 1 ? "s" : "")} practically the same (less than 0.1% more).");
         }
 
-        if (dearer.Length > 0)
+        if (dearer.Length > Named)
+        {
+            sentences.Add($"{dearer.Length} others cost {Numbers.Change(dearer[0].Cycles, best.Cycles).TrimStart('+')} to {Numbers.Change(dearer[^1].Cycles, best.Cycles).TrimStart('+')} more.");
+        }
+        else if (dearer.Length > 0)
         {
             sentences.Add($"{List(dearer.Select(other => $"{Name(other)} {Numbers.Change(other.Cycles, best.Cycles).TrimStart('+')}"))} more.");
         }
     }
 
-    private static IEnumerable<string> NoChoice(Standing[] standings, Standing? best)
+    /// <summary>One sentence for each reason why something is no choice.</summary>
+    private static IEnumerable<string> NoChoice(Standing[] standings, Standing? best) => standings
+        .Where(standing => standing.Judgement is Judgement.Unsafe or Judgement.Yardstick)
+        .GroupBy(Why, StringComparer.Ordinal)
+        .Select(group => (Reason: group.Key, Names: group.Select(standing => Name(standing) + Cheaper(standing, best)).ToArray()))
+        .Select(group => group.Names.Length > Named
+            ? $"{group.Names.Length} runs are no choice: {group.Reason}."
+            : $"{List(group.Names)} {(group.Names.Length == 1 ? "is" : "are")} no choice: {group.Reason}.");
+
+    private static string Why(Standing standing) => standing switch
     {
-        foreach (Standing standing in standings.Where(standing => standing.Judgement is Judgement.Unsafe or Judgement.Yardstick))
-        {
-            string why = standing switch
-            {
-                { Run.Safety.IsSafe: false } => $"unsafe, {List(standing.Run.Safety.Findings.Select(finding => $"{Numbers.Whole(finding.Count)} {InertText.OneLine(finding.Kind).Replace('_', ' ')}"))}",
-                { Run.Safety: not null } => "a yardstick; that nothing went wrong on this trace is no promise",
-                _ => "a yardstick, unsafe by design",
-            };
-            string cheaper = best is not null && standing.Cycles < best.Cycles ? $" ({Numbers.Change(standing.Cycles, best.Cycles).TrimStart('-')} cheaper)" : "";
-            yield return $"{Name(standing)}{cheaper} is no choice: {why}.";
-        }
-    }
+        { Run.Safety.IsSafe: false } => $"unsafe, {List(standing.Run.Safety.Findings.Select(finding => $"{Numbers.Whole(finding.Count)} {InertText.OneLine(finding.Kind).Replace('_', ' ')}"))}",
+        { Run.Safety: not null } => "a yardstick; that nothing went wrong on this trace is no promise",
+        _ => "a yardstick, unsafe by design",
+    };
+
+    private static string Cheaper(Standing standing, Standing? best) =>
+        best is not null && standing.Cycles < best.Cycles ? $" ({Numbers.Change(standing.Cycles, best.Cycles).TrimStart('-')} cheaper)" : "";
 
     private static string Name(Standing standing) => InertText.OneLine(standing.Run.Run);
 

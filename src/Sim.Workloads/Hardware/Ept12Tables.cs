@@ -20,17 +20,15 @@ internal sealed class Ept12Walk(Ept12Table[] tables, Ept12Region region)
 }
 
 /// <summary>A table of EPT12 that L0 has walked through.</summary>
-internal sealed class Ept12Table(int level, ulong firstAddress)
+internal sealed class Ept12Table(int level)
 {
     public int Level { get; } = level;
-
-    public ulong FirstAddress { get; } = firstAddress;
 
     /// <summary>L1-physical address of the page; null while nothing has told it.</summary>
     public ulong? Page { get; set; }
 
-    /// <summary>Entries that L0 has found present.</summary>
-    public HashSet<int> Present { get; } = [];
+    /// <summary>Entries that L0 has found present, with the table below, or null at the last level.</summary>
+    public SortedDictionary<int, Ept12Table?> Present { get; } = [];
 }
 
 /// <summary>2 MiB of L2's memory: whether EPT12 maps it at once.</summary>
@@ -80,9 +78,12 @@ internal sealed class Ept12Tables
     private const ulong CallFunctionSingle = 0xFB;
     private const ulong CallFunction = 0xFC;
 
+    // A CPU that handles an exit and then idles must not fill the memory.
+    private const int MostRecords = 1 << 16;
+
     private readonly List<Ept12Event> _events = [];
     private readonly List<Ept12Table> _tables = [];
-    private readonly Dictionary<(Root Root, int Level, ulong Address), Ept12Table> _walked = [];
+    private readonly Dictionary<Root, Ept12Table> _walked = [];
     private readonly Dictionary<(Root Root, ulong Address), Ept12Region> _regions = [];
     private readonly Dictionary<ulong, Ept12Table> _pages = [];
     private readonly HashSet<ulong> _roots = [];
@@ -95,7 +96,7 @@ internal sealed class Ept12Tables
     public IReadOnlyList<Ept12Event> Events() => [.. _events.OrderBy(e => e.Record)];
 
     /// <summary>L1-physical address of the root of EPT12 that an L1 vCPU used before it named one by INVEPT, 0 if nothing told it.</summary>
-    public ulong FirstRootOf(ulong vmcs01) => _vcpus.TryGetValue(vmcs01, out Vcpu? vcpu) && vcpu.FirstRoot is { } root && _walked.TryGetValue((root, RootLevel, 0), out Ept12Table? table) ? table.Page ?? 0 : 0;
+    public ulong FirstRootOf(ulong vmcs01) => _vcpus.TryGetValue(vmcs01, out Vcpu? vcpu) && vcpu.FirstRoot is { } root && _walked.TryGetValue(root, out Ept12Table? table) ? table.Page ?? 0 : 0;
 
     /// <summary>Takes a record that <paramref name="levels"/> has observed.</summary>
     public void Take(long index, in HwRecord record, LevelTracker levels, LevelChange change)
@@ -117,7 +118,7 @@ internal sealed class Ept12Tables
                 break;
         }
 
-        if (_handling.Count > 0)
+        if (_handling.Count > 0 && _whileHandling.Count < MostRecords)
         {
             _whileHandling.Add((index, record.Ticks));
         }
@@ -203,29 +204,43 @@ internal sealed class Ept12Tables
     private long OnTheWay(Vcpu vcpu, in HwRecord exit, in HwRecord entry, ulong eighths)
     {
         ulong ticks = exit.Ticks + ((Math.Max(entry.Ticks, exit.Ticks) - exit.Ticks) * eighths / 8);
-        return _whileHandling.Find(record => record.Index > vcpu.ViolationIndex && record.Ticks >= ticks).Index;
+        int found = _whileHandling.FindIndex(record => record.Index > vcpu.ViolationIndex && record.Ticks >= ticks);
+        return found >= 0 ? _whileHandling[found].Index : vcpu.ViolationIndex + 1;
     }
 
     private Ept12Walk Walk(Root root, ulong address)
     {
+        if (!_walked.TryGetValue(root, out Ept12Table? table))
+        {
+            table = Add(RootLevel);
+            table.Page = root.Eptp12 != 0 ? root.Eptp12 & PageMask : null;
+            _walked.Add(root, table);
+        }
+
         Ept12Table[] tables = new Ept12Table[RootLevel];
         for (int level = RootLevel; level > 0; level--)
         {
-            ulong first = level == RootLevel ? 0 : FirstOf(address, level);
-            if (!_walked.TryGetValue((root, level, first), out Ept12Table? table))
+            tables[level - 1] = table;
+            int index = IndexOf(address, level);
+            if (!table.Present.TryGetValue(index, out Ept12Table? below))
             {
-                table = new Ept12Table(level, first) { Page = level == RootLevel && root.Eptp12 != 0 ? root.Eptp12 & PageMask : null };
-                _walked.Add((root, level, first), table);
-                _tables.Add(table);
+                below = level > 1 ? Add(level - 1) : null;
+                table.Present.Add(index, below);
             }
 
-            table.Present.Add(IndexOf(address, level));
-            tables[level - 1] = table;
+            table = below!;
         }
 
         Ept12Region region = RegionOf(root, address);
         region.Handled(address);
         return new Ept12Walk(tables, region);
+    }
+
+    private Ept12Table Add(int level)
+    {
+        Ept12Table table = new(level);
+        _tables.Add(table);
+        return table;
     }
 
     private void Emulated(Vcpu vcpu, ulong address)
@@ -234,7 +249,7 @@ internal sealed class Ept12Tables
         int index = (int)(address & ~PageMask) / sizeof(ulong);
         if (!_pages.TryGetValue(page, out Ept12Table? table) && !_roots.Contains(page))
         {
-            table = Missing(vcpu, index) ?? Youngest(t => t.Present.Contains(index)) ?? Youngest(_ => true);
+            table = Missing(vcpu, index) ?? Youngest(t => t.Present.ContainsKey(index)) ?? Youngest(_ => true);
             if (table is not null)
             {
                 table.Page = page;
@@ -242,15 +257,8 @@ internal sealed class Ept12Tables
             }
         }
 
-        if (table is not null && table.Present.Remove(index))
-        {
-            // What was below is not walked through any more: L1 may put another table there.
-            ulong below = table.FirstAddress + ((ulong)index << (12 + (9 * (table.Level - 1))));
-            foreach ((Root, int, ulong) key in _walked.Keys.Where(key => key.Level == table.Level - 1 && key.Address == below && _walked[(key.Root, table.Level, table.FirstAddress)] == table).ToArray())
-            {
-                _walked.Remove(key);
-            }
-        }
+        // What was below is not walked through any more: L1 may put another table there.
+        table?.Present.Remove(index);
     }
 
     private void Permitted(Vcpu vcpu, ulong address)
@@ -258,8 +266,7 @@ internal sealed class Ept12Tables
         ulong page = address & PageMask;
         _pages.Remove(page);
         _roots.Remove(page);
-        if (vcpu.Told is { } told && IndexOf(told, 1) == (int)(address & ~PageMask) / sizeof(ulong)
-            && _walked.TryGetValue((vcpu.ToldRoot, 1, FirstOf(told, 1)), out Ept12Table? last))
+        if (vcpu.Told is { } told && IndexOf(told, 1) == (int)(address & ~PageMask) / sizeof(ulong) && Find(vcpu.ToldRoot, told, 1) is { } last)
         {
             last.Page ??= page;
         }
@@ -270,13 +277,24 @@ internal sealed class Ept12Tables
     {
         for (int level = 2; vcpu.Told is { } told && level <= RootLevel; level++)
         {
-            if (_walked.TryGetValue((vcpu.ToldRoot, level, level == RootLevel ? 0 : FirstOf(told, level)), out Ept12Table? table) && table.Page is null && IndexOf(told, level) == index && !table.Present.Contains(index))
+            if (Find(vcpu.ToldRoot, told, level) is { Page: null } table && IndexOf(told, level) == index && !table.Present.ContainsKey(index))
             {
                 return table;
             }
         }
 
         return null;
+    }
+
+    private Ept12Table? Find(Root root, ulong address, int level)
+    {
+        Ept12Table? table = _walked.GetValueOrDefault(root);
+        while (table is not null && table.Level > level)
+        {
+            table = table.Present.GetValueOrDefault(IndexOf(address, table.Level));
+        }
+
+        return table;
     }
 
     private Ept12Table? Youngest(Func<Ept12Table, bool> match)
@@ -294,13 +312,11 @@ internal sealed class Ept12Tables
 
     private static int IndexOf(ulong address, int level) => (int)(address >> (12 + (9 * (level - 1)))) & 511;
 
-    private static ulong FirstOf(ulong address, int level) => address >> (12 + (9 * level)) << (12 + (9 * level));
-
     private static Root RootOf(Vcpu vcpu, in HwRecord violation) => new(vcpu.Eptp12, violation[HwOperand.Eptp]);
 
     private Ept12Region RegionOf(Root root, ulong address)
     {
-        (Root, ulong) key = (root, FirstOf(address, 1));
+        (Root, ulong) key = (root, address >> 21);
         if (!_regions.TryGetValue(key, out Ept12Region? region))
         {
             region = new Ept12Region();

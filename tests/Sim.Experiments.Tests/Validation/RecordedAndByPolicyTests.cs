@@ -7,7 +7,10 @@ using Sim.Workloads.Kernel;
 
 namespace Sim.Experiments.Tests.Validation;
 
-/// <summary>Memory windows of a real nested KVM: what its own flushes did to the TLB, and what those that the model decides in their place do.</summary>
+/// <summary>
+/// Memory windows of a real nested KVM: what its own flushes did to the TLB, and what those that the model decides in their place do. Page walks are left out: as-recorded replay does not
+/// know which page sizes a recorded EPTP has, and takes the smaller of EPT12's and EPT01's.
+/// </summary>
 public sealed class RecordedAndByPolicyTests
 {
     [TestCase("bochs-vmx-mem.win1.pages.txt.xz", 371)]
@@ -16,7 +19,7 @@ public sealed class RecordedAndByPolicyTests
     {
         string path = Captures.File(name);
         SortedDictionary<string, long> recorded = Replay(path, ReplayKind.AsRecorded);
-        Assert.That(recorded, Has.Count.GreaterThan(10));
+        Assert.That(recorded, Has.Count.EqualTo(12));
         Assert.That(recorded.Where(stat => stat.Key.StartsWith("lane[0].stlb.misses", StringComparison.Ordinal)).Sum(stat => stat.Value), Is.EqualTo(misses));
         Assert.That(Replay(path, ReplayKind.ByPolicy), Is.EqualTo(recorded));
     }
@@ -25,7 +28,7 @@ public sealed class RecordedAndByPolicyTests
     {
         Machine machine = new(RunConfiguration.Load(null, []).Machine with { Attribution = false }, Components.Policies.Create(FlushValidation.DefaultVmxPolicy), kind, 1);
         Lift.Run(() => new HwLogReader(CaptureText.Open(path), path), new MachineSink(machine), 1, asRecorded: kind == ReplayKind.AsRecorded);
-        IEnumerable<Stat> counts = machine.Snapshot().Stats.Where(stat => stat.Path.EndsWith(".hits", StringComparison.Ordinal) || stat.Path.EndsWith(".misses", StringComparison.Ordinal));
+        IEnumerable<Stat> counts = machine.Snapshot().Stats.Where(stat => stat.Path is "lane[0].l1.hits" or "lane[0].l1.misses" or "lane[0].stlb.hits" or "lane[0].stlb.misses");
         return new SortedDictionary<string, long>(counts.ToDictionary(stat => $"{stat.Path}{{{stat.Label}}}", stat => stat.Value), StringComparer.Ordinal);
     }
 

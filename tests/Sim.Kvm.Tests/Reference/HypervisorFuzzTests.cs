@@ -49,7 +49,7 @@ public sealed class HypervisorFuzzTests
                     Send(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 24));
                     Send(TraceEvent.NestedEnter(0, 0, vmcs12, (v12 ? VmControls.EnableVpid : 0) | (e12 ? VmControls.EnableEpt : 0), id12, eptp12));
                     naive.RealExit();
-                    naive.NestedEntry(lane, vmcs12, v12, id12, e12, eptp12);
+                    naive.NestedEntry(vmcs12, v12, id12, e12, eptp12);
                     MaybeMove();
                     l2 = rng.Below(4) != 0;
                     if (!l2)

@@ -96,7 +96,7 @@ internal sealed class NaiveHypervisor
 
     public void RealExit() => Untagged();
 
-    public void NestedEntry(int lane, ulong vmcs12, bool v12, uint id12, bool e12, ulong eptp12)
+    public void NestedEntry(ulong vmcs12, bool v12, uint id12, bool e12, ulong eptp12)
     {
         BeforeSwitch();
         _vmcs12 = vmcs12;
@@ -104,7 +104,6 @@ internal sealed class NaiveHypervisor
         _e12 = e12 && _e0;
         _eptp12 = eptp12;
         Transition(true, id12);
-        Service(lane);
     }
 
     public void NestedExit()

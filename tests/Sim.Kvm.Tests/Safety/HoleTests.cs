@@ -85,10 +85,17 @@ public sealed class HoleTests
     [Test]
     public void H5_a_guest_flush_raised_for_L2_is_serviced_in_L1([Values] bool mutant)
     {
-        Script script = new Script(new Mutant("kvm-6.12", rules => rules with { ServicesGuestBeforeSwitch = !mutant })).L1().NestedEnter(vpid12: 1).Touch(P).Change(MapTable.L2, P, by: 2).NestedExit();
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 24)).Event(TraceEvent.NestedEnter(0, 0, 0x5000, VmControls.EnableVpid | VmControls.EnableEpt, 2, 0x70000));
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 1)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
-        script.NestedEnter(vpid12: 2).Touch(P);
+        Script script = new Script(new Mutant("kvm-6.12", rules => rules with { ServicesGuestBeforeSwitch = !mutant })).L1().NestedEnter().Touch(P).Change(MapTable.L2, P, by: 2);
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, 10)).Event(TraceEvent.FlushRequest(0, RequestedFlush.Guest, 0));
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 10)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0)).NestedEnter().Touch(P);
+        Assert.That(script.Verdict, Is.EqualTo(mutant ? "stale_use x1" : "safe"));
+    }
+
+    [Test]
+    public void An_INVVPID_of_L1_that_L0_ignores_is_caught([Values] bool ept, [Values] bool mutant)
+    {
+        Script script = new Script(new Mutant("kvm-6.12", rules => rules with { Defects = mutant ? KernelDefects.IgnoresInvvpid : 0 }), ept).L1();
+        script.NestedEnter(eptp12: ept ? 0x70000UL : 0).Touch(P).NestedExit().Change(MapTable.L2, P).Event(TraceEvent.Invvpid(0, 1, 1, 1)).NestedEnter(eptp12: ept ? 0x70000UL : 0).Touch(P);
         Assert.That(script.Verdict, Is.EqualTo(mutant ? "stale_use x1" : "safe"));
     }
 

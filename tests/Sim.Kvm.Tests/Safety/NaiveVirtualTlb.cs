@@ -175,7 +175,7 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyL
             first.Add((now.At(address) >> 12, !now.ReadOnly, true));
         }
 
-        foreach (Linear entry in _linear.Where(each => each.Is(Vpid, global ? (ushort)0 : Pcid, global, Combines, Ep4ta)))
+        foreach (Linear entry in _linear.Where(each => each.Is(Vpid, global ? (ushort)0 : Pcid, global, Combines, Ep4ta) && each.Tables.Owner(address) == each.Tables))
         {
             long since = Math.Max(entry.Since, entry.PageSince.GetValueOrDefault(address >> 12));
             first.AddRange(Versions(entry.Tables, address >> 12, since));

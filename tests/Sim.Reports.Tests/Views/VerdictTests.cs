@@ -58,6 +58,20 @@ public sealed class VerdictTests
         Assert.That(Of(("a", 1_000, Safe), ("never", 100, Stale)).Standings[1].Judgement, Is.EqualTo(Judgement.Unsafe), "what the oracle saw goes first");
     }
 
+    [Test]
+    public void Many_runs_are_counted_instead_of_named()
+    {
+        Verdict verdict = Of([("a", 1_000, Safe), .. Enumerable.Range(1, 7).Select(i => ($"b{i}", 1_000L + (100 * i), (SafetyVerdict?)Safe)), ("never", 1_200, Safe), ("x", 1, Stale), ("y", 2_000, Stale)]);
+
+        Assert.That(verdict.Sentences, Is.EqualTo(new[]
+        {
+            "a costs 10.00 cycles per nested transition, the trace's own included.",
+            "7 others cost 10.0% to 70.0% more.",
+            "never is no choice: a yardstick; that nothing went wrong on this trace is no promise.",
+            "x (99.9% cheaper) and y are no choice: unsafe, 12 stale use.",
+        }));
+    }
+
     [TestCase(1_000_999, "a and c cost practically the same (less than 0.1% more).")]
     [TestCase(1_001_000, "a costs practically the same (less than 0.1% more).")]
     public void Less_than_a_thousandth_more_is_practically_the_same(long cycles, string sentence) =>

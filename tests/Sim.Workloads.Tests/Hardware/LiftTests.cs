@@ -147,7 +147,7 @@ internal sealed class LiftTests
                 new(15, 10, 0, 0, false, 1, 2, 0, FlushTarget.Vpid02, 20, 1, 2, LevelChange.NestedEntry, 1, 2),
                 new(15, 11, 0, 0, true, 1, 0xE02E, 0, FlushTarget.Eptp02, 20, 1, 2, LevelChange.NestedEntry, 1, 2),
             }));
-            Assert.That((result.Synthesized, result.Skipped, result.Records), Is.EqualTo((0L, 0L, 25UL)));
+            Assert.That((result.Synthesized, result.Skipped, result.Records), Is.EqualTo((2L, 0L, 27UL)), "the VM-entry before the recording, and its exit");
         });
     }
 
