@@ -91,7 +91,7 @@ public sealed partial class CliTests
     {
         (int code, string output, string error) = Run("interrupts", "--irq-paths", "posted", "--apicv-update", "immediate", "--require-safe");
         Assert.That(code, Is.EqualTo(1));
-        Assert.That(output, Does.Match(@"(?m)^posted +device +L1 +runs L2 ").And.Match("(?m)^failed_vm_entry +1 "));
+        Assert.That(output, Does.Match(@"(?m)^posted +device +L1 +runs L2 ").And.Match("(?m)^failed_vm_entry +1\\b"));
         Assert.That(error, Does.StartWith("unsafe: immediate: failed_vm_entry"));
         (code, output, error) = Run("interrupts", "--irq-paths", "none", "--apicv-update", "deferred,switch-vmcs", "--require-safe");
         Assert.That((code, error), Is.EqualTo((0, "")));

@@ -69,13 +69,16 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
         title,
         ["event", "time", "active", "apicv_active", "vmcs01", "vmcs02"],
         [.. run.Moments.Select(moment => (IReadOnlyList<string>)
-            [moment.Event, Numbers.Whole(moment.Time), $"L{moment.Level}", moment.ApicvActive ? "1" : "0", moment.Vmcs01 ? "on" : "off", moment.Vmcs02 ? "on" : "off"])]);
+            [Short(moment.Event), Numbers.Whole(moment.Time), $"L{moment.Level}", moment.ApicvActive ? "1" : "0", moment.Vmcs01 ? "on" : "off", moment.Vmcs02 ? "on" : "off"])]);
 
     private static Table Findings(string title, ApicvUpdateScenario run) => new(
         title,
         ["finding", "count", "the first"],
         run.Findings.Count == 0 ? [["none", "0", ""]]
             : [.. run.Findings.Select(finding => (IReadOnlyList<string>)[finding.Kind, Numbers.Whole(finding.Count), finding.Story[^1]])]);
+
+    /// <summary>An event without its explanation, which the outcome gives.</summary>
+    private static string Short(string text) => text.Split(':')[0];
 
     private static string Text(TargetState state) => state switch
     {
