@@ -130,27 +130,8 @@ internal static class ApicvSteps
     }
 
     /// <summary>The consistency check of VM-execution controls that fails; null if none does (SDM vol. 3, 28.2.1.1).</summary>
-    public static string? FailedCheck(InterruptSpec spec, VmControls controls)
-    {
-        if (spec.Profile.Vendor == Core.Profiles.Vendor.Amd)
-        {
-            return null;
-        }
-
-        bool Has(VmControls wanted) => (controls & wanted) == wanted;
-        if (!Has(VmControls.TprShadow) && (controls & (VmControls.VirtualInterruptDelivery | VmControls.ApicRegisterVirtualization | VmControls.VirtualizeX2ApicMode)) != 0)
-        {
-            return "virtual-interrupt delivery, APIC-register virtualization or x2APIC mode without TPR shadow";
-        }
-
-        if (Has(VmControls.VirtualInterruptDelivery) && !Has(VmControls.ExternalInterruptExiting))
-        {
-            return "virtual-interrupt delivery without external-interrupt exiting";
-        }
-
-        return Has(VmControls.PostedInterrupts) && !Has(VmControls.VirtualInterruptDelivery | VmControls.AckInterruptOnExit)
-            ? "posted interrupts without virtual-interrupt delivery and acknowledge-on-exit" : null;
-    }
+    public static string? FailedCheck(InterruptSpec spec, VmControls controls) =>
+        spec.Profile.Vendor == Core.Profiles.Vendor.Amd ? null : VmEntryChecks.Apic(controls);
 
     private static void FlushRemoteTlbs(Activity activity)
     {
