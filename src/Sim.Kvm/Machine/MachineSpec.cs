@@ -56,6 +56,7 @@ public sealed record MachineSpec
 
     /// <summary>The safety oracle watches (by-policy replay only). It changes no statistic.</summary>
     public bool Safety { get; init; } = true;
+
     /// <summary>Misses are counted by the accesses since their context's last flush, as series. Costs time.</summary>
     public bool RefillCurve { get; init; }
 

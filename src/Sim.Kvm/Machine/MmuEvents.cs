@@ -1,0 +1,109 @@
+using Sim.Core.Profiles;
+using Sim.Core.Traces;
+using Sim.Tlb;
+
+namespace Sim.Kvm;
+
+/// <summary>What L0's MMU learns beside the instructions of guests: changed tables, walks and writes of EPT12, resets, and requests that a trace tells.</summary>
+internal sealed class MmuEvents(
+    MachineSpec spec, ReplayKind kind, Kernel kernel, MapChanges maps, VCpus vcpus, WorldSwitches switches, GuestInstructions instructions, SafetyOracle? oracle)
+{
+    /// <summary>An entry of any paging structure was changed.</summary>
+    public void MapChange(Lane lane, TraceEvent e)
+    {
+        VCpu vcpu = vcpus.RunningOn(lane);
+        if (instructions.Intercepts(lane) && maps.Exits(vcpu, e))
+        {
+            switches.InL0(lane, _ => maps.Apply(lane, vcpu, e));
+        }
+        else if (maps.Apply(lane, vcpu, e) && kind == ReplayKind.ByPolicy && !spec.RemoteFlushesRecorded && (kernel.Rules.Defects & KernelDefects.NoRemoteFlush) == 0)
+        {
+            switches.FlushRemote(lane, new Reason("host", "remote_flush"));
+        }
+    }
+
+    /// <summary>L0 handles a fault of L2 that EPT12 allows.</summary>
+    public void WalkEpt12(Lane lane, in TraceEvent e)
+    {
+        int leafLevel = MapChanges.SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
+        if (kernel.ShadowEpt.Fetch(lane.Index, e.A, e.B, leafLevel, [e.D, e.E, e.F], out bool lostRace))
+        {
+            switches.FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
+        }
+
+        lane.LostFaultRace |= lostRace;
+    }
+
+    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12; the write is emulated, or run again.</summary>
+    public void WriteEpt12(Lane lane, in TraceEvent e)
+    {
+        if (kind != ReplayKind.ByPolicy || !spec.L0Ept)
+        {
+            return;
+        }
+
+        ulong address = e.C;
+        if ((MapChangeKind)e.E == MapChangeKind.Widened)
+        {
+            kernel.ShadowEpt.Permit(address);
+            return;
+        }
+
+        if (!kernel.ShadowEpt.Write(address, out bool zappedRoot))
+        {
+            return;
+        }
+
+        if (zappedRoot)
+        {
+            foreach (VCpu vcpu in vcpus.All)
+            {
+                vcpu.GuestMmu.Free(root => root.Pgd == InveptSingle.Ep4taOf(address));
+            }
+        }
+
+        switches.FlushRemote(lane, new Reason("shadow_mmu", "tracked_write"));
+    }
+
+    /// <summary>A request that L0 raised when the trace was made, for a reason that no other record tells.</summary>
+    public void RaiseRecorded(Lane lane, in TraceEvent e)
+    {
+        if (e.C != TraceEvent.AnyVcpu)
+        {
+            VCpu serviced = vcpus.Of((ushort)e.C);
+            if (kernel.Requests.BeforeEntry(lane, serviced))
+            {
+                serviced.Raise(FlushRequest.All, new Reason("shadow_mmu", "new_shadow_root"));
+            }
+        }
+
+        FlushRequest request = (RequestedFlush)e.A switch
+        {
+            RequestedFlush.Current => FlushRequest.Current,
+            RequestedFlush.Guest => FlushRequest.Guest,
+            _ => FlushRequest.All,
+        };
+        IEnumerable<VCpu> asked = e.B == TraceEvent.AnyVcpu ? vcpus.All : [vcpus.Of((ushort)e.B)];
+        foreach (VCpu vcpu in asked)
+        {
+            vcpu.Raise(request, new Reason("host", "recorded_request"));
+            if (request == FlushRequest.Guest)
+            {
+                oracle?.Invalidated(vcpu, new MovToCr4Pge(), "a guest flush that L0 was asked for");
+            }
+        }
+    }
+
+    /// <summary>kvm_vcpu_reset at creation or INIT: vmx_vcpu_reset flushes vpid01 at once, and the guest's TLB is flushed before the first entry.</summary>
+    public void Reset(Lane lane, VCpu vcpu)
+    {
+        Reason reason = new("host", "vcpu_reset");
+        if (spec.Profile.Vendor == Vendor.Intel)
+        {
+            FlushFunctions.Vpid(lane, vcpu.Vpid01, reason);
+        }
+
+        vcpu.Raise(FlushRequest.Guest, reason);
+        oracle?.Invalidated(vcpu, new Reset(), "INIT");
+    }
+}

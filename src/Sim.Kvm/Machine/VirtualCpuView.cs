@@ -1,0 +1,56 @@
+using Sim.Core.Profiles;
+using Sim.Core.Traces;
+using Sim.Tlb;
+
+namespace Sim.Kvm;
+
+/// <summary>What happens to the virtual CPU that a guest sees, told to the safety oracle: which context it is in, and which of its translations it drops.</summary>
+internal sealed class VirtualCpuView(MachineSpec spec, ReplayKind kind, AddressSpaces spaces, SafetyOracle? oracle)
+{
+    /// <summary>The virtual CPU is in another context: another level, other page tables, other tags. Its tables exist from now on.</summary>
+    public void Became(VCpu vcpu)
+    {
+        ulong root = vcpu.Active.Root;
+        PageTable tables = vcpu.GuestMode ? spaces.L2Tables(vcpu.Vmcs12, root) : spaces.L1Tables(root);
+        oracle?.Runs(vcpu, tables, vcpu.GuestMode && vcpu.Vmcs12.UsesEpt ? spaces.Ept12(vcpu.Vmcs12.Eptp) : null);
+    }
+
+    /// <summary>Who runs executed an instruction that drops translations of its virtual CPU, and <paramref name="becomes"/> another context by it.</summary>
+    public void Flushed(Lane lane, Invalidation? invalidation, bool becomes = false)
+    {
+        if (lane.Level == 0 || kind == ReplayKind.AsRecorded)
+        {
+            return;
+        }
+
+        VCpu vcpu = lane.Vcpu!;
+        if (becomes)
+        {
+            Became(vcpu);
+        }
+
+        if (invalidation is not null)
+        {
+            oracle?.Invalidated(vcpu, invalidation, $"L{lane.Level}");
+        }
+    }
+
+    /// <summary>What L1 knows a nested transition to flush: without VPID the mappings of VPID 0; on AMD, at an entry, what vmcb12.TLB_CONTROL says.</summary>
+    public void NestedTransitionFlushed(VCpu vcpu, string what)
+    {
+        Vmcs12 vmcs12 = vcpu.Vmcs12;
+        ushort asid12 = (ushort)vmcs12.Vpid;
+        Invalidation? flushed = (spec.Profile.Vendor, vcpu.GuestMode ? vmcs12.Controls.TlbControl() : TlbControl.None) switch
+        {
+            (Vendor.Intel, _) => vmcs12.UsesVpid ? null : new VmTransitionWithoutVpid(),
+            (_, TlbControl.FlushAll) => new TlbControlAll(),
+            (_, TlbControl.FlushAsid) => new TlbControlAsid(asid12),
+            (_, TlbControl.FlushAsidNonGlobal) => new TlbControlAsidNonGlobal(asid12),
+            _ => null,
+        };
+        if (flushed is not null)
+        {
+            oracle?.Invalidated(vcpu, flushed, what);
+        }
+    }
+}
