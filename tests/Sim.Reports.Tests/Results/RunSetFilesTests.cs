@@ -52,7 +52,7 @@ public sealed class RunSetFilesTests
         Assert.That(RunSetJson.ToText(small, withSession: false), Is.EqualTo("""
             {
               "schema": "nestsim-results",
-              "schema_version": "1.1",
+              "schema_version": "1.2",
               "partial": false,
               "provenance": {
                 "tool": {
@@ -139,8 +139,8 @@ public sealed class RunSetFilesTests
     [TestCase("", "JSON")]
     [TestCase("[]", "no schema")]
     [TestCase("""{"schema":"other"}""", "expected nestsim-results, found other")]
-    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.1 or another of its major version, found 2.0")]
-    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.1")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.2 or another of its major version, found 2.0")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.2")]
     public void What_is_no_result_file_is_refused(string text, string message) =>
         Assert.That(() => RunSetJson.Read(text, "r.json"), Throws.TypeOf<TraceFormatException>().With.Message.StartsWith("r.json: ").And.Message.Contains(message));
 
@@ -181,9 +181,24 @@ public sealed class RunSetFilesTests
     }
 
     [Test]
+    public void The_pages_of_a_finding_are_in_the_JSON_and_a_file_without_them_is_read()
+    {
+        SafetyPage page = new(0xffff_8000_0000_1000, 3, 2, "VPID 1, PCID 0", 0x7000, 40, 12, "Changed in table L2 at record 8", "INVVPID(vpid12 1) by L1");
+        SafetyFinding finding = new("stale_use", 42, ["used"]) { Pages = [page], PageCount = 2 };
+        string text = RunSetJson.ToText(Sample.Set() with { Runs = [Sample.Set().Runs[0] with { Safety = new SafetyVerdict([finding, new SafetyFinding("interrupt_lost", 1, [])], 0) }] });
+
+        SafetyFinding again = RunSetJson.Read(text, "r.json").Runs[0].Safety!.Findings[0];
+        Assert.That((again.PageCount, again.Pages.Single()), Is.EqualTo((2, page)));
+        Assert.That(text.Split('\n').Count(line => line.Contains("\"page_count\"", StringComparison.Ordinal)), Is.EqualTo(1), "an interrupt has no page");
+        string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"page\":", StringComparison.Ordinal))).Replace("],\n            \"page_count\": 2,\n            \"pages\": [\n            ]", "]", StringComparison.Ordinal);
+        Assert.That(old, Does.Not.Contain("page"));
+        Assert.That(RunSetJson.Read(old, "r.json").Runs[0].Safety!.Findings[0].Pages, Is.Empty);
+    }
+
+    [Test]
     public void A_file_of_version_1_0_has_neither_series_nor_safety_and_is_read()
     {
-        string text = RunSetJson.ToText(Sample.Set()).Replace("\"1.1\"", "\"1.0\"", StringComparison.Ordinal);
+        string text = RunSetJson.ToText(Sample.Set()).Replace("\"1.2\"", "\"1.0\"", StringComparison.Ordinal);
         string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"series\": []", StringComparison.Ordinal)));
 
         RunSet again = RunSetJson.Read(old.Replace("],\n    }", "]\n    }", StringComparison.Ordinal), "r.json");
