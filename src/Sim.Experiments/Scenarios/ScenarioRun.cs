@@ -19,7 +19,7 @@ internal sealed partial class ScenarioRun
     {
         _scenario = scenario;
         List<IssuedInvalidation> issued = [];
-        Machine machine = new(configuration.Machine with { Safety = true }, Components.Policies.Create(policy), ReplayKind.ByPolicy, scenario.Header.Lanes, issued.Add);
+        Machine machine = new(configuration.Machine with { Safety = true }, Components.Policy(policy, configuration.Machine.Profile.Vendor), ReplayKind.ByPolicy, scenario.Header.Lanes, issued.Add);
         StatSheet before = machine.Snapshot();
         foreach (ScenarioPart part in scenario.Parts)
         {

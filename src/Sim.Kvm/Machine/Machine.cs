@@ -44,7 +44,7 @@ public sealed class Machine
         if (!policy.Supports(vendor))
         {
             throw new ConfigurationException(
-                $"Policy {policy.GetType().Name} does not run on {vendor} hardware, and profile '{spec.Profile.Name}' is {vendor}. "
+                $"Policy {(policy is MutatedPolicy ? policy : policy.GetType().Name)} does not run on {vendor} hardware, and profile '{spec.Profile.Name}' is {vendor}. "
                 + (vendor == Vendor.Amd ? "Try nsvm-5.8, or a yardstick such as always-guest." : "Try kvm-6.12, or a yardstick such as always-guest."));
         }
 
