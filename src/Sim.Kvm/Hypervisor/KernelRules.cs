@@ -212,6 +212,12 @@ public sealed record KernelRules
     /// </summary>
     public bool InvvpidOnVmcs02Cpu { get; init; }
 
+    /// <summary>
+    /// VMXON of L1 forgets last_vpid, so that the first nested entry flushes the vpid02 that somebody else may have had ("Always flush vpid02 on first use", posted June 2026; not in 7.1.5).
+    /// Else only the creation of the vCPU does.
+    /// </summary>
+    public bool ForgetsVpid12AtVmxon { get; init; }
+
     /// <summary>INVEPT by L1.</summary>
     public InveptEmulation Invept { get; init; } = InveptEmulation.FreeRoots;
 
@@ -287,6 +293,9 @@ public sealed record KernelRules
 
     /// <summary>Policy G with the INVVPID fix of June 2026 (recorded: stable 6.12.117).</summary>
     public static KernelRules Kvm612117 { get; } = Kvm612 with { InvvpidOnVmcs02Cpu = true };
+
+    /// <summary>Policy G with the proposed "Always flush vpid02 on first use".</summary>
+    public static KernelRules Vpid02FirstUse { get; } = Kvm612 with { ForgetsVpid12AtVmxon = true };
 
     /// <summary>nSVM, 5.8 to 6.13.</summary>
     public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid, Tags = TagAllocation.PerCpu, FlushesOnPgeChange = true };

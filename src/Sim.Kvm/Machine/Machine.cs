@@ -281,6 +281,12 @@ public sealed class Machine
             case RecordKind.Tdp12Walk when _kind == ReplayKind.ByPolicy && _spec.L0Ept:
                 _mmu.WalkEpt12(lane, e);
                 break;
+            case RecordKind.Vmxon when _kind == ReplayKind.ByPolicy && _spec.Profile.Vendor == Vendor.Intel:
+                _vcpus.EnterVmxOperation(_vcpus.Of(e.Vcpu));
+                break;
+            case RecordKind.Vmxoff when _kind == ReplayKind.ByPolicy && _spec.Profile.Vendor == Vendor.Intel:
+                _vcpus.LeaveVmxOperation(_vcpus.Of(e.Vcpu));
+                break;
             case RecordKind.Reset when _kind == ReplayKind.ByPolicy:
                 _mmu.Reset(lane, _vcpus.Of(e.Vcpu));
                 break;
