@@ -13,7 +13,6 @@ internal sealed partial class ScenarioRun
 {
     private readonly Scenario _scenario;
     private readonly List<Part> _parts = [];
-    private readonly SafetyReport? _safety;
 
     public ScenarioRun(Scenario scenario, RunConfiguration configuration, string policy)
     {
@@ -39,8 +38,11 @@ internal sealed partial class ScenarioRun
         }
 
         machine.CheckConservation();
-        _safety = machine.Safety;
+        Safety = machine.Safety!;
     }
+
+    /// <summary>What the safety oracle saw.</summary>
+    public SafetyReport Safety { get; }
 
     /// <summary>Whether an expectation of a part holds, and what was found.</summary>
     public (bool Holds, string Found) Judge(int part, Expectation expectation) => expectation switch
@@ -54,7 +56,7 @@ internal sealed partial class ScenarioRun
 
     private (bool, string) Judge(SafetyExpectation expected)
     {
-        IReadOnlyList<SafetyIncident> incidents = _safety!.Incidents;
+        IReadOnlyList<SafetyIncident> incidents = Safety.Incidents;
         SafetyIncident? named = incidents.FirstOrDefault(incident => incident.Kind == expected.FindingKind);
         bool holds = expected.FindingKind is null ? incidents.Count == 0 : named is not null && incidents.Count == 1 && (expected.Count is null || named.Count == expected.Count);
         string found = incidents.Count == 0 ? "safe" : "unsafe " + string.Join(", ", incidents.Select(incident => string.Create(CultureInfo.InvariantCulture, $"{incident.Kind} {incident.Count}")));

@@ -55,6 +55,15 @@ public static class KernelMutants
         Forgets(
             "no-sync-on-guest-flush", "2.4", "FLUSH_GUEST without EPT does not sync the current root (kvm_vcpu_flush_tlb_guest)", KernelDefects.NoSyncOnGuestFlush,
             rules => IsByRequest(rules) && rules.ShadowGuestFlush == ShadowGuestFlush.Sync),
+        Rule(
+            "guest-flush-hardware-only", "2.4", "FLUSH_GUEST without EPT is a hardware flush only, as in 5.8 to 5.13 (07ffaf343e34, 61b05a9fd4ae)",
+            rules => IsByRequest(rules) && rules.ShadowGuestFlush != ShadowGuestFlush.HardwareOnly, rules => rules with { ShadowGuestFlush = ShadowGuestFlush.HardwareOnly }),
+        Rule(
+            "no-sync-without-vpid12", "2.6", "a transition without EPT and without vpid12 does not sync the root it comes to (41fab65e7c44)",
+            rules => rules.SyncsRootWithoutVpid12, rules => rules with { SyncsRootWithoutVpid12 = false }),
+        Rule(
+            "l2-shares-direct-root", "2.1", "an L2 without EPT12 runs on L1's own root, so that they have one EP4TA (role.guest_mode, 4.20)",
+            rules => IsVmx(rules) && rules.L2HasOwnDirectRoot, rules => rules with { L2HasOwnDirectRoot = false }),
         Forgets("no-sync-on-invlpg", "2.8", "INVLPG and INVPCID of an address do not sync it (kvm_mmu_invlpg)", KernelDefects.NoSyncOnInvlpg, IsVmx),
         Forgets("no-sync-on-request", "2.4", "MMU_SYNC does nothing (kvm_mmu_sync_roots)", KernelDefects.NoSyncOnRequest, _ => true),
         Forgets("no-address-flush", "2.5", "flush_gva does nothing (vmx_flush_tlb_gva)", KernelDefects.NoAddressFlush, IsVmx),
@@ -68,9 +77,6 @@ public static class KernelMutants
         Rule(
             "invvpid-keeps-roots", "2.9", "INVVPID of L1 without EPT leaves L2's cached roots as they are (handle_invvpid, kvm_mmu_free_guest_mode_roots)",
             rules => IsVmx(rules) && rules.Invvpid >= InvvpidEmulation.FlushVpid02FreeRoots, rules => rules with { Invvpid = InvvpidEmulation.FlushVpid02 }),
-        Rule(
-            "invvpid-on-any-cpu", "2.9", "INVVPID of L1 flushes vpid02 on this CPU, also if L2 ran last on another one (before 'Ensure INVVPID is emulated on the correct physical CPU')",
-            rules => rules.InvvpidOnVmcs02Cpu, rules => rules with { InvvpidOnVmcs02Cpu = false }),
         Forgets("no-remote-flush", "2.11", "the host takes memory away and raises no request (kvm_flush_remote_tlbs)", KernelDefects.NoRemoteFlush, _ => true),
 
         Step("ignores-new-asid12", "S1 new ASID", "a VMRUN with another vmcb12.ASID flushes nothing (3.3)", (_, step) => step.Rule == "new_asid12" ? null : step),
