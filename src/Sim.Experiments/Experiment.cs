@@ -27,7 +27,7 @@ public sealed class Experiment
         _machines = trace => plan =>
         {
             Machine Make(Action<IssuedInvalidation>? observer) => new(
-                plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes, observer);
+                plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policy(plan.Policy, plan.Variant.Machine.Profile.Vendor), configuration.Replay, trace.Lanes, observer);
             return Timeline is { } timeline ? new TimelineReplay(Make, configuration, trace.Lanes, timeline) : new MachineReplay(Make(null));
         };
     }

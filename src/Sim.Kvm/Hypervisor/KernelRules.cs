@@ -102,21 +102,21 @@ public enum InveptEmulation
     FreeRoots,
 }
 
-/// <summary>Bugs that no shipped kernel has: what a mutant forgets (kvm-semantics.md 2.12), to see that the safety oracle notices.</summary>
+/// <summary>Bugs that no shipped kernel has: what a mutant forgets (<see cref="KernelMutants"/>), to see that the safety oracle notices.</summary>
 [Flags]
 public enum KernelDefects
 {
     /// <summary>None: every real kernel.</summary>
     None = 0,
 
-    /// <summary>A vCPU that runs on another physical CPU than before flushes nothing there (H9).</summary>
+    /// <summary>A vCPU that comes to another physical CPU flushes nothing there (H9).</summary>
     NoFlushOnOtherCpu = 1,
 
     /// <summary>flush_all with EPT on executes INVVPID all-contexts, so that guest-physical mappings stay (H10).</summary>
     FlushAllByVpid = 2,
 
-    /// <summary>flush_current names the root that was last loaded, not the one that is to be loaded (H11).</summary>
-    FlushCurrentNamesLoadedRoot = 4,
+    /// <summary>flush_current comes before the new root is loaded, and names the one that was (H11).</summary>
+    FlushesCurrentBeforeRootLoad = 4,
 
     /// <summary>flush_guest executes INVVPID type 3, so that global translations stay (H12).</summary>
     FlushGuestRetainsGlobals = 8,
@@ -150,6 +150,21 @@ public enum KernelDefects
 
     /// <summary>MOV to CR3 and INVPCID of a PCID leave cached roots of it as they are.</summary>
     KeepsRootsOfPcid = 8192,
+
+    /// <summary>A VMCS that was never loaded counts as loaded here (H3).</summary>
+    NoFlushOnFirstLoad = 16384,
+
+    /// <summary>flush_all flushes L1's own tag or root only (H14).</summary>
+    FlushAllForgetsL2 = 32768,
+
+    /// <summary>INVLPGA of L1 does nothing.</summary>
+    IgnoresInvlpga = 65536,
+
+    /// <summary>VMRUN's emulation loses the TLB_CONTROL that is pending for L2's ASID.</summary>
+    ClobbersTlbControl = 131072,
+
+    /// <summary>ASIDs of the VM are not flushed where another of its vCPUs ran last.</summary>
+    NoFlushAfterSibling = 262144,
 }
 
 /// <summary>The kernel around a flush policy: everything that differs between versions but is not decided at the transition itself.</summary>
@@ -196,6 +211,12 @@ public sealed record KernelRules
     /// ("Ensure INVVPID is emulated on the correct physical CPU", June 2026; in stable 6.12.117).
     /// </summary>
     public bool InvvpidOnVmcs02Cpu { get; init; }
+
+    /// <summary>
+    /// VMXON of L1 forgets last_vpid, so that the first nested entry flushes the vpid02 that somebody else may have had ("Always flush vpid02 on first use", posted June 2026; not in 7.1.5).
+    /// Else only the creation of the vCPU does.
+    /// </summary>
+    public bool ForgetsVpid12AtVmxon { get; init; }
 
     /// <summary>INVEPT by L1.</summary>
     public InveptEmulation Invept { get; init; } = InveptEmulation.FreeRoots;
@@ -272,6 +293,9 @@ public sealed record KernelRules
 
     /// <summary>Policy G with the INVVPID fix of June 2026 (recorded: stable 6.12.117).</summary>
     public static KernelRules Kvm612117 { get; } = Kvm612 with { InvvpidOnVmcs02Cpu = true };
+
+    /// <summary>Policy G with the proposed "Always flush vpid02 on first use".</summary>
+    public static KernelRules Vpid02FirstUse { get; } = Kvm612 with { ForgetsVpid12AtVmxon = true };
 
     /// <summary>nSVM, 5.8 to 6.13.</summary>
     public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid, Tags = TagAllocation.PerCpu, FlushesOnPgeChange = true };

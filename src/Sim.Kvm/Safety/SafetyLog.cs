@@ -45,7 +45,7 @@ internal sealed class SafetyLog
     {
         if (!_kinds.TryGetValue(verdict.Kind!, out Kind? kind))
         {
-            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use)));
+            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use), RecordOf(use.Use.Block, use.Use.Access)));
         }
 
         kind.Count++;
@@ -63,7 +63,7 @@ internal sealed class SafetyLog
         [.. _kinds.Select(kind => new SafetyIncident(
             kind.Key,
             kind.Value.Count,
-            [.. kind.Value.Story, Text($"in all: {kind.Value.Count} uses of {kind.Value.Pages.Count} pages, {kind.Value.Causes.Count} pairs of a change and a flush owed")]))],
+            [.. kind.Value.Story, Text($"in all: {kind.Value.Count} uses of {kind.Value.Pages.Count} pages, {kind.Value.Causes.Count} pairs of a change and a flush owed")]) { FirstRecord = kind.Value.FirstRecord })],
         _permitted);
 
     private string[] Story(in Verdict verdict, in UseOfOld use)
@@ -109,8 +109,10 @@ internal sealed class SafetyLog
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private sealed class Kind(string[] story)
+    private sealed class Kind(string[] story, ulong firstRecord)
     {
+        public ulong FirstRecord { get; } = firstRecord;
+
         public string[] Story { get; } = story;
 
         public long Count { get; set; }
