@@ -45,6 +45,14 @@ public sealed partial class CliTests
         Golden.Check(golden, output.Replace("testhost", "nestsim", StringComparison.Ordinal));
     }
 
+    [Test]
+    public void The_page_on_seed_1_shows_what_the_command_prints()
+    {
+        string page = File.ReadAllText(RepositoryFolder.Of("docs", "seed-1.md"));
+        int start = page.IndexOf("```\nL0 EPT off", StringComparison.Ordinal) + 4;
+        Assert.That(Run("validate", "seed-1").Output, Does.Contain("\n" + page[start..page.IndexOf("```", start, StringComparison.Ordinal)]));
+    }
+
     [TestCase("comapre t.nst", "Unknown command 'comapre'. Did you mean compare, ")]
     [TestCase("trace inof t.nst", "Unknown command 'inof'. Did you mean info, ")]
     [TestCase("compare t.nst --polcies never", "Unknown option '--polcies'. Did you mean --policies, ")]
