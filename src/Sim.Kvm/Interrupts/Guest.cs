@@ -225,7 +225,7 @@ internal sealed class Guest
             vcpu.L2Halted = false;
         }
 
-        return L1Steps.Enter(_system);
+        return L1Steps.Enter(_system, vcpu);
     }
 
     private Program? Act(VirtualCpu vcpu, GuestContext guest)

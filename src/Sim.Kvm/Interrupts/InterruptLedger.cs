@@ -207,6 +207,25 @@ internal sealed class InterruptLedger
         sheet.Counter("irq.failed_vm_entries", "transitions", "VM-entries that failed their consistency checks.", FailedEntries.Count);
     }
 
+    /// <summary>What is owed to whom, and how much was wrong so far.</summary>
+    public void Add(StateKey key)
+    {
+        for (int i = 0; i < _accounts.Length; i++)
+        {
+            if ((_accounts[i].OnTheWay | _accounts[i].Requested) != 0)
+            {
+                key.Add(i);
+                key.Add(_accounts[i].OnTheWay);
+                key.Add(_accounts[i].Requested);
+            }
+        }
+
+        foreach ((_, (long count, _)) in _findings)
+        {
+            key.Add(count);
+        }
+    }
+
     private List<string> Lost()
     {
         List<string> lost = [];

@@ -35,6 +35,7 @@ internal enum VcpuRequests
 internal sealed class VirtualCpu
 {
     private readonly GuestContext[] _guests = [new(), new(), new()];
+    private AvicIrte _irte;
 
     public VirtualCpu(InterruptSystem system, int id, PhysicalCpu cpu)
     {
@@ -77,7 +78,7 @@ internal sealed class VirtualCpu
     public PostedInterruptDescriptor Pid { get; } = new();
 
     /// <summary>The IOMMU's entry of a device assigned to it (AMD).</summary>
-    public AvicIrte Irte { get; } = new();
+    public ref AvicIrte Irte => ref _irte;
 
     /// <summary>vcpu->arch.apic->apicv_active: what software believes.</summary>
     public bool ApicvActive { get; set; }
