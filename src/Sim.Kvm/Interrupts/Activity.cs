@@ -24,7 +24,7 @@ public enum InterruptSource
 public readonly record struct Delivery(byte Vector, int Target, byte Level, InterruptSource Source);
 
 /// <summary>Somebody who carries out programs step by step: a vCPU's thread, the interrupt context of a physical CPU, a device with its IOMMU.</summary>
-public sealed class Activity
+public class Activity
 {
     private const int MaximumDepth = 12;
 

@@ -164,9 +164,9 @@ internal sealed class InterruptSystem
         if (message.IsDoorbell)
         {
             // There is one doorbell: it makes the CPU look at the IRR of the VMCB that runs, whosever it is; in the host it is nothing.
-            if (cpu is { InGuest: true, Current: { } vcpu } && vcpu.Active.Avic)
+            if (cpu is { InGuest: true, Current: { } vcpu })
             {
-                vcpu.EvaluateIrr = true;
+                vcpu.LookAtIrr();
             }
         }
         else

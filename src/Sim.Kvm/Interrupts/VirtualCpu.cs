@@ -127,11 +127,14 @@ internal sealed class VirtualCpu
     /// <summary>What L1 must emulate for L2 before it enters it again.</summary>
     public L1Task L1Task { get; set; }
 
-    /// <summary>AVIC: look at IRR at the next chance (VMRUN, doorbell, EOI).</summary>
-    public bool EvaluateIrr { get; set; }
+    /// <summary>AVIC: there was something to deliver when the processor last looked at IRR (VMRUN, doorbell, EOI, delivery). It does not look by itself.</summary>
+    public bool FoundInIrr { get; set; }
 
     /// <summary>The guest's own state at a level, 1 or 2.</summary>
     public GuestContext Guest(int level) => _guests[level];
+
+    /// <summary>AVIC: the processor looks at the IRR of the VMCB that runs.</summary>
+    public void LookAtIrr() => FoundInIrr = Active.Avic && Active.Page.Deliverable >= 0;
 
     public bool Take(VcpuRequests request)
     {

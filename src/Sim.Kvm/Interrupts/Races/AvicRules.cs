@@ -6,7 +6,7 @@ internal static class AvicRules
     private static readonly Step EnterBlindly = new("VM-entry that does not look at IRR", Costs.None, activity =>
     {
         Flow flow = EntrySteps.VmEntry.Run(activity);
-        activity.Vcpu!.EvaluateIrr = false;
+        activity.Vcpu!.FoundInIrr = false;
         return flow;
     });
 
@@ -56,8 +56,24 @@ internal static class AvicRules
     private static readonly Step DoorbellOnly = new("doorbell or nothing (IOMMU)", Costs.None, activity =>
         activity.ReadIrte.IsRun ? AvicSteps.DoorbellOrLog.Run(activity) : Flow.Next);
 
-    private static readonly Step SetIrrIfHeard = new("set IRR if IsRun or GALogIntr", Costs.SharedLine, activity =>
-        activity.Target.Irte is { IsRun: false, GaLogInterrupt: false } ? Flow.Return : AvicSteps.SetIrr.Run(activity));
+    private static readonly Step DeliverIfHeard = new("set IRR if IsRun or GALogIntr (IOMMU)", Costs.SharedLine, activity =>
+        activity.Target.Irte is { GuestMode: true, IsRun: false, GaLogInterrupt: false } ? Flow.Return : AvicSteps.DeliverByIrte.Run(activity));
+
+    private static readonly Step ReadIrteOnly = new("read the IRTE (IOMMU)", Costs.SharedLine, activity =>
+    {
+        activity.ReadIrte = activity.Target.Irte;
+        return Flow.Next;
+    });
+
+    private static readonly Step DeliverByOldIrte = new("set IRR by the IRTE as it was (IOMMU)", Costs.SharedLine, activity =>
+    {
+        AvicIrte read = activity.ReadIrte;
+        AvicIrte now = activity.Target.Irte;
+        activity.Target.Irte = read;
+        Flow flow = AvicSteps.DeliverByIrte.Run(activity);
+        activity.Target.Irte = now;
+        return flow;
+    });
 
     private static readonly Step LoadWithoutTable = new("set IsRun", Costs.SharedLine, activity => Loaded(activity, table: true, irte: false, running: true));
     private static readonly Step LoadWithoutHostId = new("set IsRunning, host APIC ID as before", Costs.SharedLine, activity => Loaded(activity, table: true, irte: false, running: false));
@@ -82,13 +98,13 @@ internal static class AvicRules
         "erratum-1235", "the processor reads a stale IsRunning: as if before its write of IRR", program => program.Moved(AvicSteps.SetIrr, behind: AvicSteps.ReadIsRunning));
 
     public static WrongRule StaleIrte { get; } = new(
-        "stale-irte", "the IOMMU delivers by the entry as it was before KVM changed it: no completion wait", program => program.Moved(AvicSteps.SetIrr, behind: AvicSteps.ReadIsRun));
+        "stale-irte", "the IOMMU delivers by the entry as it was before KVM changed it: no completion wait", program => program.Replaced(AvicSteps.DeliverByIrte, ReadIrteOnly).Added(DeliverByOldIrte, behind: ReadIrteOnly));
 
     public static WrongRule ModeBeforeIrr { get; } = new(
         "mode-before-irr", "the sender reads vcpu->mode before it sets IRR", program => program.Moved(AvicSteps.SetIrr, behind: AvicSteps.ReadMode));
 
     public static WrongRule NoLookAtIrr { get; } = new(
-        "no-look-at-irr", "VMRUN does not look at IRR, so a doorbell to a core that left the guest counts for nothing", program => program.Replaced(EntrySteps.VmEntry, EnterBlindly));
+        "no-look-at-irr", "VMRUN does not look at IRR, so a doorbell to a core that left the guest counts for nothing", program => program.Replaced(EntrySteps.VmEntry, EnterBlindly), (path, _) => path.UsesAvic);
 
     public static WrongRule NoDoorbell { get; } = new(
         "no-doorbell", "a target that is in its guest is not told", program =>
@@ -126,7 +142,7 @@ internal static class AvicRules
 
     public static WrongRule NoIrrIfPreempted { get; } = new(
         "no-irr-if-preempted", "the IOMMU drops the interrupt of a target that does not run and wants no log", program =>
-            program.Steps.Contains(AvicSteps.ReadIsRun) ? program.Replaced(AvicSteps.SetIrr, SetIrrIfHeard) : program);
+            program.Replaced(AvicSteps.DeliverByIrte, DeliverIfHeard));
 
     public static WrongRule IsRunningKeptPreempted { get; } = new(
         "is-running-kept-preempted", "vcpu_put leaves IsRunning and IsRun set", program => program.Without(AvicSteps.Put));
@@ -144,13 +160,13 @@ internal static class AvicRules
         "destination-kept", "vcpu_load leaves the IRTE's destination at the CPU where the vCPU ran before", program => program.Replaced(AvicSteps.Load, LoadWithoutDestination));
 
     public static WrongRule NoNestedInhibition { get; } = new(
-        "no-nested-inhibition", "AVIC stays active in L1's name while VMCB02 runs", program => program.Replaced(EntrySteps.ServeRequests, NoInhibition));
+        "no-nested-inhibition", "AVIC stays active in L1's name while VMCB02 runs", program => program.Replaced(EntrySteps.ServeRequests, NoInhibition), (path, _) => path.UsesAvic);
 
     public static WrongRule TableKeptInL2 { get; } = new(
-        "table-kept-in-l2", "nested entry leaves IsRunning set in the table", program => program.Replaced(EntrySteps.ServeRequests, InhibitionWithoutTable));
+        "table-kept-in-l2", "nested entry leaves IsRunning set in the table", program => program.Replaced(EntrySteps.ServeRequests, InhibitionWithoutTable), (path, _) => path.UsesAvic);
 
     public static WrongRule IrteKeptInL2 { get; } = new(
-        "irte-kept-in-l2", "nested entry leaves the IRTE in guest mode with IsRun set", program => program.Replaced(EntrySteps.ServeRequests, InhibitionWithoutIrte));
+        "irte-kept-in-l2", "nested entry leaves the IRTE in guest mode with IsRun set", program => program.Replaced(EntrySteps.ServeRequests, InhibitionWithoutIrte), (path, _) => path.UsesAvic);
 
     /// <summary>avic_vcpu_load that forgets one of the two: it keeps its running bit (running), or only the CPU in it.</summary>
     private static Flow Loaded(Activity activity, bool table, bool irte, bool running)

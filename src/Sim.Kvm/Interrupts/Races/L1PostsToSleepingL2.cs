@@ -9,7 +9,10 @@ internal sealed class L1PostsToSleepingL2 : IInterruptRace
     /// <inheritdoc/>
     public IReadOnlyList<WrongRule> WrongRules { get; } =
     [
-        NestedRules.NoPiPending, NestedRules.PiPendingLate, NestedRules.HaltedL2IgnoresPiPending,
+        NestedRules.NoPiPending, NestedRules.PiPendingLate,
+
+        // With IPI virtualization the notification is an interrupt for L1 in L0's eyes, and wakes by that.
+        NestedRules.HaltedL2IgnoresPiPending.On((path, _) => path.HardwareIpi is null),
     ];
 
     /// <inheritdoc/>

@@ -9,9 +9,10 @@ internal sealed class L2Exits : IInterruptRace
     /// <inheritdoc/>
     public IReadOnlyList<WrongRule> WrongRules { get; } =
     [
-        NestedRules.OneVector, NestedRules.NoRequestInL2,
-        PostingRules.PirBeforeMode, PostingRules.NoRecheck, PostingRules.KickBeforeRequest,
-        AvicRules.NoRequest, AvicRules.NoKick,
+        NestedRules.OneVector, NestedRules.NoRequestInL2, PostingRules.PirBeforeMode, PostingRules.NoRecheck, PostingRules.KickBeforeRequest,
+
+        // A device's interrupt, sent to the host, is a kick by itself.
+        AvicRules.NoRequest, AvicRules.NoKick.On((_, sender) => sender != InterruptSource.Device),
     ];
 
     /// <inheritdoc/>

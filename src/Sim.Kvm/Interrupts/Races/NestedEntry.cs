@@ -9,8 +9,11 @@ internal sealed class NestedEntry : IInterruptRace
     /// <inheritdoc/>
     public IReadOnlyList<WrongRule> WrongRules { get; } =
     [
-        NestedRules.NoEvaluationAtEntry, NestedRules.OneVector, NestedRules.NoRequestInL2, PostingRules.PirBeforeMode, PostingRules.NoRecheck,
-        AvicRules.NoNestedInhibition, AvicRules.TableKeptInL2, AvicRules.IrteKeptInL2, AvicRules.FlagKept, AvicRules.NoRequest, AvicRules.NoKick,
+        NestedRules.NoEvaluationAtEntry.On((path, _) => !path.UsesAvic), NestedRules.OneVector, NestedRules.NoRequestInL2,
+        PostingRules.PirBeforeMode, PostingRules.NoRecheck,
+        AvicRules.NoNestedInhibition, AvicRules.FlagKept, AvicRules.NoRequest, AvicRules.NoKick.On((_, sender) => sender != InterruptSource.Device),
+        AvicRules.TableKeptInL2.On((path, sender) => sender == InterruptSource.Ipi && path is { UsesAvic: true, EnableIpiv: true }),
+        AvicRules.IrteKeptInL2.On((path, sender) => sender == InterruptSource.Device && path.UsesAvic),
     ];
 
     /// <inheritdoc/>

@@ -54,7 +54,7 @@ internal static class NestedRules
     });
 
     public static WrongRule OneVector { get; } = new(
-        "one-vector", "vmcs02 notifies on 0xf2 as vmcs01 does, so L2's hardware takes what is for L1", program => program.Replaced(NestedSteps.EnterL2, EnterWithL1sVector));
+        "one-vector", "vmcs02 notifies on 0xf2 as vmcs01 does, so L2's hardware takes what is for L1", program => program.Replaced(NestedSteps.EnterL2, EnterWithL1sVector), (path, _) => path.UsesApicv);
 
     public static WrongRule NoRequestInL2 { get; } = new(
         "no-request-in-l2", "what is moved from PIR to IRR while L2 is active raises no request", program => program.Replaced(EntrySteps.MovePir, MovePirWithoutRequest));

@@ -68,7 +68,7 @@ internal sealed class RaceRun : IConductor
                 _race.Happenings[choice - Happenings].Do();
                 return _race.Happenings[choice - Happenings].Name;
             case >= Devices:
-                return $"{(_race.Devices[choice - Devices].Delivery.Source == InterruptSource.Device ? "device" : "sender")}: {Advance(_race.Devices[choice - Devices])}";
+                return $"{(_race.Devices[choice - Devices].Delivery.Source == InterruptSource.Device ? "device" : "KVM")}: {Advance(_race.Devices[choice - Devices])}";
             default:
                 PhysicalCpu cpu = _race.System.Cpus[choice];
                 if (_race.System.Next(cpu) is { } activity)

@@ -23,12 +23,15 @@ internal sealed class RaceStage
 
     public CommandedBehaviour Guests { get; }
 
-    /// <summary>Whether this sender exists on a path.</summary>
+    /// <summary>
+    /// Whether a sender exists on a path and is not the same as on a simpler one: KVM posts alike with and without IPI virtualization, VT-d and the IOMMU alike whoever
+    /// sends IPIs, and AVIC sends IPIs alike with and without IOMMU, unless enable_ipiv is off.
+    /// </summary>
     public static bool Exists(IInterruptPath path, InterruptSource sender) => sender switch
     {
-        InterruptSource.Software => true,
-        InterruptSource.Device => path.HardwareDevice is not null,
-        InterruptSource.Ipi => path.HardwareIpi is not null,
+        InterruptSource.Software => path.HardwareDevice is null || path.HardwareIpi is null,
+        InterruptSource.Device => path.HardwareDevice is not null && path.EnableIpiv == path.UsesAvic,
+        InterruptSource.Ipi => path.HardwareIpi is not null && (path.HardwareDevice is null || path.EnableIpiv != path.UsesAvic),
         _ => false,
     };
 

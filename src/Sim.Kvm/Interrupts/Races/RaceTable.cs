@@ -36,7 +36,7 @@ public static class RaceTable
         {
             WrongRule correct = WrongRule.None();
             yield return Row(correct, isCorrect: true);
-            foreach (WrongRule rule in chosen.WrongRules.Where(rule => correct.Programs.Any(program => rule.Apply(program) != program)))
+            foreach (WrongRule rule in chosen.WrongRules.Where(rule => rule.IsAbout(path, sender) && correct.Programs.Any(program => rule.Apply(program) != program)))
             {
                 yield return Row(rule, isCorrect: false);
             }

@@ -116,7 +116,7 @@ internal sealed class StateKey
         foreach (bool flag in new[]
         {
             vcpu.IsLoaded, vcpu.IsHalted, vcpu.WasWoken, vcpu.ApicvActive, vcpu.UpdateVmcs01ApicvStatus, vcpu.GuestMode, vcpu.NestedRunPending, vcpu.ImmediateExit,
-            vcpu.PiPending, vcpu.InL2PerL1, vcpu.L2Halted, vcpu.L2Failed, vcpu.EvaluateIrr,
+            vcpu.PiPending, vcpu.InL2PerL1, vcpu.L2Halted, vcpu.L2Failed, vcpu.FoundInIrr,
         })
         {
             Add(flag);

@@ -9,8 +9,9 @@ internal sealed class TargetExits : IInterruptRace
     /// <inheritdoc/>
     public IReadOnlyList<WrongRule> WrongRules { get; } =
     [
-        PostingRules.PirBeforeMode, PostingRules.ModeBeforeOn, PostingRules.OnBeforePir, PostingRules.NoRecheck, PostingRules.KickBeforeRequest,
-        AvicRules.ModeBeforeIrr, AvicRules.NoLookAtIrr, AvicRules.NoDoorbell, AvicRules.Erratum1235,
+        PostingRules.PirBeforeMode, PostingRules.ModeBeforeOn, PostingRules.KickBeforeRequest,
+        PostingRules.NoRecheck.On((path, _) => !path.UsesApicv && !path.UsesAvic),
+        AvicRules.ModeBeforeIrr, AvicRules.NoLookAtIrr, AvicRules.NoDoorbell,
     ];
 
     /// <inheritdoc/>

@@ -12,9 +12,11 @@ internal sealed class TargetMigrates : IInterruptRace
     /// <inheritdoc/>
     public IReadOnlyList<WrongRule> WrongRules { get; } =
     [
-        PostingRules.NdstKept, PostingRules.SnKept, PostingRules.NoPirRecheck, PostingRules.PirRecheckedBeforeSn,
-        AvicRules.HostIdKept, AvicRules.DestinationKept, AvicRules.NoIsRun, AvicRules.NoIsRunning, AvicRules.NoIrrIfPreempted, AvicRules.NoLookAtIrr,
-        AvicRules.IsRunningKeptPreempted, AvicRules.GaLogForPreempted, AvicRules.Erratum1235,
+        PostingRules.NdstKept.On(FromHardware), PostingRules.SnKept.On(FromHardware), PostingRules.NoPirRecheck.On(FromHardware),
+        PostingRules.PirRecheckedBeforeSn.On(FromHardware),
+        AvicRules.NoLookAtIrr, AvicRules.NoIrrIfPreempted, AvicRules.Erratum1235,
+        AvicRules.HostIdKept.On(FindsRunning), AvicRules.NoIsRunning.On(FindsRunning), AvicRules.IsRunningKeptPreempted.On(FindsRunning),
+        AvicRules.DestinationKept.On(FromDevice), AvicRules.NoIsRun.On(FromDevice), AvicRules.GaLogForPreempted.On(FromDevice),
     ];
 
     /// <inheritdoc/>
@@ -32,4 +34,10 @@ internal sealed class TargetMigrates : IInterruptRace
             .With(new Happening("the host moves vCPU 0 to CPU 2", () => from.RunQueue.Contains(target), () => stage.System.Migrate(target, to)))
             .Build();
     }
+
+    private static bool FromHardware(IInterruptPath path, InterruptSource sender) => sender != InterruptSource.Software;
+
+    private static bool FromDevice(IInterruptPath path, InterruptSource sender) => sender == InterruptSource.Device;
+
+    private static bool FindsRunning(IInterruptPath path, InterruptSource sender) => sender == InterruptSource.Ipi && path.EnableIpiv;
 }

@@ -83,30 +83,24 @@ internal static class AvicSteps
         return Flow.Next;
     });
 
-    /// <summary>An entry that is not in guest mode leads to the host.</summary>
-    public static Step ChooseIrteMode { get; } = new("IRTE in guest mode? (IOMMU)", Costs.SharedLine, activity =>
+    /// <summary>
+    /// The IOMMU reads the remapping entry and delivers by it: into IRR, or to the host if the entry is not in guest mode. One step, because KVM goes on behind a change of
+    /// the entry only when the IOMMU has finished with the old one (completion wait).
+    /// </summary>
+    public static Step DeliverByIrte { get; } = new("read the IRTE, set IRR (IOMMU)", profile => 2 * profile.InterruptCosts.SharedLine, activity =>
     {
-        if (!activity.Target.Irte.GuestMode)
+        activity.ReadIrte = activity.Target.Irte;
+        if (!activity.ReadIrte.GuestMode)
         {
             activity.System.ArriveAtHost(activity.Target.Cpu.Index, activity.Delivery);
             return Flow.Return;
         }
 
-        return Flow.Next;
-    });
-
-    /// <summary>
-    /// The IOMMU reads IsRun and where to ring. As if behind the write of IRR: KVM waits until a changed entry is in force (completion wait), and with it for those that
-    /// the IOMMU still delivers by the old one.
-    /// </summary>
-    public static Step ReadIsRun { get; } = new("read IsRun (IOMMU)", Costs.SharedLine, activity =>
-    {
-        activity.ReadIrte = activity.Target.Irte;
-        return Flow.Next;
+        return SetIrr.Run(activity);
     });
 
     /// <summary>The IOMMU's doorbell, or its log.</summary>
-    public static Step DoorbellOrLog { get; } = new("doorbell or GA log (IOMMU)", Costs.None, activity =>
+    public static Step DoorbellOrLog { get; } = new("doorbell or GA log (IOMMU)", Costs.SharedLine, activity =>
     {
         AvicIrte entry = activity.ReadIrte;
         if (entry.IsRun)
@@ -154,7 +148,7 @@ internal static class AvicSteps
     public static Program Post { get; } = new("svm_deliver_interrupt", SetIrr, ReadMode, Complete);
 
     /// <summary>A remapping entry in guest mode.</summary>
-    public static Program GuestModeIrte { get; } = new("IRTE in guest mode", ChooseIrteMode, SetIrr, ReadIsRun, DoorbellOrLog);
+    public static Program GuestModeIrte { get; } = new("IRTE in guest mode", DeliverByIrte, DoorbellOrLog);
 
     /// <summary>The vCPU runs on its CPU: in the table (unless IPIs are not to use it) and in the IOMMU.</summary>
     public static void SetRunning(Activity activity, VirtualCpu vcpu)
