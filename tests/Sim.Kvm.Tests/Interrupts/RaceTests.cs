@@ -37,7 +37,7 @@ internal sealed class RaceTests
                 Assert.That(row.Explored.Story, row.Explored.WrongEnds > 0 ? Is.Not.Empty : Is.Empty, name);
             }
         });
-        Assert.That(rows.Select(row => row.Path).Distinct().Count(), Is.GreaterThan(1));
+        Assert.That(rows.Count(row => row.IsCorrect), Is.Positive);
     }
 
     [TestCaseSource(nameof(Races))]
@@ -64,7 +64,7 @@ internal sealed class RaceTests
         ("delivery, in guest", "doorbell", "target-exits", "avic", "no-doorbell"),
         ("delivery, doorbell to a core that left", "VMRUN evaluates IRR", "target-exits", "avic", "no-look-at-irr"),
         ("delivery, order", "IRR before vcpu->mode", "target-exits", "avic", "mode-before-irr"),
-        ("delivery, not in guest", "wake up", "target-halts", "avic", "no-wake-up"),
+        ("delivery, not in guest", "wake up", "target-halts", "avic", "no-avic-wake-up"),
         ("load", "IsRunning=1 in the table", "target-migrates", "avic", "no-is-running"),
         ("load", "host APIC ID in the table", "target-migrates", "avic", "host-id-kept"),
         ("load", "IsRun=1 in the IRTE", "target-migrates", "avic-iommu", "no-is-run"),
@@ -98,7 +98,7 @@ internal sealed class RaceTests
         });
         Assert.That(Create("target-migrates").WrongRules.Concat(Create("target-halts").WrongRules).Select(rule => rule.Name).Except(AvicCells.Select(cell => cell.Rule)), Is.EquivalentTo(new[]
         {
-            "ndst-kept", "sn-kept", "no-pir-recheck", "pir-rechecked-before-sn", "state-behind-check", "on-before-pir", "no-wakeup-vector", "no-repeated-notification",
+            "no-wake-up", "ndst-kept", "sn-kept", "no-pir-recheck", "pir-rechecked-before-sn", "state-behind-check", "on-before-pir", "no-wakeup-vector", "no-repeated-notification",
             "on-tested-before-nv", "off-the-wakeup-list",
         }), "only rules about descriptors and threads are left: AVIC's are all in the table");
     }

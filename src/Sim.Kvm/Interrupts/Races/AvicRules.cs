@@ -111,7 +111,7 @@ internal static class AvicRules
             program.Replaced(AvicSteps.Complete, CompleteWithoutDoorbell).Replaced(AvicSteps.DoorbellOrExit, IgnoreDoorbell).Replaced(AvicSteps.DoorbellOrLog, LogOnly));
 
     public static WrongRule NoWakeUp { get; } = new(
-        "no-wake-up", "a target that is not in its guest is not woken", program => program.Replaced(AvicSteps.Complete, CompleteWithoutWaking));
+        "no-avic-wake-up", "a target that is not in its guest is not woken", program => program.Replaced(AvicSteps.Complete, CompleteWithoutWaking));
 
     public static WrongRule NoRequest { get; } = new(
         "no-request", "a target whose AVIC is off is kicked without KVM_REQ_EVENT", program => program.Replaced(AvicSteps.Complete, CompleteWithoutRequest));
