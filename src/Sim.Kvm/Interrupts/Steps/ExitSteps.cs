@@ -152,7 +152,7 @@ internal static class ExitSteps
         cpu.LastExit = cause;
         vcpu.ImmediateExit = false;
         activity.System.Ledger.Exited(vcpu.Level, cause);
-        activity.Extra += activity.System.Exits?.OnExit(cpu.Index, vcpu.Id, vcpu.Level) ?? 0;
+        activity.Extra += activity.System.Exits?.OnExit(cpu.Index, vcpu.Id, vcpu.Level, cause) ?? 0;
         return Flow.Next;
     });
 }
