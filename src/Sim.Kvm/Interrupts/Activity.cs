@@ -65,6 +65,9 @@ public sealed class Activity
     /// <summary>Cycles that this step cost beyond its own figure.</summary>
     internal int Extra { get; set; }
 
+    /// <summary>It follows a trace, whose own cycles hold what its steps would cost. Ends when L0 decides something that the trace does not tell.</summary>
+    internal bool IsRecorded { get; set; }
+
     /// <summary>True if no program is under way.</summary>
     internal bool IsIdle => _depth == 0;
 
@@ -115,6 +118,7 @@ public sealed class Activity
     internal int Advance()
     {
         Step step = Current;
+        bool isPriced = !IsRecorded;
         Extra = 0;
         WaitUntil = 0;
         Flow flow = step.Run(this);
@@ -128,7 +132,7 @@ public sealed class Activity
             MoveOn();
         }
 
-        int cycles = step.Cycles(System.Spec.Profile) + Extra;
+        int cycles = (isPriced ? step.Cycles(System.Spec.Profile) : 0) + Extra;
         return flow == Flow.Stay ? Math.Max(1, cycles) : cycles;
     }
 

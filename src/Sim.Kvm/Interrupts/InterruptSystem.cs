@@ -36,7 +36,7 @@ internal sealed class InterruptSystem
 {
     private readonly Guest _guest;
 
-    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor, bool loaded = false)
+    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor, bool loaded = false, TraceReplay? trace = null)
     {
         if (!path.Supports(spec.Profile.Vendor))
         {
@@ -50,6 +50,7 @@ internal sealed class InterruptSystem
         UpdateRule = updateRule;
         Behaviour = behaviour;
         Conductor = conductor;
+        Trace = trace;
         Apicv = new ApicvState(spec.Inhibits);
         Ledger = new InterruptLedger(spec.Vcpus);
         Cpus = [.. Enumerable.Range(0, spec.Lanes).Select(index => new PhysicalCpu(this, index))];
@@ -60,6 +61,11 @@ internal sealed class InterruptSystem
         foreach (VirtualCpu vcpu in Vcpus)
         {
             Reset(vcpu);
+            if (trace?.Schedules(vcpu.Id) == true)
+            {
+                continue;
+            }
+
             if (loaded && vcpu.Cpu.Current is null)
             {
                 Place(vcpu);
@@ -80,6 +86,9 @@ internal sealed class InterruptSystem
     public IGuestBehaviour Behaviour { get; }
 
     public IConductor Conductor { get; }
+
+    /// <summary>The trace that vCPUs follow; null if there is none.</summary>
+    public TraceReplay? Trace { get; }
 
     public ApicvState Apicv { get; }
 
@@ -127,7 +136,7 @@ internal sealed class InterruptSystem
         {
             if (cpu.RunQueue.Count == 0)
             {
-                return null;
+                return Trace?.HostOf(cpu);
             }
 
             SchedulerSteps.Choose(cpu);
