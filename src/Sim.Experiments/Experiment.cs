@@ -26,8 +26,14 @@ public sealed class Experiment
         _configuration = configuration;
         _machines = trace => plan =>
         {
-            Machine Make(Action<IssuedInvalidation>? observer) => new(
-                plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes, observer);
+            MachineSpec machine = plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes };
+            if (plan.Delivery is { } delivery)
+            {
+                return Timeline is null ? new DeliveringReplay(machine, plan.Policy, delivery, plan.Variant.Interrupts, trace.Lanes)
+                    : throw new ConfigurationException("A timeline shows the records of the trace at their times, and interrupt paths move them. Leave --timeline or the interrupt path out.");
+            }
+
+            Machine Make(Action<IssuedInvalidation>? observer) => new(machine, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes, observer);
             return Timeline is { } timeline ? new TimelineReplay(Make, configuration, trace.Lanes, timeline) : new MachineReplay(Make(null));
         };
     }
