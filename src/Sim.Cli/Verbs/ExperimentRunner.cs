@@ -71,7 +71,7 @@ internal static class ExperimentRunner
         {
             terminal.Error.Write(run.Safety is null
                 ? $"{run.Run}: not judged: the safety oracle is off (machine.safety), or the replay is as recorded\n"
-                : $"{run.Run}: unsafe: {string.Join(", ", run.Safety.Findings.Select(finding => $"{finding.Kind} {Numbers.Whole(finding.Count)}"))}\n");
+                : $"{run.Run}: unsafe: {SafetyView.Counts(run.Safety)}\n");
             code = CliApplication.CheckFailed;
         }
 
