@@ -57,7 +57,7 @@ internal static class ExperimentRunner
         foreach (RunResult run in set.Runs.Where(run => run.Failure is not null))
         {
             RunFailure failure = run.Failure!;
-            terminal.Error.Write(failure.ExitCode == CliApplication.OwnBug ? CliApplication.BugReport($"policy {run.Policy}: {failure.Message}", invocation.CommandLine) : $"{run.Run}: {failure.Message}\n");
+            terminal.Error.Write(failure.ExitCode == CliApplication.OwnBug ? CliApplication.BugReport($"policy {run.Case}: {failure.Message}", invocation.CommandLine) : $"{run.Run}: {failure.Message}\n");
         }
 
         int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
@@ -88,7 +88,7 @@ internal static class ExperimentRunner
             { Skipped: 0 } => $" after {Numbers.Whole(windows.WarmedUp)} of warm-up",
             _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
         };
-        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; profile {provenance.Profile}; reference {set.Reference.Policy}{(set.Partial ? "; PARTIAL" : "")}";
+        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; profile {provenance.Profile}; reference {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
     }
 
     private static void WriteFiles(ParseResult parse, ExperimentOptions options, RunSet set)

@@ -159,7 +159,7 @@ public sealed class InterruptSimulation : IConductor
     public StatSheet Snapshot()
     {
         StatSheet sheet = new();
-        _system.Ledger.Collect(sheet);
+        _system.Ledger.Collect(sheet, IsDrained);
         sheet.Gauge("irq.time", "cycles", "Simulated time.", Now);
         return sheet;
     }

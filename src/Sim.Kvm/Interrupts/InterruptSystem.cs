@@ -166,7 +166,7 @@ internal sealed class InterruptSystem
         Observe(activity, name);
         if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
         {
-            Ledger.Stolen(cpu.LastExit, cycles);
+            Ledger.Stolen(cpu.LastVictim, cpu.LastExit, cycles);
         }
 
         return cycles;
@@ -232,6 +232,7 @@ internal sealed class InterruptSystem
             vcpu.Mode = VcpuMode.ExitingGuestMode;
             if (vcpu.Cpu != self)
             {
+                Ledger.Kicks++;
                 Send(vcpu.Cpu, HostVectors.Reschedule);
             }
         }
@@ -256,6 +257,34 @@ internal sealed class InterruptSystem
         }
 
         Conductor.Poke(to);
+    }
+
+    /// <summary>
+    /// Every interrupt is somewhere: what the ledger takes to wait in an APIC is a bit of that APIC's IRR or of its descriptor's PIR, and there is no other bit.
+    /// L1's notifications to itself, which the ledger does not count, are left out.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The simulator is wrong.</exception>
+    public void CheckConservation()
+    {
+        foreach (VirtualCpu vcpu in Vcpus)
+        {
+            for (int level = 1; level <= 2; level++)
+            {
+                (VectorSet irr, VectorSet pir) = level == 1 ? (vcpu.Apic.Irr, vcpu.Pid.Pir) : (vcpu.L2Apic.Irr, vcpu.Pid12.Pir);
+                for (int vector = 0; vector < 256; vector++)
+                {
+                    if (!Guest.IsL1Notification(level, vector) && Ledger.IsRequested(vcpu.Id, level, vector) != (irr[vector] || pir[vector]))
+                    {
+                        throw new InvalidOperationException($"Interrupt {vector:x2} of vCPU {vcpu.Id}'s L{level} is {(irr[vector] || pir[vector] ? "" : "not ")}in IRR or PIR, and the ledger takes the opposite.");
+                    }
+                }
+            }
+        }
+
+        if (Ledger.Accepting < 0)
+        {
+            throw new InvalidOperationException($"{-Ledger.Accepting} handlers ran for interrupts that no APIC had accepted.");
+        }
     }
 
     public void Observe(Activity activity, string name) =>

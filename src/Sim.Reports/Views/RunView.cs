@@ -38,7 +38,7 @@ public static class RunView
     {
         List<Table> tables =
         [
-            new($"Summary of {run.Policy}", ["figure", "value", "unit"], [.. Headlines.Select(line => (IReadOnlyList<string>)[line.Name, line.Cell(run.Statistics), line.Unit])]),
+            new($"Summary of {run.Case}", ["figure", "value", "unit"], [.. Headlines.Select(line => (IReadOnlyList<string>)[line.Name, line.Cell(run.Statistics), line.Unit])]),
         ];
         AddCounts(tables, "Cycles by activity", "activity", run.Statistics.PathsUnder("cycles.").Select(path => KeyValuePair.Create(path["cycles.".Length..], run.Statistics.Total(path))));
         AddCounts(tables, "Flush requests", "kind", Figures.FlushRequests(run.Statistics));

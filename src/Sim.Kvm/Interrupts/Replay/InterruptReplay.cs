@@ -141,7 +141,7 @@ public sealed class InterruptReplay
     public StatSheet Snapshot()
     {
         StatSheet sheet = _machine.Snapshot();
-        _simulation.Ledger.Collect(sheet);
+        _simulation.Ledger.Collect(sheet, _simulation.IsDrained);
         return sheet;
     }
 
@@ -149,10 +149,18 @@ public sealed class InterruptReplay
     public StatSheet Occupancy() => _machine.Occupancy();
 
     /// <summary>Checks the conservation laws; throws <see cref="InvalidOperationException"/> with both sides of the one that fails.</summary>
-    public void CheckConservation() => _machine.CheckConservation();
+    public void CheckConservation()
+    {
+        _machine.CheckConservation();
+        _simulation.System.CheckConservation();
+    }
 
     /// <summary>The measured window begins: incidents before it are forgotten.</summary>
-    public void RestartSafety() => _machine.RestartSafety();
+    public void RestartSafety()
+    {
+        _machine.RestartSafety();
+        _simulation.Ledger.ForgetFindings();
+    }
 
     private FailedVmEntry Failed((long Time, int Vcpu, string Check) entry) => new((ulong)entry.Time, _trace.LaneOf(entry.Vcpu)?.Index ?? 0, _trace.NameOf(entry.Vcpu), 0, entry.Check);
 }

@@ -98,7 +98,22 @@ public sealed record InterruptLoad
     /// <summary>The sources, each with a random stream of its own.</summary>
     /// <param name="vcpus">vCPUs that a source without a target goes through in turn: those of the trace.</param>
     /// <param name="lanes">Physical CPUs.</param>
-    public IReadOnlyList<IInterruptSource> MakeSources(int vcpus, int lanes) => [.. Sources.Select((source, index) => Make(source, index, vcpus, lanes))];
+    /// <exception cref="ConfigurationException">A source's interrupts are to be handled on a CPU that there is not, or there is nobody to send an IPI to.</exception>
+    public IReadOnlyList<IInterruptSource> MakeSources(int vcpus, int lanes)
+    {
+        if (Ipis is not null && lanes < 2)
+        {
+            throw new ConfigurationException("IPIs need two vCPUs, and the trace has one. Give it peers (interrupts.peers), or set interrupts.ipis to null.");
+        }
+
+        if (Sources.FirstOrDefault(source => source.HostLane >= lanes) is { } beyond)
+        {
+            throw new ConfigurationException(
+                string.Create(CultureInfo.InvariantCulture, $"A source's host_lane is {beyond.HostLane}, and the physical CPUs are 0 to {lanes - 1}: those of the trace, then those of the peers (interrupts.peers)."));
+        }
+
+        return [.. Sources.Select((source, index) => Make(source, index, vcpus, lanes))];
+    }
 
     private IInterruptSource Make(SourceLoad source, int index, int vcpus, int lanes)
     {

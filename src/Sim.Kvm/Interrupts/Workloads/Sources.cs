@@ -37,7 +37,7 @@ public sealed class PeriodicSource : IInterruptSource
 public sealed class PoissonSource : IInterruptSource
 {
     /// <summary>Gaps are drawn in steps of this fraction of the mean: a Bernoulli trial for each step.</summary>
-    private const int Grain = 64;
+    public const int Grain = 64;
 
     private readonly Delivery _delivery;
     private readonly long _mean;
