@@ -11,5 +11,6 @@ internal static class ValidateVerb
         ValidateFlushesVerb.Create(invocation),
         ValidateFootprintsVerb.Create(invocation),
         ValidateScenariosVerb.Create(invocation),
+        ValidateSeed1Verb.Create(invocation),
     };
 }

@@ -133,7 +133,7 @@ public sealed class Activity
         }
 
         int cycles = (isPriced ? step.Cycles(System.Spec.Profile) : 0) + Extra;
-        return flow == Flow.Stay ? Math.Max(1, cycles) : cycles;
+        return flow == Flow.Stay && isPriced ? Math.Max(1, cycles) : cycles;
     }
 
     private void MoveOn()

@@ -24,7 +24,6 @@ public sealed class InterruptSimulation : IConductor
     private readonly Delivery[] _upcoming;
     private readonly Queue<(Program Program, Delivery Delivery, bool Found)> _errands = [];
     private PhysicalCpu? _paused;
-    private bool _sourcesStopped;
 
     /// <summary>A run at time 0. <paramref name="observer"/>, if given, is told of every step.</summary>
     /// <exception cref="ConfigurationException">The path does not exist on the profile's hardware.</exception>
@@ -145,9 +144,6 @@ public sealed class InterruptSimulation : IConductor
         roused.Guest(2).Spins = false;
         ((IConductor)this).Poke(roused.Cpu);
     }
-
-    /// <summary>Sources send nothing any more.</summary>
-    internal void StopSources() => _sourcesStopped = true;
 
     /// <summary>Somebody on a CPU that is not simulated carries out a program about a delivery, one after the other.</summary>
     internal void RunElsewhere(Program program, in Delivery delivery, bool found = false)
@@ -310,7 +306,7 @@ public sealed class InterruptSimulation : IConductor
 
     private void Fire(int source)
     {
-        if (_sourcesStopped)
+        if (_system.Trace?.IsOver == true)
         {
             return;
         }

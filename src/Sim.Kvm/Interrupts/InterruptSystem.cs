@@ -158,6 +158,11 @@ internal sealed class InterruptSystem
         PhysicalCpu? cpu = activity.Cpu;
         bool inHost = cpu is { InGuest: false };
         int cycles = activity.Advance();
+        if (Trace is { Halt: not LaneHalt.None })
+        {
+            return 0;
+        }
+
         Observe(activity, name);
         if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
         {

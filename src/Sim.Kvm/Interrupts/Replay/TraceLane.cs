@@ -74,13 +74,16 @@ internal sealed class TraceLane
         return IsKnown(Cursor + ChunkCycles) ? Supplied.Accesses : Supplied.Unknown;
     }
 
+    /// <summary>The next record is an access before a time.</summary>
+    public bool HasAccess(ulong before) => Supply.Any && !Supply.IsEvent && Supply.Time < before;
+
     /// <summary>All records before a time are there.</summary>
     public bool IsKnown(ulong time) => IsCut || Supply.IsComplete || Frontier >= time || (Supply.Any && Supply.LastTime >= time);
 
-    /// <summary>Takes the accesses of one chunk; the cursor moves to the last of them.</summary>
-    public AccessRun TakeChunk()
+    /// <summary>Takes accesses before a time, up to the next event; the cursor moves to the last of them. There may be more: <see cref="HasAccess"/>.</summary>
+    public AccessRun TakeAccesses(ulong before)
     {
-        AccessRun run = Supply.TakeAccesses(Cursor + ChunkCycles);
+        AccessRun run = Supply.TakeAccesses(before);
         Cursor = Math.Max(Cursor, run.Block.Time[run.FirstAccess + run.Count - 1]);
         return run;
     }

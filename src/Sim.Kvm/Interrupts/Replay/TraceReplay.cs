@@ -71,6 +71,9 @@ internal sealed class TraceReplay
 
     public IReadOnlyList<TraceLane> Lanes => _lanes;
 
+    /// <summary>No guest has work any more.</summary>
+    public bool IsOver => Array.TrueForAll(_lanes, lane => lane.Supply is { IsComplete: true, Any: false });
+
     /// <summary>Why the CPU whose step was just tried stops.</summary>
     public LaneHalt Halt { get; private set; }
 
@@ -111,7 +114,7 @@ internal sealed class TraceReplay
             return null;
         }
 
-        Activity host = _hosts[cpu.Index] ??= new Activity(Simulation.System, null, cpu);
+        Activity host = _hosts[cpu.Index] ??= new Activity(Simulation.System, null, cpu) { IsRecorded = true };
         if (host.IsIdle)
         {
             host.Begin(RecordedSteps.Host);
@@ -261,9 +264,14 @@ internal sealed class TraceReplay
     private long Translate(TraceLane lane)
     {
         ulong from = lane.Cursor;
-        AccessRun run = lane.TakeChunk();
+        ulong before = from + TraceLane.ChunkCycles;
         _acting = lane.Index;
-        _machine.Replay(run.Block, run.FirstRecord, run.Count);
+        while (lane.HasAccess(before))
+        {
+            AccessRun run = lane.TakeAccesses(before);
+            _machine.Replay(run.Block, run.FirstRecord, run.Count);
+        }
+
         return (long)(lane.Cursor - from) + TakeStall(lane.Index);
     }
 
