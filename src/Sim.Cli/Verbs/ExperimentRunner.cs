@@ -120,6 +120,6 @@ internal static class ExperimentRunner
         Session session = set.Session;
         terminal.Error.Write(string.Create(
             CultureInfo.InvariantCulture,
-            $"{set.Runs.Count} {(set.Runs[0].Parameters.Count > 0 ? "runs" : set.Runs.Count == 1 ? "policy" : "policies")} in {session.ElapsedSeconds:0.00} s, {session.RecordsPerSecond / 1e6:0.0} M records/s, {session.Jobs} {(session.Jobs == 1 ? "job" : "jobs")}\n"));
+            $"{set.Runs.Count} {(set.Runs[0].Parameters.Count > 0 || set.Runs[0].InterruptPath is not null ? set.Runs.Count == 1 ? "run" : "runs" : set.Runs.Count == 1 ? "policy" : "policies")} in {session.ElapsedSeconds:0.00} s, {session.RecordsPerSecond / 1e6:0.0} M records/s, {session.Jobs} {(session.Jobs == 1 ? "job" : "jobs")}\n"));
     }
 }
