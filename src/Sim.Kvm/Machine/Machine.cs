@@ -126,10 +126,46 @@ public sealed class Machine
             else
             {
                 _oracle?.At(block.FirstRecord + (ulong)(access + e), block.Events[e].Time, block.Lane);
-                Handle(lane, block.Events[e]);
+                Follow(lane, block.Events[e]);
                 e++;
             }
         }
+    }
+
+    /// <summary>
+    /// Something that the trace does not tell: an interrupt's VM-exit, the entry behind it, a nested transition. It counts as what it is, but not as a record of the trace; nothing happens on a
+    /// lane whose L2 failed to begin.
+    /// </summary>
+    internal void Happen(int lane, in TraceEvent e)
+    {
+        if (!_lanes[lane].Refused)
+        {
+            Handle(_lanes[lane], e);
+        }
+    }
+
+    /// <summary>Accesses that the trace does not tell, by whoever runs on the lane.</summary>
+    internal void Touch(int lane, TraceBlock accesses) => _lanes[lane].Translate(accesses, 0, accesses.AccessCount);
+
+    /// <summary>Level that runs on a lane.</summary>
+    internal int LevelOn(int lane) => _lanes[lane].Level;
+
+    /// <summary>Cycles of a lane that neither the trace nor an exit's own cost holds: translation, invalidations, exits that only this machine takes.</summary>
+    internal long StallCycles(int lane) => _lanes[lane].StallCycles;
+
+    /// <summary>Cycles of transitions and of L0's software on a lane.</summary>
+    internal long SwitchCycles(int lane) => _lanes[lane].SwitchCycles;
+
+    /// <summary>The L2 that was to begin on a lane did not: records are skipped until the nested VM-exit that would have ended it.</summary>
+    internal bool IsRefused(int lane) => _lanes[lane].Refused;
+
+    /// <summary>An entry to L2 that the trace tells, and that was carried out, failed after all, for a reason that only interrupts know.</summary>
+    internal void Refuse(int lane) => _lanes[lane].Refused = true;
+
+    /// <summary>Told of each other lane whose guest a remote TLB flush makes exit, and prices that exit; null: nobody is.</summary>
+    internal Action<int>? RemoteKick
+    {
+        set => _switches.RemoteKick = value;
     }
 
     /// <summary>What the safety oracle saw since the beginning, or since <see cref="RestartSafety"/>; null if it does not watch.</summary>
@@ -205,7 +241,7 @@ public sealed class Machine
         }
     }
 
-    private void Handle(Lane lane, in TraceEvent e)
+    private void Follow(Lane lane, in TraceEvent e)
     {
         lane.Count(e.Kind, 1, e.Time, e.Time);
         if (lane.Refused)
@@ -216,6 +252,11 @@ public sealed class Machine
             return;
         }
 
+        Handle(lane, e);
+    }
+
+    private void Handle(Lane lane, in TraceEvent e)
+    {
         switch (e.Kind)
         {
             case RecordKind.VmEnter when e.Transition == TransitionKind.L1ToL2:
