@@ -10,6 +10,7 @@ internal static class ValidateVerb
     {
         ValidateFlushesVerb.Create(invocation),
         ValidateFootprintsVerb.Create(invocation),
+        ValidateInterruptsVerb.Create(invocation),
         ValidateScenariosVerb.Create(invocation),
     };
 }
