@@ -11,6 +11,8 @@ namespace Sim.Experiments;
 /// Inferred, since no record says it:
 /// <list type="bullet">
 /// <item>When L0 posts an IPI, and when it writes vcpu->mode: fixed distances from the exit and to the entry (<see cref="PostingTicks"/>, <see cref="GuestModeTicks"/>).</item>
+/// <item>When an APIC timer expires: at the deadline that was written, by the offset of the guest's TSC that most expiries show. L2's, which L1 emulates with vmcs12's preemption timer, comes
+/// before interrupts in L0's order of nested events.</item>
 /// <item>A hypercall KVM_HC_SEND_IPI of L1 behind an ICR write of its L2 is posted_intr_nv, to the vCPU that runs the target.</item>
 /// <item>RVI and SVI of the first VM-entry behind a nested entry are what L1 wrote into vmcs12.</item>
 /// </list>
@@ -18,7 +20,7 @@ namespace Sim.Experiments;
 internal sealed class CapturedInterrupts
 {
     /// <summary>From the exit of an ICR write or hypercall to the write of PIR, in instructions of Linux 6.12.</summary>
-    private const ulong PostingTicks = 2_500;
+    private const ulong PostingTicks = 2_850;
 
     /// <summary>From the write of vcpu->mode to the VM-entry, in instructions of Linux 6.12.</summary>
     private const ulong GuestModeTicks = 1_900;
@@ -27,6 +29,8 @@ internal sealed class CapturedInterrupts
     private const uint WindowExit = 7;
     private const uint Hlt = 12;
     private const uint Vmcall = 18;
+    private const uint Vmlaunch = 20;
+    private const uint Vmresume = 24;
     private const uint MsrWrite = 32;
     private const uint EoiInduced = 45;
     private const uint PreemptionTimer = 52;
@@ -62,34 +66,50 @@ internal sealed class CapturedInterrupts
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
     public static Findings Read(Func<HwLogReader> open, Action<CapturedWindow> take)
     {
+        (IReadOnlyList<VmcsLink> links, TscOffsets offsets) = Learn(open);
+        CapturedInterrupts captured = new(links, offsets, take);
         HwRecord record = default;
+        using HwLogReader reader = open();
+        while (reader.Read(ref record))
+        {
+            captured.Take(record);
+        }
+
+        captured.EndWindow();
+        return reader.Findings;
+    }
+
+    /// <summary>The first pass: which VMCS is whose vmcs02, and the guests' clocks.</summary>
+    private static (IReadOnlyList<VmcsLink> Links, TscOffsets Offsets) Learn(Func<HwLogReader> open)
+    {
         LevelTracker levels = new();
         TscOffsets offsets = new();
-        using (HwLogReader reader = open())
+        SortedDictionary<int, HwRecord> exits = [];
+        HwRecord record = default;
+        using HwLogReader reader = open();
+        while (reader.Read(ref record))
         {
-            while (reader.Read(ref record))
+            LevelChange change = levels.Observe(record);
+            if (change == LevelChange.NestedExit && exits.TryGetValue(record.Cpu, out HwRecord exit) && exit[HwOperand.Reason] == ExternalInterrupt)
             {
-                levels.Observe(record);
-                if (record.Type == HwType.Vmexit && record[HwOperand.Reason] == MsrWrite && record[HwOperand.Rcx] == TscDeadline && levels.LevelOf(record, 0) == 1)
+                // L0 emulates vmcs12's preemption timer with one of its own.
+                offsets.RanOut(exit[HwOperand.Vmcs], exit.Ticks);
+            }
+            else if (record.Type == HwType.Vmexit)
+            {
+                exits[record.Cpu] = record;
+                if (record[HwOperand.Reason] == MsrWrite && record[HwOperand.Rcx] == TscDeadline)
                 {
                     offsets.Armed(record[HwOperand.Vmcs], WrittenBy(record));
                 }
-                else if (record.Type == HwType.Vmexit && record[HwOperand.Reason] == PreemptionTimer)
+                else if (record[HwOperand.Reason] == PreemptionTimer)
                 {
                     offsets.RanOut(levels.Vmcs01(record.Cpu), record.Ticks);
                 }
             }
         }
 
-        CapturedInterrupts captured = new(levels.Links, offsets, take);
-        using HwLogReader second = open();
-        while (second.Read(ref record))
-        {
-            captured.Take(record);
-        }
-
-        captured.EndWindow();
-        return second.Findings;
+        return (levels.Links, offsets);
     }
 
     private static ulong WrittenBy(in HwRecord record) => (record[HwOperand.Rdx] << 32) | (uint)record[HwOperand.Rax];
@@ -184,14 +204,18 @@ internal sealed class CapturedInterrupts
             case EoiInduced:
                 Note(lane, InterruptEventKind.EoiExit, level, (int)(record[HwOperand.Qualification] & 0xFF));
                 break;
-            case PreemptionTimer when vcpu.Timer.Expire(_now, byPreemptionTimer: true):
+            case PreemptionTimer when !(level == 2 && vcpu.IsDue2(_now)) && vcpu.Timer.Expire(_now, byPreemptionTimer: true):
                 AddTimer(lane, vcpu, _now);
                 break;
             case MsrWrite:
                 WriteMsr(lane, vcpu, record, level);
                 break;
             case Vmcall when level == 1 && record[HwOperand.Rax] == SendIpiHypercall:
+                PostToL2(vcpu);
                 Hypercall(lane, vcpu);
+                break;
+            case Vmlaunch or Vmresume:
+                PostToL2(vcpu);
                 break;
             default:
                 break;
@@ -212,13 +236,12 @@ internal sealed class CapturedInterrupts
             Destination destination = ((value >> 18) & 3) switch { 0 => Destination.Id, 1 => Destination.Self, 2 => Destination.All, _ => Destination.Others };
             if (level == 2)
             {
-                vcpu.L2Icr = (value & 0xFF, record[HwOperand.Rdx]);
-                lane.Sending = NewMoment(lane, vcpu, MomentKind.PostToL2, 1, (int)(value & 0xFF), InterruptSource.Ipi, destination, record[HwOperand.Rdx]);
-                AddMoment(lane.Sending);
-                lane.Sending = null;
+                vcpu.L2Icr = NewMoment(lane, vcpu, MomentKind.PostToL2, 1, (int)(value & 0xFF), InterruptSource.Ipi, destination, record[HwOperand.Rdx]);
+                vcpu.IsPosting = true;
             }
             else
             {
+                PostToL2(vcpu);
                 lane.Sending = NewMoment(lane, vcpu, MomentKind.Send, 1, (int)(value & 0xFF), InterruptSource.Ipi, destination, record[HwOperand.Rdx]);
             }
         }
@@ -226,6 +249,11 @@ internal sealed class CapturedInterrupts
         {
             vcpu.IsBootProcessor2 = (value & BootProcessor) != 0;
             NameL2(vcpu);
+        }
+        else if (level == 2 && msr == TscDeadline && _offsets.Of(record[HwOperand.Vmcs]) is var offset and > 0)
+        {
+            vcpu.Timer2 = new ApicTimer { TscOffset = offset };
+            vcpu.Timer2.Write(msr, value, _now);
         }
         else if (level == 1 && ApicTimer.IsRegister(msr))
         {
@@ -247,7 +275,18 @@ internal sealed class CapturedInterrupts
         }
 
         vcpu.L2Icr = null;
-        lane.Sending = NewMoment(lane, vcpu, MomentKind.Send, 1, InterruptSpec.PostedIntrNv, InterruptSource.Ipi, Destination.RunsL2, icr.Id);
+        lane.Sending = NewMoment(lane, vcpu, MomentKind.Send, 1, InterruptSpec.PostedIntrNv, InterruptSource.Ipi, Destination.RunsL2, icr.DestinationId);
+    }
+
+    // L1 has written its descriptor by the time it notifies, or enters L2 again.
+    private void PostToL2(Vcpu vcpu)
+    {
+        if (vcpu.IsPosting)
+        {
+            vcpu.IsPosting = false;
+            vcpu.L2Icr!.Time = _now;
+            AddMoment(vcpu.L2Icr);
+        }
     }
 
     private void Switch(Lane lane, Vcpu vcpu, LevelChange change)
@@ -261,7 +300,12 @@ internal sealed class CapturedInterrupts
         {
             vcpu.LeftL2 = true;
             vcpu.NestedEntry = null;
-            Add(lane, vcpu, MomentKind.NestedExit, 1, -1, lane.ExitReason is ExternalInterrupt or WindowExit or PreemptionTimer);
+            bool byTimer2 = vcpu.IsDue2(_now) && lane.ExitReason is ExternalInterrupt or PreemptionTimer;
+            Add(lane, vcpu, MomentKind.NestedExit, 1, -1, !byTimer2 && lane.ExitReason is ExternalInterrupt or WindowExit or PreemptionTimer);
+            if (byTimer2)
+            {
+                vcpu.Timer2!.Expire(_now, byPreemptionTimer: false);
+            }
         }
     }
 
@@ -359,7 +403,7 @@ internal sealed class CapturedInterrupts
 
     private void EndWindow()
     {
-        Window.Moments.Sort((a, b) => a.Time != b.Time ? a.Time.CompareTo(b.Time) : a.Order.CompareTo(b.Order));
+        Window.Sort();
         foreach (IGrouping<ulong, Vcpu> machine in _vcpus.Values.Where(vcpu => vcpu.WasEntered).GroupBy(vcpu => vcpu.Eptp).OrderBy(group => group.Key))
         {
             Window.Machines.Add([.. machine.OrderBy(vcpu => vcpu.Vpid).Select(vcpu => vcpu.Vmcs01)]);
@@ -469,6 +513,9 @@ internal sealed class CapturedInterrupts
 
         public ApicTimer Timer { get; } = timer;
 
+        /// <summary>L2's timer, which L1 emulates by vmcs12's preemption timer.</summary>
+        public ApicTimer? Timer2 { get; set; }
+
         public ulong Eptp { get; private set; }
 
         public ulong Vpid { get; private set; }
@@ -486,10 +533,15 @@ internal sealed class CapturedInterrupts
 
         public InterruptMoment? NestedEntry { get; set; }
 
-        /// <summary>Vector and destination of an ICR write of L2 that L1 emulates.</summary>
-        public (ulong Vector, ulong Id)? L2Icr { get; set; }
+        /// <summary>An ICR write of L2 that L1 emulates.</summary>
+        public InterruptMoment? L2Icr { get; set; }
+
+        /// <summary>L1 is yet to post it.</summary>
+        public bool IsPosting { get; set; }
 
         public bool? IsBootProcessor2 { get; set; }
+
+        public bool IsDue2(ulong now) => Timer2?.Due <= now;
 
         public void Learn(in HwRecord record, int level)
         {

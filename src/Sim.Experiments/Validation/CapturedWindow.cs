@@ -106,8 +106,8 @@ internal sealed class CapturedWindow(ulong number, ulong start)
     /// <summary>Tick at which the capture, not the window, begins.</summary>
     public ulong Start { get; } = start;
 
-    /// <summary>Inputs, by time.</summary>
-    public List<InterruptMoment> Moments { get; } = [];
+    /// <summary>Inputs; by time once <see cref="Sort"/> was called.</summary>
+    public List<InterruptMoment> Moments { get; private set; } = [];
 
     /// <summary>What L0 and the processor did.</summary>
     public List<PlacedInterrupt> Recorded { get; } = [];
@@ -123,4 +123,7 @@ internal sealed class CapturedWindow(ulong number, ulong start)
 
     /// <summary>Interrupts whose vector or target the capture does not tell.</summary>
     public long Untold { get; set; }
+
+    /// <summary>Orders the inputs by time; those of one record stay in their order.</summary>
+    public void Sort() => Moments = [.. Moments.OrderBy(moment => moment.Time).ThenBy(moment => moment.Order)];
 }

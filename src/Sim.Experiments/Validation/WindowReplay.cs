@@ -10,6 +10,7 @@ internal sealed class WindowReplay
     private readonly SortedDictionary<ulong, (RecordedSchedule Machine, int Vcpu)> _vcpus = [];
     private readonly SortedDictionary<ulong, ulong> _runsL2 = [];
     private readonly List<PlacedInterrupt> _predicted = [];
+    private readonly SortedSet<ulong> _notified = [];
     private ulong _now;
 
     private WindowReplay(CapturedWindow window, InterruptSpec spec, IInterruptPath path)
@@ -48,6 +49,13 @@ internal sealed class WindowReplay
 
     private void Take(InterruptMoment moment, RecordedSchedule machine, int vcpu)
     {
+        // Virtual-interrupt delivery comes before physical interrupts (SDM vol. 3, 31.2.2 and 27.2).
+        bool meets = _notified.Remove(moment.Vmcs01);
+        if (meets && moment.Kind != MomentKind.Deliver)
+        {
+            machine.TakeNotifications(vcpu);
+        }
+
         switch (moment.Kind)
         {
             case MomentKind.Exit:
@@ -80,6 +88,11 @@ internal sealed class WindowReplay
                 if (machine.Deliver(vcpu) != moment.Vector)
                 {
                     machine.SetDelivered(vcpu, (byte)moment.Vector);
+                }
+
+                if (meets)
+                {
+                    machine.TakeNotifications(vcpu);
                 }
 
                 break;
@@ -122,7 +135,7 @@ internal sealed class WindowReplay
 
         if (hasNotifications)
         {
-            machine.TakeNotifications(vcpu);
+            _notified.Add(moment.Vmcs01);
         }
     }
 

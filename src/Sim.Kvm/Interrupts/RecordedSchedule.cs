@@ -189,14 +189,17 @@ public sealed class RecordedSchedule : IConductor
         VirtualCpu leaving = _system.Vcpus[vcpu];
         if (mayBeInterrupt && leaving.GuestMode)
         {
-            AdvanceTo(leaving, EntrySteps.EnterGuestMode);
+            AdvanceTo(leaving, EntrySteps.VmEntry, whileInL2: true);
         }
 
         if (!leaving.GuestMode)
         {
+            AdvanceTo(leaving, EntrySteps.EnterGuestMode);
             return false;
         }
 
+        leaving.Mode = VcpuMode.OutsideGuestMode;
+        leaving.Cpu.InterruptsEnabled = true;
         leaving.Thread.Abandon();
         leaving.Thread.Begin(_system.Path.Entry);
         leaving.Thread.Begin(NestedSteps.NestedExit);
@@ -450,14 +453,14 @@ public sealed class RecordedSchedule : IConductor
         return runs;
     }
 
-    /// <summary>Advances a vCPU's thread up to a step, to its end, or until it sleeps.</summary>
-    private void AdvanceTo(VirtualCpu vcpu, Step? step)
+    /// <summary>Advances a vCPU's thread up to a step, to its end, or until it sleeps or, if so asked, leaves L2.</summary>
+    private void AdvanceTo(VirtualCpu vcpu, Step? step, bool whileInL2 = false)
     {
         PhysicalCpu? before = _actor;
         _actor = vcpu.Cpu;
         for (int steps = 0; steps < LongestHandling && !vcpu.Thread.IsIdle && vcpu.Thread.Current != step; steps++)
         {
-            if (vcpu.State == VcpuThreadState.Asleep && vcpu.Cpu.Current != vcpu)
+            if ((vcpu.State == VcpuThreadState.Asleep && vcpu.Cpu.Current != vcpu) || (whileInL2 && !vcpu.GuestMode))
             {
                 break;
             }

@@ -1,6 +1,6 @@
 namespace Sim.Workloads.Hardware;
 
-/// <summary>The local APIC timer that L0 emulates for one vCPU of L1, as its register writes in a capture tell it. Times are ticks of L0's TSC.</summary>
+/// <summary>The local APIC timer that a hypervisor emulates for one vCPU, as its register writes in a capture tell it. Times are ticks of L0's TSC.</summary>
 public sealed class ApicTimer
 {
     private const uint X2ApicLvtTimer = 0x832;

@@ -1,54 +1,54 @@
 namespace Sim.Workloads.Hardware;
 
 /// <summary>
-/// Learns how much L0's TSC is ahead of each vCPU's: TSC deadlines are written in the guest's time. The timer runs out at a fixed distance from its deadline, save where L0
-/// was busy then (later) or used the preemption timer for something else (earlier).
+/// Learns how much L0's TSC is ahead of that of each guest, named by its VMCS: TSC deadlines are written in the guest's time. The timer runs out at a fixed distance from its
+/// deadline, save where L0 was busy then (later) or used the preemption timer for something else (earlier).
 /// </summary>
 public sealed class TscOffsets
 {
     private const int BucketShift = 8;
     private const int Share = 10;
 
-    private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
+    private readonly SortedDictionary<ulong, Guest> _guests = [];
 
-    /// <summary>A vCPU writes its deadline; 0 disarms.</summary>
-    public void Armed(ulong vmcs01, ulong deadline) => VcpuOf(vmcs01).Deadline = deadline == 0 ? null : deadline;
+    /// <summary>The guest writes its deadline; 0 disarms.</summary>
+    public void Armed(ulong vmcs, ulong deadline) => GuestOf(vmcs).Deadline = deadline == 0 ? null : deadline;
 
-    /// <summary>The preemption timer ran out while the vCPU was in a guest.</summary>
-    public void RanOut(ulong vmcs01, ulong now)
+    /// <summary>Its timer ran out, it seems.</summary>
+    public void RanOut(ulong vmcs, ulong now)
     {
-        Vcpu vcpu = VcpuOf(vmcs01);
-        if (vcpu.Deadline is { } deadline)
+        Guest guest = GuestOf(vmcs);
+        if (guest.Deadline is { } deadline)
         {
             ulong bucket = unchecked(now - deadline) >> BucketShift;
-            vcpu.Distances[bucket] = vcpu.Distances.GetValueOrDefault(bucket) + 1;
+            guest.Distances[bucket] = guest.Distances.GetValueOrDefault(bucket) + 1;
         }
     }
 
-    /// <summary>The offset: the least distance that is not rare; 0 if no timer ever ran out.</summary>
-    public ulong Of(ulong vmcs01)
+    /// <summary>The offset: the least distance that is not rare, less the timer's own granularity; 0 if no timer ever ran out.</summary>
+    public ulong Of(ulong vmcs)
     {
-        if (!_vcpus.TryGetValue(vmcs01, out Vcpu? vcpu) || vcpu.Distances.Count == 0)
+        if (!_guests.TryGetValue(vmcs, out Guest? guest) || guest.Distances.Count == 0)
         {
             return 0;
         }
 
-        int most = vcpu.Distances.Values.Max();
-        return vcpu.Distances.First(distance => distance.Value * Share >= most).Key << BucketShift;
+        int most = guest.Distances.Values.Max();
+        return (guest.Distances.First(distance => distance.Value * Share >= most).Key - 1) << BucketShift;
     }
 
-    private Vcpu VcpuOf(ulong vmcs01)
+    private Guest GuestOf(ulong vmcs)
     {
-        if (!_vcpus.TryGetValue(vmcs01, out Vcpu? vcpu))
+        if (!_guests.TryGetValue(vmcs, out Guest? guest))
         {
-            vcpu = new Vcpu();
-            _vcpus.Add(vmcs01, vcpu);
+            guest = new Guest();
+            _guests.Add(vmcs, guest);
         }
 
-        return vcpu;
+        return guest;
     }
 
-    private sealed class Vcpu
+    private sealed class Guest
     {
         public ulong? Deadline { get; set; }
 
