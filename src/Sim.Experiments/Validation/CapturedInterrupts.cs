@@ -19,8 +19,11 @@ namespace Sim.Experiments;
 /// </remarks>
 internal sealed class CapturedInterrupts
 {
-    /// <summary>From the exit of an ICR write or hypercall to the write of PIR, in instructions of Linux 6.12.</summary>
+    /// <summary>From the exit of an ICR write to the write of PIR, in instructions of Linux 6.12.</summary>
     private const ulong PostingTicks = 2_850;
+
+    /// <summary>The same from the exit of a hypercall.</summary>
+    private const ulong HypercallTicks = 2_590;
 
     /// <summary>From the write of vcpu->mode to the VM-entry, in instructions of Linux 6.12.</summary>
     private const ulong GuestModeTicks = 1_900;
@@ -323,9 +326,10 @@ internal sealed class CapturedInterrupts
         byte svi = (byte)record[HwOperand.Svi];
         vcpu.Learn(record, level);
         Window.UsesPostedInterrupts |= level == 1 && (record[HwOperand.PinControls] & ProcessPosted) != 0;
-        if (vcpu.NestedEntry is { } nested && level == 2)
+        bool isFromVmcs12 = vcpu.NestedEntry is not null && level == 2;
+        if (isFromVmcs12)
         {
-            (nested.Rvi, nested.Svi) = (rvi, svi);
+            (vcpu.NestedEntry!.Rvi, vcpu.NestedEntry.Svi) = (rvi, svi);
             vcpu.NestedEntry = null;
         }
 
@@ -342,9 +346,9 @@ internal sealed class CapturedInterrupts
         AddMoment(new InterruptMoment
         {
             Kind = MomentKind.Entry, Time = _now, Order = _order, Lane = lane.Number, Vmcs01 = vcpu.Vmcs01, Level = level, Rvi = rvi, Svi = svi, Flag = !vcpu.WasEntered,
-            Descriptor = level == 2 ? vcpu.Descriptor2 : 0,
+            Descriptor = level == 2 ? vcpu.Descriptor2 : 0, IsFromVmcs12 = isFromVmcs12,
         });
-        NoteEntry(lane, vcpu, level, rvi, svi, record[HwOperand.IntrInfo]);
+        NoteEntry(lane, vcpu, level, isFromVmcs12 ? (byte)0 : rvi, svi, record[HwOperand.IntrInfo]);
         vcpu.WasEntered = true;
         vcpu.HaltedSince = null;
         lane.Entries++;
@@ -354,7 +358,7 @@ internal sealed class CapturedInterrupts
     {
         if (lane.Sending is { } sending)
         {
-            sending.Time = Math.Min(lane.ExitTime + PostingTicks, _now);
+            sending.Time = Math.Min(lane.ExitTime + (lane.ExitReason == Vmcall ? HypercallTicks : PostingTicks), _now);
             AddMoment(sending);
             lane.Sending = null;
         }

@@ -81,6 +81,9 @@ internal sealed class InterruptMoment
     /// <summary>Exit: HLT. NestedExit: the exit is none that L1 intercepts by itself.</summary>
     public bool Flag { get; init; }
 
+    /// <summary>Entry: the first one behind a nested entry, whose status comes from vmcs12.</summary>
+    public bool IsFromVmcs12 { get; init; }
+
     /// <summary>L1's descriptor of the L2 vCPU.</summary>
     public ulong Descriptor { get; init; }
 

@@ -141,7 +141,7 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
         return KindName(e.Kind) + level + vector;
     }
 
-    private static string KindName(InterruptEventKind kind) => kind switch
+    internal static string KindName(InterruptEventKind kind) => kind switch
     {
         InterruptEventKind.NotificationSent => "notification sent",
         InterruptEventKind.NotificationProcessed => "notification processed",

@@ -122,7 +122,7 @@ internal sealed class WindowReplay
         }
 
         EnteredStatus predicted = machine.Enter(vcpu, out bool hasNotifications);
-        if (predicted.Rvi != 0)
+        if (predicted.Rvi != 0 && !moment.IsFromVmcs12)
         {
             Predict(new InterruptEvent(InterruptEventKind.RequestedAtEntry, moment.Lane, vcpu, predicted.Level, predicted.Rvi));
         }
