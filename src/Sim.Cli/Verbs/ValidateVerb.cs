@@ -12,5 +12,6 @@ internal static class ValidateVerb
         ValidateFootprintsVerb.Create(invocation),
         ValidateInterruptsVerb.Create(invocation),
         ValidateScenariosVerb.Create(invocation),
+        ValidateSeed1Verb.Create(invocation),
     };
 }
