@@ -5,6 +5,9 @@ namespace Sim.Kvm.Interrupts;
 /// <summary>Nested transitions and events as far as interrupts go (kvm-semantics.md 4.5, 5.4).</summary>
 internal static class NestedSteps
 {
+    /// <summary>The step of an acknowledged nested VM-exit that says which vector.</summary>
+    public const string AcknowledgeName = "acknowledge for L1";
+
     private const VmControls Vmcs12Controls = VmControls.TprShadow | VmControls.VirtualInterruptDelivery | VmControls.PostedInterrupts
         | VmControls.ApicRegisterVirtualization | VmControls.VirtualizeX2ApicMode | VmControls.VirtualizeApicAccesses;
 
@@ -33,7 +36,7 @@ internal static class NestedSteps
     });
 
     /// <summary>The nested VM-exit for an external interrupt whose vector L1 is to be told: L0 acknowledges it in L1's APIC.</summary>
-    private static readonly Step Acknowledge = new("acknowledge for L1", profile => profile.InterruptCosts.KvmInjection, activity =>
+    private static readonly Step Acknowledge = new(AcknowledgeName, profile => profile.InterruptCosts.KvmInjection, activity =>
     {
         VirtualCpu vcpu = activity.Vcpu!;
         int vector = vcpu.Apic.Deliverable;
