@@ -48,6 +48,9 @@ internal sealed class SafetyOracle
     /// <summary>What was found since the beginning, or since <see cref="Restart"/>.</summary>
     public SafetyReport Report() => _log.Report();
 
+    /// <summary>Wrong uses and permitted uses of old translations in that time.</summary>
+    public (long Incidents, long Permitted) Counts => (_log.Incidents, _log.Permitted);
+
     /// <summary>Forgets what was found, not what may be found: the measured window begins.</summary>
     public void Restart() => _log.Clear();
 
