@@ -133,7 +133,10 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory
             best = Through(now.At(address) >> 12, !now.ReadOnly, isCurrent: true);
         }
 
-        foreach (Linear entry in best == 0 ? [] : _byTag.GetValueOrDefault(TagOf((long)address < 0), []))
+        // A global entry may be used whatever CR4.PGE is now.
+        LinearTag own = new(Vpid, Pcid, false, UsesEpt && !amd, Ep4ta);
+        IEnumerable<Linear> entries = _byTag.GetValueOrDefault(own, []).Concat((long)address < 0 ? _byTag.GetValueOrDefault(own with { Pcid = 0, Global = true }, []) : []);
+        foreach (Linear entry in best == 0 ? [] : entries)
         {
             foreach (MapHistory.Version version in history.Since(entry.Tables, address >> 12, entry.SinceFor(address >> 12)))
             {

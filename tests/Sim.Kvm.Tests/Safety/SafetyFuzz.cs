@@ -11,7 +11,9 @@ namespace Sim.Kvm.Tests.Safety;
 /// each access with <see cref="NaiveVirtualTlb"/>'s.
 /// </summary>
 /// <remarks>
-/// L1 keeps one rule of the SDM's: before it gives a vpid12 (an ASID) to another L2 whose translations have the same tag, it flushes it (INVVPID, TLB_CONTROL).
+/// L1 keeps two rules, without which its L2s would go wrong on any CPU. Before it gives a vpid12 (an ASID) to another L2 whose translations have the same tag, it flushes it (INVVPID, TLB_CONTROL).
+/// And, where L0 has no EPT, so that this is a precondition (docs/safety.md): before it runs an L2 again under a vpid12 after the L2 loaded CR3 or flushed under another one, it flushes it, for that
+/// instruction did not.
 /// </remarks>
 internal sealed class SafetyFuzz
 {
@@ -25,6 +27,8 @@ internal sealed class SafetyFuzz
     private readonly MapHistory _history = new();
     private readonly NaiveVirtualTlb[] _vcpus;
     private readonly Dictionary<(int Vcpu, uint Id12, ulong Ep4ta), ulong> _userOf = [];
+    private readonly HashSet<(int Vcpu, ulong L2, uint Id12)> _used = [];
+    private readonly HashSet<(int Vcpu, ulong L2, uint Id12)> _owed = [];
     private readonly int[] _lane = [0, 1];
     private readonly TraceBlock _block = new();
     private Rng _rng;
@@ -43,7 +47,13 @@ internal sealed class SafetyFuzz
         _ept = ept;
         bool vpid = tags != "no vpid";
         _offersVpid = vpid && policy.Rules(amd ? Vendor.Amd : Vendor.Intel).OffersVpid;
-        CpuProfile profile = (amd ? Profiles.TextbookAmd : Profiles.Textbook) with { AddressSpaceIds = tags == "no vpid02" ? 3 + (_offersVpid ? policy.L2Tags(2) : 0) : 64 };
+        CpuProfile profile = amd ? Profiles.TextbookAmd : Profiles.Textbook;
+        profile = profile with
+        {
+            AddressSpaceIds = tags == "no vpid02" ? 3 + (_offersVpid ? policy.L2Tags(2) : 0) : 64,
+            // Four pages need few sets: each invalidation goes through all of them.
+            SecondLevel = [profile.SecondLevel[0] with { Sets = 8, Ways = 32 }],
+        };
         _machine = new Machine(new MachineSpec { Profile = profile, L0Ept = ept, L0Vpid = vpid, Attribution = false, Vpid02Pool = 2 }, policy, ReplayKind.ByPolicy, 2);
         _vcpus = [.. Enumerable.Range(0, 2).Select(_ => new NaiveVirtualTlb(_machine.Spaces, amd, _history))];
         _rng = new Rng(seed);
@@ -104,15 +114,18 @@ internal sealed class SafetyFuzz
             case FuzzAction.ToggleCr4 when operation.Bit != Cr4Bits.Pcide || vcpu.Now.Pcid == 0:
                 Send(operation.Vcpu, TraceEvent.SetCr4(0, LevelOf(vcpu), vcpu.Now.Cr4 ^ operation.Bit));
                 vcpu.MovToCr4(vcpu.Now.Cr4 ^ operation.Bit);
+                Flushed(operation.Vcpu, vcpu);
                 break;
             case FuzzAction.Invlpg:
                 Send(operation.Vcpu, TraceEvent.Invlpg(0, LevelOf(vcpu), operation.Address));
                 vcpu.Invlpg(operation.Address);
+                Flushed(operation.Vcpu, vcpu);
                 break;
             case FuzzAction.Invpcid:
                 ushort pcid = (vcpu.Now.Cr4 & Cr4Bits.Pcide) != 0 ? operation.Pcid : (ushort)0;
                 Send(operation.Vcpu, TraceEvent.Invpcid(0, LevelOf(vcpu), operation.Type, pcid, operation.Address));
                 vcpu.Invpcid(operation.Type, pcid, operation.Address);
+                Flushed(operation.Vcpu, vcpu);
                 break;
             case FuzzAction.Invvpid when !vcpu.L2 && _offersVpid:
                 Emulated(operation.Vcpu, TraceEvent.Invvpid(0, 1, operation.Type, (ushort)operation.Id12, operation.Address));
@@ -156,7 +169,7 @@ internal sealed class SafetyFuzz
         ushort v = (ushort)operation.Vcpu;
         (bool v12, ulong eptp12) = (_amd || (_offersVpid && operation.V12), _ept ? operation.Eptp12 : 0);
         TlbControl control = operation.TlbControl;
-        if (v12 && IsOthers(operation, eptp12))
+        if (v12 && (IsOthers(operation, eptp12) | Owes(operation)))
         {
             if (_amd)
             {
@@ -191,6 +204,31 @@ internal sealed class SafetyFuzz
         bool isOthers = _userOf.TryGetValue(tag, out ulong user) && user != l2;
         _userOf[tag] = l2;
         return isOthers;
+    }
+
+    /// <summary>True if the L2 loaded CR3 or flushed under another VPID since it ran under this one.</summary>
+    private bool Owes(in FuzzOperation operation)
+    {
+        (int, ulong, uint) name = (operation.Vcpu, operation.Vmcs12, operation.Id12);
+        _used.Add(name);
+        return _owed.Remove(name);
+    }
+
+    /// <summary>Who runs executed an instruction that flushes: if it is an L2, not under the VPIDs that it ran under before.</summary>
+    private void Flushed(int v, NaiveVirtualTlb vcpu)
+    {
+        if (!vcpu.L2 || _ept)
+        {
+            return;
+        }
+
+        foreach ((int Vcpu, ulong L2, uint Id12) name in _used)
+        {
+            if (name.Vcpu == v && name.L2 == vcpu.Vmcs12 && !(vcpu.V12 && name.Id12 == vcpu.Id12))
+            {
+                _owed.Add(name);
+            }
+        }
     }
 
     /// <summary>The table and address that a change is about; false if there is no such table or address yet.</summary>
@@ -232,6 +270,7 @@ internal sealed class SafetyFuzz
         (ushort pcid, bool noFlush) = (pcide ? operation.Pcid : (ushort)0, pcide && operation.Flag);
         Send(operation.Vcpu, TraceEvent.SetCr3(0, LevelOf(vcpu), operation.Root, pcid, noFlush));
         vcpu.MovToCr3(operation.Root, pcid, noFlush);
+        Flushed(operation.Vcpu, vcpu);
     }
 
     private void SwapLanes()
