@@ -63,15 +63,15 @@ internal readonly record struct FuzzOperation(FuzzAction Action, int Vcpu)
         ulong bits = rng.Next();
         FuzzOperation operation = new(ActionOf(Take(ref bits, 80), amd), Take(ref bits, 2))
         {
-            Address = addresses[Take(ref bits, addresses.Length)],
+            Address = addresses[Rarely(ref bits, addresses.Length)],
             Table = Take(ref bits, ept ? 6 : 5) switch { 0 => MapTable.L1, 1 or 2 => MapTable.L2, 3 or 4 => MapTable.Tdp01, _ => MapTable.Tdp12 },
             Kind = (MapChangeKind)Take(ref bits, 5),
-            Root = (ulong)Take(ref bits, 2) << 12,
+            Root = (ulong)Rarely(ref bits, 2) << 12,
             Pcid = (ushort)Take(ref bits, 3),
             Flag = Take(ref bits, 2) != 0,
             Vmcs12 = (ulong)(Take(ref bits, 2) + 5) << 12,
             V12 = amd || Take(ref bits, 3) != 0,
-            Id12 = (uint)Take(ref bits, 4) + 1,
+            Id12 = (uint)Rarely(ref bits, 4) + 1,
             Eptp12 = Take(ref bits, 3) switch { 0 => 0, var eptp => (ulong)(eptp + 0x6F) << 12 },
             Type = (byte)Take(ref bits, 4),
             Bit = Take(ref bits, pcids ? 3 : 2) switch { 0 => Cr4Bits.Pge, 1 => Cr4Bits.Smep, _ => Cr4Bits.Pcide },
@@ -112,6 +112,9 @@ internal readonly record struct FuzzOperation(FuzzAction Action, int Vcpu)
         < 56 => FuzzAction.Write,
         _ => FuzzAction.Read,
     };
+
+    /// <summary>0 to bound - 1, half the time 0: operations about one thing meet more often.</summary>
+    private static int Rarely(ref ulong bits, int bound) => Take(ref bits, 2) == 0 ? 0 : Take(ref bits, bound);
 
     private static int Take(ref ulong bits, int bound)
     {

@@ -8,6 +8,7 @@ internal sealed class MapHistory
     public const long Never = long.MaxValue;
 
     private readonly Dictionary<(PageTable Tables, ulong Page), List<Version>> _versions = [];
+    private readonly Dictionary<PageTable, long> _changed = [];
 
     /// <summary>Events so far.</summary>
     public long Now { get; set; }
@@ -31,6 +32,7 @@ internal sealed class MapHistory
             }
 
             versions[^1].End = Now;
+            _changed[tables.Owner(address)] = Now;
         }
 
         if (isMapped)
@@ -38,6 +40,9 @@ internal sealed class MapHistory
             versions.Add(new Version(frame, writable));
         }
     }
+
+    /// <summary>When a page of the tables stopped to map what it had mapped; 0 if none did.</summary>
+    public long ChangedAt(PageTable tables) => _changed.GetValueOrDefault(tables);
 
     /// <summary>What a page mapped to after an event; what it maps to now is among them.</summary>
     public IEnumerable<Version> Since(PageTable tables, ulong page, long since)

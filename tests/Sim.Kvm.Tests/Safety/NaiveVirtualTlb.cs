@@ -66,6 +66,15 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory
         Transition();
     }
 
+    /// <summary>
+    /// True unless the guest emptied its TLB of something of these tables, and changed them after, while it was elsewhere: an operating system that keeps count of its changes flushes then.
+    /// </summary>
+    public bool IsUpToDate(ulong root, ushort pcid)
+    {
+        PageTable tables = L2 ? TablesOfL2(root) : spaces.L1Tables(root);
+        return IsUpToDate(TagOf(false) with { Pcid = pcid }, tables.Owner(0)) && IsUpToDate(TagOf(true) is { Global: true } global ? global : TagOf(true) with { Pcid = pcid }, tables.Owner(ulong.MaxValue));
+    }
+
     public void MovToCr3(ulong root, ushort pcid, bool noFlush)
     {
         (Now.Root, Now.Pcid) = (root, pcid);
@@ -179,6 +188,9 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory
         return new LinearTag(Vpid, global ? (ushort)0 : Pcid, global, UsesEpt && !amd, Ep4ta);
     }
 
+    private bool IsUpToDate(LinearTag tag, PageTable tables) =>
+        _byTag.GetValueOrDefault(tag, []).Find(each => each.Tables == tables) is { } entry && entry.DroppedAt >= history.ChangedAt(tables);
+
     private void Hold(LinearTag tag, PageTable tables)
     {
         if (!_byTag.TryGetValue(tag, out List<Linear>? entries))
@@ -204,7 +216,7 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory
         {
             if (which(entry))
             {
-                entry.Drop(address >> 12);
+                entry.Drop(address >> 12, history.Now);
             }
         }
     }
@@ -250,6 +262,9 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory
 
         public PageTable Tables => tables;
 
+        /// <summary>When it lost something first since it was in use; Never if it did not.</summary>
+        public long DroppedAt { get; private set; } = MapHistory.Never;
+
         /// <summary>Since when it may cache a page: Never if it may not.</summary>
         public long SinceFor(ulong page) => _dropped.Contains(page) ? MapHistory.Never : Math.Max(_since, _pageSince.GetValueOrDefault(page));
 
@@ -262,10 +277,12 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory
             }
 
             _dropped.Clear();
+            DroppedAt = MapHistory.Never;
         }
 
-        public void Drop(ulong? page)
+        public void Drop(ulong? page, long now)
         {
+            DroppedAt = Math.Min(DroppedAt, now);
             if (page is { } one)
             {
                 _dropped.Add(one);

@@ -11,9 +11,9 @@ namespace Sim.Kvm.Tests.Safety;
 /// each access with <see cref="NaiveVirtualTlb"/>'s.
 /// </summary>
 /// <remarks>
-/// L1 keeps two rules, without which its L2s would go wrong on any CPU. Before it gives a vpid12 (an ASID) to another L2 whose translations have the same tag, it flushes it (INVVPID, TLB_CONTROL).
-/// And, where L0 has no EPT, so that this is a precondition (docs/safety.md): before it runs an L2 again under a vpid12 after the L2 loaded CR3 or flushed under another one, it flushes it, for that
-/// instruction did not.
+/// L1 keeps one rule without which its L2s would go wrong on any CPU: before it gives a vpid12 (an ASID) to another L2 whose translations have the same tag, it flushes it (INVVPID, TLB_CONTROL).
+/// Where L0 has no EPT, guests keep two more, the preconditions of docs/safety.md. Before L1 runs an L2 again under a vpid12 after the L2 loaded CR3 or flushed under another one, it flushes it, for
+/// that instruction did not. And nobody loads CR3 without a flush for tables that changed after the PCID was emptied of them, or that never ran under it.
 /// </remarks>
 internal sealed class SafetyFuzz
 {
@@ -267,7 +267,7 @@ internal sealed class SafetyFuzz
     private void MovToCr3(NaiveVirtualTlb vcpu, in FuzzOperation operation)
     {
         bool pcide = (vcpu.Now.Cr4 & Cr4Bits.Pcide) != 0;
-        (ushort pcid, bool noFlush) = (pcide ? operation.Pcid : (ushort)0, pcide && operation.Flag);
+        (ushort pcid, bool noFlush) = (pcide ? operation.Pcid : (ushort)0, pcide && operation.Flag && (_ept || vcpu.IsUpToDate(operation.Root, operation.Pcid)));
         Send(operation.Vcpu, TraceEvent.SetCr3(0, LevelOf(vcpu), operation.Root, pcid, noFlush));
         vcpu.MovToCr3(operation.Root, pcid, noFlush);
         Flushed(operation.Vcpu, vcpu);
