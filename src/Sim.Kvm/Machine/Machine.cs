@@ -171,6 +171,9 @@ public sealed class Machine
     /// <summary>What the safety oracle saw since the beginning, or since <see cref="RestartSafety"/>; null if it does not watch.</summary>
     public SafetyReport? Safety => _oracle?.Report();
 
+    /// <summary>For tests: wrong uses and permitted uses of old translations so far, without a report.</summary>
+    internal (long Incidents, long Permitted) SafetyCounts => _oracle!.Counts;
+
     /// <summary>The measured window begins: what the oracle saw before it is forgotten, what it knows of tables and virtual TLBs is not.</summary>
     public void RestartSafety() => _oracle?.Restart();
 
