@@ -30,17 +30,27 @@ public sealed partial class CliTests
     [TestCase("interrupts --help", "help-interrupts.txt")]
     [TestCase("report --help", "help-report.txt")]
     [TestCase("trace --help", "help-trace.txt")]
+    [TestCase("validate seed-1 --help", "help-validate-seed-1.txt")]
     [TestCase("trace cut --help", "help-trace-cut.txt")]
     [TestCase("trace events --help", "help-trace-events.txt")]
     [TestCase("trace lift --help", "help-trace-lift.txt")]
+    [TestCase("validate seed-1", "seed-1.txt")]
     [TestCase("config show --profile zen-4", "config-show-zen-4.txt")]
     [TestCase("config show --profile skylake-sp", "config-show-skylake-sp.txt")]
-    public void Help_and_resolved_profiles_are_the_golden_text(string command, string golden)
+    public void Help_resolved_profiles_and_the_table_of_seed_1_are_the_golden_text(string command, string golden)
     {
         (int code, string output, string error) = Run(command.Split(' '));
 
         Assert.That((code, error), Is.EqualTo((0, "")));
         Golden.Check(golden, output.Replace("testhost", "nestsim", StringComparison.Ordinal));
+    }
+
+    [Test]
+    public void The_page_on_seed_1_shows_what_the_command_prints()
+    {
+        string page = File.ReadAllText(RepositoryFolder.Of("docs", "seed-1.md"));
+        int start = page.IndexOf("```\nL0 EPT off", StringComparison.Ordinal) + 4;
+        Assert.That(Run("validate", "seed-1").Output, Does.Contain("\n" + page[start..page.IndexOf("```", start, StringComparison.Ordinal)]));
     }
 
     [TestCase("comapre t.nst", "Unknown command 'comapre'. Did you mean compare, ")]
@@ -363,6 +373,22 @@ public sealed partial class CliTests
         (code, _, error) = Run("validate", "scenarios", file);
         Assert.That((code, error), Is.EqualTo((3, $"{file}: line 8: expected what L1 does, found 'entres'. Did you mean enters, exits, sets?\n")));
         Assert.That(Run("validate", "scenarios", Path.Combine(_folder, "no.scenario")).Code, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Validate_seed_1_writes_its_scenarios_and_they_tell_what_its_rows_tell()
+    {
+        string csv = Path.Combine(_folder, "rows.csv");
+        string json = Path.Combine(_folder, "rows.json");
+        Assert.That(Run("validate", "seed-1", "--policies", "kvm-5.14", "--csv", csv, "--json", json, "--scenarios", Path.Combine(_folder, "scenarios")).Code, Is.Zero);
+        Assert.That(Directory.GetFiles(Path.Combine(_folder, "scenarios")), Has.Length.EqualTo(64));
+        Assert.That(File.ReadAllLines(csv), Has.Length.EqualTo(65));
+        Assert.That(File.ReadAllText(json), Does.StartWith("{\n  \"schema\": \"nestsim-seed-1\","));
+        string scenario = Path.Combine(_folder, "scenarios", "seed-1-no-ept-no-ept12-vpid-changed-nested-entry-edit.scenario");
+        Assert.That(Run("compare", scenario, "--policies", "kvm-5.14", "--require-safe").Code, Is.EqualTo(1));
+        Assert.That(Run("compare", scenario, "--policies", "kvm-5.16", "--require-safe").Code, Is.Zero);
+        Assert.That(Run("validate", "seed-1", "--profile", "zen-4").Code, Is.EqualTo(2));
+        Assert.That(Run("validate", "seed-1", "--policies", "kvm-5.41").Error, Does.Contain("Unknown policy 'kvm-5.41'"));
     }
 
     [Test]

@@ -12,5 +12,6 @@ internal static class ValidateVerb
         ValidateFootprintsVerb.Create(invocation),
         ValidateMutantsVerb.Create(invocation),
         ValidateScenariosVerb.Create(invocation),
+        ValidateSeed1Verb.Create(invocation),
     };
 }

@@ -148,13 +148,7 @@ public static class BaselineJson
         writer.WriteNumber("skipped_records", subject.SkippedRecords);
         writer.WriteNumber("warm_up_records", subject.WarmUpRecords);
         writer.WriteNumber("measured_records", subject.MeasuredRecords);
-        writer.WriteString("configuration_hash", subject.ConfigurationHash);
-        writer.WritePropertyName("configuration");
-        using (JsonDocument configuration = JsonDocument.Parse(subject.Configuration))
-        {
-            configuration.WriteTo(writer);
-        }
-
+        JsonLines.WriteConfiguration(writer, subject.ConfigurationHash, subject.Configuration);
         writer.WriteEndObject();
     }
 

@@ -2,55 +2,33 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Sim.Core;
 using Sim.Core.Stats;
-using Sim.Core.Traces;
 using Sim.Kvm;
 using Sim.Workloads.Scenarios;
 
 namespace Sim.Experiments;
 
-/// <summary>A scenario replayed under one policy: what happened in each part, and whether that is what was expected.</summary>
+/// <summary>Holds the expectations of a scenario against its replay under one policy.</summary>
 internal sealed partial class ScenarioRun
 {
     private readonly Scenario _scenario;
-    private readonly List<Part> _parts = [];
+    private readonly ScenarioReplay _replay;
 
     public ScenarioRun(Scenario scenario, RunConfiguration configuration, string policy)
     {
         _scenario = scenario;
-        List<IssuedInvalidation> issued = [];
-        Machine machine = new(configuration.Machine with { Safety = true }, Components.Policy(policy, configuration.Machine.Profile.Vendor), ReplayKind.ByPolicy, scenario.Header.Lanes, issued.Add);
-        StatSheet before = machine.Snapshot();
-        foreach (ScenarioPart part in scenario.Parts)
-        {
-            issued.Clear();
-            int failed = machine.FailedVmEntries.Count;
-            foreach (TraceBlock block in part.Blocks)
-            {
-                machine.Replay(block, 0, block.RecordCount);
-            }
-
-            StatSheet after = machine.Snapshot();
-            _parts.Add(new Part(
-                [.. issued.Select(each => (Name: machine.NameOf(each.Invalidation), each.Transition)).Where(flush => flush.Name is not null).Select(flush => new Flush(Symbolic(flush.Name!), flush.Transition))],
-                [.. machine.FailedVmEntries.Skip(failed).Select(entry => entry.Check)],
-                after.Since(before)));
-            before = after;
-        }
-
-        machine.CheckConservation();
-        Safety = machine.Safety!;
+        _replay = new ScenarioReplay(scenario, configuration.Machine, Components.Policy(policy, configuration.Machine.Profile.Vendor));
     }
 
     /// <summary>What the safety oracle saw.</summary>
-    public SafetyReport Safety { get; }
+    public SafetyReport Safety => _replay.Parts[^1].Safety;
 
     /// <summary>Whether an expectation of a part holds, and what was found.</summary>
     public (bool Holds, string Found) Judge(int part, Expectation expectation) => expectation switch
     {
         SafetyExpectation safety => Judge(safety),
-        FlushExpectation flushes => Judge(flushes, _parts[part].Flushes),
-        EntryExpectation entry => Judge(entry, _parts[part].FailedEntries),
-        CountExpectation count => Judge(count, _parts[part].Statistics),
+        FlushExpectation flushes => Judge(flushes, _replay.Parts[part].Flushes),
+        EntryExpectation entry => Judge(entry, _replay.Parts[part].FailedEntries),
+        CountExpectation count => Judge(count, _replay.Parts[part].Statistics),
         _ => throw new InvalidOperationException($"No judgement for {expectation.GetType().Name}."),
     };
 
@@ -63,13 +41,13 @@ internal sealed partial class ScenarioRun
         return (holds, holds || incidents.Count == 0 ? found : $"{found}: {string.Join("; ", incidents[0].Story)}");
     }
 
-    private (bool, string) Judge(FlushExpectation expected, IReadOnlyList<Flush> flushes)
+    private (bool, string) Judge(FlushExpectation expected, IReadOnlyList<SymbolicFlush> flushes)
     {
-        List<Flush> left = [.. flushes];
+        List<SymbolicFlush> left = [.. flushes];
         bool holds = true;
         foreach (ExpectedFlush item in expected.Flushes.OrderBy(item => item.Transition is null))
         {
-            string name = Symbolic(item.Name);
+            string name = _replay.Symbolic(item.Name);
             for (int i = 0; i < item.Count; i++)
             {
                 int at = left.FindIndex(flush => flush.Name == name && (item.Transition is null || flush.Transition == item.Transition));
@@ -108,22 +86,10 @@ internal sealed partial class ScenarioRun
         return (count == expected.Count, count.ToString(CultureInfo.InvariantCulture));
     }
 
-    private static string Tell(IReadOnlyList<Flush> flushes) => flushes.Count == 0
+    private static string Tell(IReadOnlyList<SymbolicFlush> flushes) => flushes.Count == 0
         ? "nothing"
         : string.Join(", ", flushes.GroupBy(flush => flush).Select(group => $"{group.Key.Name}{(group.Count() == 1 ? "" : $" x{group.Count()}")} at {group.Key.Transition}"));
 
-    /// <summary>The name of an invalidation with the scenario's names for addresses.</summary>
-    private string Symbolic(string name) => HexNumber().Replace(name, hex => _scenario.Symbols.GetValueOrDefault(hex.Value, hex.Value));
-
     [GeneratedRegex(@"lane\[\d+\]")]
     private static partial Regex LaneNumber();
-
-    [GeneratedRegex("0x[0-9a-f]+")]
-    private static partial Regex HexNumber();
-
-    /// <summary>An invalidation by its symbolic name, and where it was decided.</summary>
-    private sealed record Flush(string Name, string Transition);
-
-    /// <summary>What happened in one part.</summary>
-    private sealed record Part(IReadOnlyList<Flush> Flushes, IReadOnlyList<string> FailedEntries, StatSheet Statistics);
 }

@@ -44,7 +44,7 @@ internal sealed class NestedVmx
     {
         vmcs12 = new Vmcs12(e.C, Offered((VmControls)e.F), (uint)e.D, InveptSingle.Ep4taOf(e.E));
         lane.HypervisorCycles += _spec.Profile.Costs.KvmNestedEntry;
-        string? fault = !Amd ? VmEntryChecks.Vmx(vmcs12.Controls, vmcs12.Vpid, e.E) : vmcs12.UsesVpid ? VmEntryChecks.Svm(vmcs12.Vpid) : null;
+        string? fault = !Amd ? NotOffered((VmControls)e.F) ?? VmEntryChecks.Vmx(vmcs12.Controls, vmcs12.Vpid, e.E) : vmcs12.UsesVpid ? VmEntryChecks.Svm(vmcs12.Vpid) : null;
         if (fault is not null)
         {
             string check = Amd ? $"vmcb12: {fault}: VMRUN fails with exit code -1" : $"vmcs12: {fault}: VM-instruction error {VmEntryChecks.InvalidControlFields}, invalid control field";
@@ -266,6 +266,8 @@ internal sealed class NestedVmx
         2 => new InvvpidAll(),
         _ => new InvvpidSingleRetainGlobals(vpid12),
     };
+
+    private string? NotOffered(VmControls controls) => _spec.RefusesControlsNotOffered ? VmEntryChecks.Offered(controls, Offered(controls)) : null;
 
     /// <summary>Controls that this L0 offers to L1; a trace recorded on another one may name more.</summary>
     private VmControls Offered(VmControls controls)

@@ -77,6 +77,17 @@ public static class VmEntryChecks
     }
 
     /// <summary>
+    /// The controls that L0 offers by its capability MSRs (IA32_VMX_PROCBASED_CTLS2; SDM vol. 3, appendix "VMX Capability Reporting Facility"): KVM offers EPT and VPID only if it uses
+    /// them itself.
+    /// </summary>
+    /// <param name="controls">Controls of vmcs12.</param>
+    /// <param name="offered">Those of them that L0 offers.</param>
+    public static string? Offered(VmControls controls, VmControls offered) =>
+        Has(controls & ~offered, VmControls.EnableEpt) ? "EPT is enabled and L0 does not offer it"
+        : Has(controls & ~offered, VmControls.EnableVpid) ? "VPID is enabled and L0 does not offer it"
+        : null;
+
+    /// <summary>
     /// The format of an EPTP (SDM vol. 3, "Extended-Page-Table Pointer"): memory type UC or WB, 4 or 5 levels, bits 11:7 and those above the widest physical address 0.
     /// Bits 11:0 all zero is no EPTP of any processor; a trace says so when it knows the table and not the format, and then only the address is checked.
     /// </summary>

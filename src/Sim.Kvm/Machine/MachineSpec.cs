@@ -48,6 +48,12 @@ public sealed record MachineSpec
     /// <summary>The trace tells L0's remote flushes itself (<see cref="Core.Traces.TraceHeader.RecordsRemoteFlushes"/>), so a changed EPT01 (NPT01) implies none.</summary>
     public bool RemoteFlushesRecorded { get; init; }
 
+    /// <summary>
+    /// A nested VM-entry with a control that this L0 does not offer (EPT without EPT in L0, VPID without VPID) fails. False: L1 is taken to have left the control off, so that a
+    /// trace may be replayed on another L0 than its own.
+    /// </summary>
+    public bool RefusesControlsNotOffered { get; init; }
+
     /// <summary>Real VPIDs a <c>vpid02-per-vpid12</c> policy may use for L2.</summary>
     public int Vpid02Pool { get; init; } = 8;
 

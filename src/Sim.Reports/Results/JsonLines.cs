@@ -38,6 +38,32 @@ public static class JsonLines
         writer.WriteRawValue(buffer.WrittenSpan, skipInputValidation: true);
     }
 
+    /// <summary>Which build of the simulator wrote the file, as member <c>tool</c>.</summary>
+    public static void WriteTool(Utf8JsonWriter writer, ToolVersion tool)
+    {
+        writer.WriteStartObject("tool");
+        writer.WriteString("version", tool.Version);
+        writer.WriteString("commit", tool.Commit);
+        if (tool.Dirty is { } dirty)
+        {
+            writer.WriteBoolean("dirty", dirty);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    /// <summary>A resolved configuration, as members <c>configuration_hash</c> and <c>configuration</c>.</summary>
+    /// <param name="writer">Writes into the object that gets the members.</param>
+    /// <param name="hash">SHA-256 of the canonical JSON.</param>
+    /// <param name="configuration">The canonical JSON.</param>
+    public static void WriteConfiguration(Utf8JsonWriter writer, string hash, string configuration)
+    {
+        writer.WriteString("configuration_hash", hash);
+        writer.WritePropertyName("configuration");
+        using JsonDocument document = JsonDocument.Parse(configuration);
+        document.WriteTo(writer);
+    }
+
     /// <summary>An element as text without white space.</summary>
     public static string Compact(JsonElement element)
     {

@@ -33,24 +33,10 @@ internal static class RunSetJsonWriter
     private static void WriteProvenance(Utf8JsonWriter writer, Provenance provenance)
     {
         writer.WriteStartObject("provenance");
-        writer.WriteStartObject("tool");
-        writer.WriteString("version", provenance.Tool.Version);
-        writer.WriteString("commit", provenance.Tool.Commit);
-        if (provenance.Tool.Dirty is { } dirty)
-        {
-            writer.WriteBoolean("dirty", dirty);
-        }
-
-        writer.WriteEndObject();
+        JsonLines.WriteTool(writer, provenance.Tool);
         writer.WriteString("profile", provenance.Profile);
         writer.WriteString("reference", provenance.Reference);
-        writer.WriteString("configuration_hash", provenance.ConfigurationHash);
-        writer.WritePropertyName("configuration");
-        using (JsonDocument configuration = JsonDocument.Parse(provenance.Configuration))
-        {
-            configuration.WriteTo(writer);
-        }
-
+        JsonLines.WriteConfiguration(writer, provenance.ConfigurationHash, provenance.Configuration);
         WriteMap(writer, "configuration_origins", provenance.Origins);
         writer.WriteStartObject("trace");
         writer.WriteString("name", provenance.Trace.Name);

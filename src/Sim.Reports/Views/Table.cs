@@ -1,11 +1,14 @@
 namespace Sim.Reports.Views;
 
-/// <summary>A small table: the first column holds names, all others numbers.</summary>
+/// <summary>A small table: the first column (or more, see <see cref="TextColumns"/>) holds names, all others numbers.</summary>
 /// <param name="Title">What it shows.</param>
 /// <param name="Headers">One for each column.</param>
 /// <param name="Rows">As many cells as there are headers.</param>
 public sealed record Table(string Title, IReadOnlyList<string> Headers, IReadOnlyList<IReadOnlyList<string>> Rows)
 {
+    /// <summary>How many columns, from the first on, hold text and begin at their left edge.</summary>
+    public int TextColumns { get; init; } = 1;
+
     /// <summary>Width of each column in characters.</summary>
     public IReadOnlyList<int> Widths => [.. Headers.Select((header, column) => Math.Max(header.Length, Rows.Select(row => row[column].Length).DefaultIfEmpty().Max()))];
 
@@ -33,7 +36,7 @@ public sealed record Table(string Title, IReadOnlyList<string> Headers, IReadOnl
             pieces.Add(new Table(
                 pieces.Count == 0 ? Title : $"{Title} (continued)",
                 [.. columns.Select(column => Headers[column])],
-                [.. Rows.Select(row => (IReadOnlyList<string>)[.. columns.Select(column => row[column])])]));
+                [.. Rows.Select(row => (IReadOnlyList<string>)[.. columns.Select(column => row[column])])]) { TextColumns = columns.Count(column => column < TextColumns) });
         }
 
         return pieces;

@@ -16,12 +16,13 @@ public static class TableWriter
 {
     private const int PlainGap = 2;
     private const int BoxGap = 3;
+    private const int BoxEdge = 1;
 
     /// <summary>Writes the tables with an empty line between them; wide ones are split. Text that would act on a terminal is shown as its code.</summary>
     public static void Write(TextWriter output, IEnumerable<Table> tables, TableStyle style)
     {
         bool first = true;
-        foreach (Table table in tables.Select(Inert).SelectMany(table => table.Split(style.Width, style.Rich ? BoxGap : PlainGap)))
+        foreach (Table table in tables.Select(Inert).SelectMany(table => style.Rich ? table.Split(style.Width - BoxEdge, BoxGap) : table.Split(style.Width, PlainGap)))
         {
             if (!first)
             {
@@ -40,25 +41,29 @@ public static class TableWriter
         }
     }
 
-    private static Table Inert(Table table) => new(
-        InertText.OneLine(table.Title), [.. table.Headers.Select(InertText.OneLine)], [.. table.Rows.Select(row => (IReadOnlyList<string>)[.. row.Select(InertText.OneLine)])]);
+    private static Table Inert(Table table) => table with
+    {
+        Title = InertText.OneLine(table.Title),
+        Headers = [.. table.Headers.Select(InertText.OneLine)],
+        Rows = [.. table.Rows.Select(row => (IReadOnlyList<string>)[.. row.Select(InertText.OneLine)])],
+    };
 
     private static void WritePlain(TextWriter output, Table table)
     {
         IReadOnlyList<int> widths = table.Widths;
         output.Write(table.Title + "\n");
-        WriteLine(output, table.Headers, widths);
-        WriteLine(output, [.. widths.Select(width => new string('-', width))], widths);
+        WriteLine(table.Headers);
+        WriteLine([.. widths.Select(width => new string('-', width))]);
         foreach (IReadOnlyList<string> row in table.Rows)
         {
-            WriteLine(output, row, widths);
+            WriteLine(row);
         }
-    }
 
-    private static void WriteLine(TextWriter output, IReadOnlyList<string> cells, IReadOnlyList<int> widths)
-    {
-        string line = string.Concat(cells.Select((cell, column) => column == 0 ? cell.PadRight(widths[0]) : new string(' ', PlainGap) + cell.PadLeft(widths[column])));
-        output.Write(line.TrimEnd() + "\n");
+        void WriteLine(IReadOnlyList<string> cells)
+        {
+            string line = string.Join(new string(' ', PlainGap), cells.Select((cell, column) => column < table.TextColumns ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column])));
+            output.Write(line.TrimEnd() + "\n");
+        }
     }
 
     private static void WriteBox(TextWriter output, Table table, int width)
@@ -69,7 +74,7 @@ public static class TableWriter
         for (int column = 0; column < table.Headers.Count; column++)
         {
             TableColumn made = new TableColumn(new Text(table.Headers[column])).NoWrap();
-            box.AddColumn(column == 0 ? made : made.RightAligned());
+            box.AddColumn(column < table.TextColumns ? made : made.RightAligned());
         }
 
         foreach (IReadOnlyList<string> row in table.Rows)

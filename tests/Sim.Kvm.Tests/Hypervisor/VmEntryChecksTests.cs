@@ -48,6 +48,14 @@ public sealed class VmEntryChecksTests
     public void Only_an_enabled_VPID_of_zero_fails(VmControls controls, uint vpid, bool passes) =>
         Assert.That(VmEntryChecks.Vmx(controls, vpid, 0), passes ? Is.Null : Is.EqualTo("VPID is enabled and the VPID is 0"));
 
+    [TestCase(EnableEpt | EnableVpid, EnableEpt | EnableVpid, null)]
+    [TestCase(TprShadow, EnableEpt | EnableVpid, null)]
+    [TestCase(None, None, null)]
+    [TestCase(EnableEpt | EnableVpid, EnableVpid, "EPT is enabled and L0 does not offer it")]
+    [TestCase(EnableEpt | EnableVpid, EnableEpt, "VPID is enabled and L0 does not offer it")]
+    [TestCase(EnableEpt, None, "EPT is enabled and L0 does not offer it")]
+    public void A_control_that_L0_does_not_offer_fails(VmControls controls, VmControls offered, string? check) => Assert.That(VmEntryChecks.Offered(controls, offered), Is.EqualTo(check));
+
     // Memory type (bits 2:0), walk length minus one (5:3), accessed/dirty (6), reserved (11:7), address (51:12).
     [TestCase(0x1Eul, null)]
     [TestCase(0x5Eul, null)]

@@ -117,7 +117,7 @@ internal static class EntrySteps
 
         cpu.InGuest = true;
         vcpu.NestedRunPending = false;
-        vcpu.EvaluateIrr = true;
+        vcpu.LookAtIrr();
         if (vcpu.ImmediateExit)
         {
             vcpu.Requests |= VcpuRequests.Event;

@@ -99,14 +99,14 @@ internal static class NestedSteps
     });
 
     /// <summary>pi_pending and the request of vmx_deliver_nested_posted_interrupt.</summary>
-    private static readonly Step SetPiPending = new("set pi_pending", Costs.SharedLine, activity =>
+    public static Step SetPiPending { get; } = new("set pi_pending", Costs.SharedLine, activity =>
     {
         activity.Target.PiPending = true;
         activity.System.Request(activity.Target, VcpuRequests.Event);
         return Flow.Next;
     });
 
-    private static readonly Step NotifyNested = new("notify with 0xf0 or wake", Costs.SharedLine, activity =>
+    public static Step NotifyNested { get; } = new("notify with 0xf0 or wake", Costs.SharedLine, activity =>
     {
         VirtualCpu target = activity.Target;
         if (!activity.Found)
@@ -181,6 +181,7 @@ internal static class NestedSteps
         vcpu.GuestMode = false;
         vcpu.NestedRunPending = false;
         vcpu.InL2PerL1 = false;
+        vcpu.Guest(1).InterruptsEnabled = true;
         vcpu.L2Failed = true;
         vcpu.Mode = VcpuMode.OutsideGuestMode;
         vcpu.Cpu.InterruptsEnabled = true;
