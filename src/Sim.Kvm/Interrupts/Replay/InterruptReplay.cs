@@ -50,7 +50,7 @@ public sealed class InterruptReplay
         }
 
         _machine = new Machine(machine, policy, replay, lanes, observer);
-        _trace = new TraceReplay(_machine, lanes, load.Peers, load.Recorded);
+        _trace = new TraceReplay(_machine, lanes, load.Peers, load.Recorded, new DeliveryExits(machine.Profile.Vendor, keepsIcr: path.HardwareIpi is null));
         _observer = new TraceMachine(_machine, _trace, footprints ?? HandlerFootprints.None, machine.Profile.Vendor);
         _simulation = new InterruptSimulation(
             spec with { Lanes = lanes + load.Peers, VcpusPerLane = TraceReplay.VcpusPerLane },
@@ -134,7 +134,11 @@ public sealed class InterruptReplay
             lane.Supply.IsComplete = true;
         }
 
-        _simulation.Run();
+        do
+        {
+            _simulation.Run();
+        }
+        while (!_trace.IsOver && _trace.WakeSleepers());
     }
 
     /// <summary>All statistics now: the machine's and the interrupts'. Changes nothing.</summary>
@@ -142,6 +146,9 @@ public sealed class InterruptReplay
     {
         StatSheet sheet = _machine.Snapshot();
         _simulation.Ledger.Collect(sheet, _simulation.IsDrained);
+        sheet.Counter("cycles.interrupts", "cycles", "Cycles that interrupt delivery took from the guests: exits, entries, L0, L1 and handlers, without refills.", _trace.DeliveryCycles);
+        sheet.Counter("trace.irq_sent", "records", "Recorded interrupts that were sent anew.", _trace.Sent);
+        sheet.Counter("trace.irq_exits_dropped", "transitions", "Recorded exits that only delivery had caused: delivery is decided anew.", _trace.Dropped);
         return sheet;
     }
 
