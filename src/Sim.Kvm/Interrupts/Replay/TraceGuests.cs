@@ -99,6 +99,11 @@ internal sealed class TraceGuests : IGuestBehaviour
             return null;
         }
 
+        if (action.Kind == GuestActionKind.SendIpi && _load.Ipis.Pattern == IpiPattern.Shootdown && action.Target == 1)
+        {
+            _trace.BeginShootdown(lane);
+        }
+
         bool waits = action.Kind == GuestActionKind.Spin && _load.Ipis.Pattern == IpiPattern.Shootdown && vcpu == 0;
         return action.Kind == GuestActionKind.SendIpi || waits ? action : null;
     }

@@ -13,14 +13,16 @@ internal sealed class TraceMachine : IExitObserver
     private readonly HandlerFootprints _footprints;
     private readonly TraceBlock _scratch = new();
     private readonly bool _amd;
+    private readonly bool _shootsDown;
     private readonly bool[] _reflected;
 
-    public TraceMachine(Machine machine, TraceReplay trace, HandlerFootprints footprints, Vendor vendor)
+    public TraceMachine(Machine machine, TraceReplay trace, HandlerFootprints footprints, Vendor vendor, bool shootsDown)
     {
         _machine = machine;
         _trace = trace;
         _footprints = footprints;
         _amd = vendor == Vendor.Amd;
+        _shootsDown = shootsDown;
         _reflected = new bool[trace.Lanes.Count];
     }
 
@@ -83,6 +85,7 @@ internal sealed class TraceMachine : IExitObserver
 
         Leave(lane, vcpu, ReasonOf(cause));
         _machine.Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.NameOf(vcpu), ReasonOf(cause)));
+        Touch(lane, _footprints.L0Reflection);
         _reflected[lane] = true;
         return Stall(lane);
     }
@@ -105,6 +108,11 @@ internal sealed class TraceMachine : IExitObserver
         if (!_trace.Follows(lane))
         {
             return 0;
+        }
+
+        if (_shootsDown && vector == IpiBehaviour.Vector)
+        {
+            _trace.ShootDown(lane);
         }
 
         Touch(lane, _footprints.GuestHandler);

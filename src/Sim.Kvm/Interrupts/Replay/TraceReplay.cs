@@ -39,6 +39,7 @@ internal sealed class TraceReplay
     private readonly Activity?[] _hosts;
     private readonly long[] _stalls;
     private readonly long[] _waits;
+    private readonly ulong?[] _addresses;
     private readonly bool[] _kicked;
     private readonly int[] _sentAhead;
     private readonly int?[] _waitsFor;
@@ -49,6 +50,7 @@ internal sealed class TraceReplay
     private readonly bool _recorded;
     private bool _tellsInterrupts;
     private int _acting;
+    private ulong? _shotDown;
     private readonly int _peers;
 
     /// <summary>Lanes of a trace at its beginning. <paramref name="peers"/> CPUs behind them follow no trace.</summary>
@@ -62,6 +64,7 @@ internal sealed class TraceReplay
         _hosts = new Activity?[lanes];
         _stalls = new long[lanes];
         _waits = new long[lanes];
+        _addresses = new ulong?[lanes];
         _kicked = new bool[lanes];
         _sentAhead = new int[lanes];
         _waitsFor = new int?[lanes];
@@ -132,6 +135,22 @@ internal sealed class TraceReplay
     /// <summary>The lane on which a vCPU runs, or ran last; null if it did not yet.</summary>
     public TraceLane? LaneOf(int vcpu) => _laneOf[vcpu] < 0 ? null : _lanes[_laneOf[vcpu]];
 
+    /// <summary>A guest begins a TLB shootdown of the page that it touched last, and drops it itself.</summary>
+    public void BeginShootdown(TraceLane lane)
+    {
+        _shotDown = _addresses[lane.Index];
+        ShootDown(lane.Index);
+    }
+
+    /// <summary>The guest that runs on a lane drops the page that is being shot down.</summary>
+    public void ShootDown(int lane)
+    {
+        if (_shotDown is { } page)
+        {
+            _machine.Happen(lane, TraceEvent.Invlpg(_lanes[lane].Cursor, (byte)_machine.LevelOn(lane), page));
+        }
+    }
+
     /// <summary>The nested VM-entry that the trace told last of a vCPU.</summary>
     public TraceEvent? NestedEntryOf(int vcpu) => _nestedEntries[vcpu];
 
@@ -173,6 +192,13 @@ internal sealed class TraceReplay
     /// <summary>Work of the guest that runs on a vCPU: the accesses of one chunk, and the quick events among them. Null: it is left for L0, or it cannot be known.</summary>
     public long? GuestWork(VirtualCpu vcpu, TraceLane lane, out Supplied next)
     {
+        if (vcpu is { L2Failed: true, GuestMode: false } && lane.Home == 2)
+        {
+            // L1 goes on behind a VMRESUME that failed; what follows in the trace did not happen.
+            next = Supplied.Event;
+            return null;
+        }
+
         long work = 0;
         bool translated = false;
         while (true)
@@ -325,6 +351,7 @@ internal sealed class TraceReplay
         {
             AccessRun run = lane.TakeAccesses(before);
             _machine.Replay(run.Block, run.FirstRecord, run.Count);
+            _addresses[lane.Index] = run.Block.Address[run.FirstAccess + run.Count - 1];
         }
 
         return (long)(lane.Cursor - from) + TakeStall(lane.Index);
