@@ -230,8 +230,8 @@ internal sealed class InterruptLedger
         sheet.Counter("irq.wake_ups", "wake-ups", "Sleeping vCPUs woken.", WakeUps);
         sheet.Counter("irq.spurious_wake_ups", "wake-ups", "Wake-ups of vCPUs that found nothing to run for.", SpuriousWakeUps);
         sheet.Counter("irq.preemptions", "switches", "Time slices that ended with another vCPU waiting.", Preemptions);
-        sheet.Counter("irq.nested_entries", "transitions", "Nested VM-entries.", NestedEntries);
-        sheet.Counter("irq.nested_exits", "transitions", "Nested VM-exits.", NestedExits);
+        sheet.Counter("irq.nested_entries", "transitions", "Nested VM-entries behind interrupts; those of a trace are in vm.nested_entries.", NestedEntries);
+        sheet.Counter("irq.nested_exits", "transitions", "Nested VM-exits for interrupts; those of a trace are in vm.nested_exits.", NestedExits);
         sheet.Counter("irq.apicv_updates", "updates", "vCPUs' APICv (AVIC) controls rewritten.", ApicvUpdates);
         sheet.Counter("irq.failed_vm_entries", "transitions", "VM-entries that failed their consistency checks.", FailedEntries.Count);
     }

@@ -150,7 +150,7 @@ internal static class NestedSteps
     public static string? Enter(Activity activity, VirtualCpu vcpu)
     {
         InterruptSystem system = activity.System;
-        system.Ledger.NestedEntries++;
+        system.Ledger.NestedEntries += activity.IsRecorded ? 0 : 1;
         vcpu.GuestMode = true;
         vcpu.NestedRunPending = true;
         VmcsState vmcs02 = vcpu.Vmcs02;
@@ -193,7 +193,7 @@ internal static class NestedSteps
     public static void Leave(Activity activity, VirtualCpu vcpu)
     {
         InterruptSystem system = activity.System;
-        system.Ledger.NestedExits++;
+        system.Ledger.NestedExits += activity.IsRecorded ? 0 : 1;
         vcpu.GuestMode = false;
         vcpu.InL2PerL1 = false;
         vcpu.Guest(1).InterruptsEnabled = true;
