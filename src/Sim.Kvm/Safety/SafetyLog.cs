@@ -43,7 +43,12 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
 
     private readonly SortedDictionary<string, Kind> _kinds = new(StringComparer.Ordinal);
     private readonly Queue<(IssuedInvalidation Issued, RecordPlace Place, long Now)> _executed = new();
-    private long _permitted;
+
+    /// <summary>Wrong uses so far.</summary>
+    public long Incidents { get; private set; }
+
+    /// <summary>Permitted uses of old translations so far.</summary>
+    public long Permitted { get; private set; }
 
     public void Executed(IssuedInvalidation issued, in RecordPlace place, long now)
     {
@@ -55,25 +60,26 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
         _executed.Enqueue((issued, place, now));
     }
 
-    public void Permit() => _permitted++;
+    public void Permit() => Permitted++;
 
     public void Add(in Verdict verdict, in UseOfOld use)
     {
         if (!_kinds.TryGetValue(verdict.Kind!, out Kind? kind))
         {
-            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use)));
+            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use), use.Record));
         }
 
+        Incidents++;
         kind.Add(verdict, use);
     }
 
     public void Clear()
     {
         _kinds.Clear();
-        _permitted = 0;
+        (Incidents, Permitted) = (0, 0);
     }
 
-    public SafetyReport Report() => new([.. _kinds.Select(kind => kind.Value.Tell(kind.Key))], _permitted);
+    public SafetyReport Report() => new([.. _kinds.Select(kind => kind.Value.Tell(kind.Key))], Permitted);
 
     private string[] Story(in Verdict verdict, in UseOfOld use)
     {
@@ -107,7 +113,7 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private sealed class Kind(string[] story)
+    private sealed class Kind(string[] story, ulong firstRecord)
     {
         private readonly Dictionary<(ulong Page, ushort Vcpu, int Level, Tag Tag, ulong Root), UsedPage> _pages = [];
         private readonly HashSet<(string Change, string Owed)> _causes = [];
@@ -134,6 +140,7 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
         {
             Pages = [.. _pages.Values.OrderByDescending(page => page.Uses).ThenBy(page => page.First.FirstRecord).Take(SafetyIncident.MostPages).Select(page => page.First with { Uses = page.Uses })],
             PageCount = _pages.Count,
+            FirstRecord = firstRecord,
         };
 
         private sealed class UsedPage(WrongPage first)

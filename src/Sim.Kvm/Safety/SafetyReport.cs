@@ -15,6 +15,9 @@ public sealed record SafetyIncident(string Kind, long Count, IReadOnlyList<strin
     /// <summary>How many pages there are in all; a page counts once for each context.</summary>
     public int PageCount { get; init; }
 
+    /// <summary>Index of the record of the first one, over all lanes in file order.</summary>
+    public ulong FirstRecord { get; init; }
+
     /// <summary>Most pages that are told.</summary>
     public const int MostPages = 256;
 }

@@ -151,7 +151,7 @@ public sealed class RunSetFilesTests
 
         IReadOnlyList<RunResult> again = RunSetCsv.Read(text, "r.csv");
 
-        Assert.That(text, Does.StartWith("run,policy,path,label,kind,unit,value,x,x_unit\na,a,cycles.trace,,counter,cycles,10000,,\n"));
+        Assert.That(text, Does.StartWith("run,policy,path,label,kind,unit,value,x,x_unit,interrupt_path,apicv_update\na,a,cycles.trace,,counter,cycles,10000,,,,\n"));
         Assert.That(text, Does.Contain("\na,a,lane[0].accesses,\"level=2,side=load\",counter,accesses,999,,\n"));
         Assert.That(again.Select(run => run.Policy), Is.EqualTo(new[] { "a", "b", "c" }));
         Assert.That(again[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value)), Is.EqualTo(Sample.Set().Runs[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value))));
@@ -219,7 +219,7 @@ public sealed class RunSetFilesTests
     {
         string text = RunSetCsv.ToText(Sample.Set() with { Runs = [new RunResult("a", "a", One("p", label, -3), [])] });
 
-        Assert.That(text, Is.EqualTo($"run,policy,path,label,kind,unit,value,x,x_unit\na,a,p,{written},counter,events,-3,,\n"));
+        Assert.That(text, Is.EqualTo($"run,policy,path,label,kind,unit,value,x,x_unit,interrupt_path,apicv_update\na,a,p,{written},counter,events,-3,,,,\n"));
         Assert.That(RunSetCsv.Read(text, "r.csv")[0].Statistics.Stats.Single().Label, Is.EqualTo(label));
     }
 
