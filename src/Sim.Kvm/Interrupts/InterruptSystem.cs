@@ -157,6 +157,7 @@ internal sealed class InterruptSystem
         string name = activity.Current.Name;
         PhysicalCpu? cpu = activity.Cpu;
         bool inHost = cpu is { InGuest: false };
+        bool isRecorded = activity.IsRecorded;
         int cycles = activity.Advance();
         if (Trace is { Halt: not LaneHalt.None })
         {
@@ -164,7 +165,7 @@ internal sealed class InterruptSystem
         }
 
         Observe(activity, name);
-        if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
+        if (!isRecorded && cpu is { Current: not null } && (inHost || !cpu.InGuest))
         {
             Ledger.Stolen(cpu.LastVictim, cpu.LastExit, cycles);
         }
