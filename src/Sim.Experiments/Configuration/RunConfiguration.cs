@@ -29,18 +29,19 @@ public sealed class RunConfiguration
 
     private static readonly (string, ReplayKind)[] ReplayKinds = [("by-policy", ReplayKind.ByPolicy), ("as-recorded", ReplayKind.AsRecorded)];
 
-    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, IReadOnlyList<string> policies, string reference, Windows windows, IReadOnlyList<string> over, int seeds)
+    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, InterruptSettings interrupts, IReadOnlyList<string> policies, string reference, Windows windows, IReadOnlyList<string> over, int seeds)
     {
         Resolved = resolved;
         ProfileFile = profileFile;
         Machine = machine;
         Replay = replay;
+        Interrupts = interrupts;
         Policies = policies;
         Reference = reference;
         Windows = windows;
         Over = over;
         Seeds = seeds;
-        Variants = [new Variant([], machine)];
+        Variants = [new Variant([], machine, interrupts)];
         Json = resolved.ToCanonicalJson();
         Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Json)));
     }
@@ -56,6 +57,9 @@ public sealed class RunConfiguration
 
     /// <summary>What happens to recorded invalidations.</summary>
     public ReplayKind Replay { get; }
+
+    /// <summary>How interrupts are delivered, and where they come from.</summary>
+    public InterruptSettings Interrupts { get; }
 
     /// <summary>Policies in the order of the results.</summary>
     public IReadOnlyList<string> Policies { get; }
@@ -75,8 +79,11 @@ public sealed class RunConfiguration
     /// <summary>How many seeds every policy is run with.</summary>
     public int Seeds { get; }
 
-    /// <summary>Runs of the experiment: every policy on every machine.</summary>
-    public int RunCount => Variants.Count * Policies.Count;
+    /// <summary>Runs of the experiment: every policy with every way to deliver interrupts on every machine.</summary>
+    public int RunCount => Variants.Count * Cases;
+
+    /// <summary>Runs on one machine: every policy with every way to deliver interrupts.</summary>
+    internal int Cases => Policies.Count * Math.Max(1, Interrupts.Deliveries.Count);
 
     /// <summary>The resolved values as canonical JSON; may be used as a configuration file.</summary>
     public string Json { get; }
@@ -123,6 +130,7 @@ public sealed class RunConfiguration
         root.Merge(ProfileReader.Parse(path, displayName, errors));
         Vendor vendor = root["vendor"]?.Text == "amd" ? Vendor.Amd : Vendor.Intel;
         root.Set("policies", JsonSerializer.Serialize(Components.DefaultPolicies(vendor)), "default");
+        InterruptSettings.SetDefaults((path, value) => root.Set($"interrupts.{path}", JsonSerializer.Serialize(value), "default"), vendor);
         foreach (Assignment suggestion in suggested)
         {
             root.Set(suggestion.Path, suggestion.Value, suggestion.Origin);
@@ -137,6 +145,8 @@ public sealed class RunConfiguration
         {
             root.Set(assignment.Path, assignment.Value, assignment.Origin);
         }
+
+        InterruptSettings.Complete(root);
 
         // A path to a profile is not part of what was computed; its content is.
         if (root["name"] is { } name && root["profile"] is { Kind: SettingsKind.Text } given)
@@ -153,6 +163,7 @@ public sealed class RunConfiguration
         reader.Text("profile");
         MachineSpec machine = BindMachine(reader.Object("machine"), ProfileReader.Bind(reader, Components.Replacements));
         ReplayKind replay = reader.Choice("replay", ReplayKinds);
+        InterruptSettings interrupts = InterruptSettings.Bind(reader.Object("interrupts"), machine, replay);
         IReadOnlyList<string> policies = reader.Texts("policies");
         string reference = reader.OptionalText("reference") ?? policies.FirstOrDefault("");
         Windows windows = BindWindows(reader.Object("windows"));
@@ -182,7 +193,7 @@ public sealed class RunConfiguration
         }
 
         SettingsReader.ThrowIfAny("Configuration", errors);
-        return new RunConfiguration(root, profileFile, machine, replay, policies, reference, windows, over, seeds);
+        return new RunConfiguration(root, profileFile, machine, replay, interrupts, policies, reference, windows, over, seeds);
     }
 
     private static SettingsNode Defaults()

@@ -63,10 +63,10 @@ public enum ShadowGuestFlush
     /// <summary>Hardware flush, no sync (5.8 to 5.13).</summary>
     HardwareOnly,
 
-    /// <summary>All roots are dropped; sync and flush happen when they are loaded again (5.14 to 5.16).</summary>
+    /// <summary>All roots are dropped; sync and flush happen when they are loaded again (5.14 and 5.15).</summary>
     Unload,
 
-    /// <summary>The current root is synced, unsync cached roots dropped, then the hardware is flushed (5.17 and later).</summary>
+    /// <summary>The current root is synced, unsync cached roots dropped, then the hardware is flushed (5.16 and later, 61b05a9fd4ae).</summary>
     Sync,
 }
 
@@ -224,7 +224,7 @@ public sealed record KernelRules
     /// <summary>A nested transition without vpid12 syncs the root it switches to, without EPT, and no other (41fab65e7c44: 5.8 to 5.13).</summary>
     public bool SyncsRootWithoutVpid12 { get; init; }
 
-    /// <summary>A sync that changes a shadow entry flushes all contexts (5.16 and later). Before, that is left to the guest's flush that is being emulated.</summary>
+    /// <summary>A sync flushes every vCPU (<see cref="ShadowMmu.Sync"/>), as does one of a single entry that changes it. So do all kernels; a mutant that does not lets other defects show.</summary>
     public bool SyncFlushes { get; init; } = true;
 
     /// <summary>A shadow-paged guest that sets CR4.PCIDE loses all roots: cached ones may be unsync, and a MOV to CR3 without a flush could now select them (5.16 and later).</summary>
@@ -248,7 +248,6 @@ public sealed record KernelRules
         ServicesGuestBeforeSwitch = false,
         Invvpid = InvvpidEmulation.NotOffered,
         Invept = InveptEmulation.SyncAndFlush,
-        SyncFlushes = false,
         UnloadsWhenPcidIsEnabled = false,
     };
 
@@ -273,7 +272,6 @@ public sealed record KernelRules
         ShadowGuestFlush = ShadowGuestFlush.HardwareOnly,
         Invvpid = InvvpidEmulation.FlushVpid02FreeRoots,
         SyncsRootWithoutVpid12 = true,
-        SyncFlushes = false,
         UnloadsWhenPcidIsEnabled = false,
     };
 
@@ -281,12 +279,17 @@ public sealed record KernelRules
     public static KernelRules Kvm514 { get; } =
         Kvm58 with { ShadowGuestFlush = ShadowGuestFlush.Unload, Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots, SyncsRootWithoutVpid12 = false };
 
-    /// <summary>Policy E1: 5.15.7 stable and 5.16 (read: 5.15.85). 5.17 to 6.1 differ in <see cref="ShadowGuestFlush"/> only.</summary>
-    public static KernelRules Kvm516 { get; } =
-        Kvm514 with { FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true, SyncFlushes = true, UnloadsWhenPcidIsEnabled = true };
+    /// <summary>Policy E1: 5.16 to 6.1 (read: 5.17-rc5, 5.19, 6.1.20). 5.15.7 stable and later have its decisions, but unload for a guest flush (read: 5.15.85).</summary>
+    public static KernelRules Kvm516 { get; } = Kvm514 with
+    {
+        FlushGuestVpid = CurrentVpid.Vpid02InGuestMode,
+        ServicesGuestBeforeSwitch = true,
+        ShadowGuestFlush = ShadowGuestFlush.Sync,
+        UnloadsWhenPcidIsEnabled = true,
+    };
 
     /// <summary>Policy F: 6.2 to 6.11 (read: 6.5, 6.8.1).</summary>
-    public static KernelRules Kvm62 { get; } = Kvm516 with { ShadowGuestFlush = ShadowGuestFlush.Sync };
+    public static KernelRules Kvm62 { get; } = Kvm516;
 
     /// <summary>Policy G: 6.12 to 7.1.5.</summary>
     public static KernelRules Kvm612 { get; } = new();
