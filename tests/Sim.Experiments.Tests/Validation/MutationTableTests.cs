@@ -10,7 +10,9 @@ namespace Sim.Experiments.Tests.Validation;
 [TestFixture]
 public sealed partial class MutationTableTests
 {
-    private static readonly Lazy<MutationTable> Committed = new(() => MutationTable.Of([.. Directory.GetFiles(Folder(), "*.scenario").Order(StringComparer.Ordinal).Select(Scenario.Read)]));
+    private static readonly string Folder = RepositoryFolder.Of("traces", "scenarios");
+
+    private static readonly Lazy<MutationTable> Committed = new(() => MutationTable.Of([.. Directory.GetFiles(Folder, "*.scenario").Order(StringComparer.Ordinal).Select(Scenario.Read)]));
 
     private static readonly string[] Designs = ["nsvm-l2-asid", "nsvm-l2-asid-per-vm", "nsvm-l2-asid-pool"];
 
@@ -110,7 +112,7 @@ public sealed partial class MutationTableTests
     [TestCase("kvm-4.20~new-vpid12-flushes-active-root", "hole-h7-active-root")]
     public void What_is_unsafe_anyhow_and_what_stays_safe_is_not_caught(string policy, string scenario)
     {
-        string text = File.ReadAllText(Path.Combine(Folder(), scenario + ".scenario")) + $"expect {policy} unsafe stale_use\n";
+        string text = File.ReadAllText(Path.Combine(Folder, scenario + ".scenario")) + $"expect {policy} unsafe stale_use\n";
         MutationTable table = MutationTable.Of([Scenario.Parse(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(text)), "test")]);
         Assert.That(table.Rows.Single(row => row.Name == policy).Finding, Is.Null);
         Assert.That(table.Passed, Is.False);
@@ -125,17 +127,4 @@ public sealed partial class MutationTableTests
 
     [GeneratedRegex("^[a-z0-9]+(-[a-z0-9]+)*$")]
     private static partial Regex KebabCase();
-
-    private static string Folder()
-    {
-        for (DirectoryInfo? folder = new(TestContext.CurrentContext.TestDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (Directory.Exists(Path.Combine(folder.FullName, "traces", "scenarios")))
-            {
-                return Path.Combine(folder.FullName, "traces", "scenarios");
-            }
-        }
-
-        throw new DirectoryNotFoundException("No traces/scenarios above the test directory.");
-    }
 }
