@@ -107,11 +107,11 @@ public sealed partial class CliTests
     {
         (int code, string output, string error) = Run("interrupts", "--irq-paths", "posted", "--apicv-update", "immediate", "--require-safe");
         Assert.That(code, Is.EqualTo(1));
-        Assert.That(output, Does.Match(@"(?m)^posted +device +L1 +runs L2 ").And.Match("(?m)^failed_vm_entry +1\\b"));
-        Assert.That(error, Does.StartWith("unsafe: immediate: failed_vm_entry"));
+        Assert.That(output, Does.Match(@"(?m)^posted +device +L1 +runs L2 ").And.Match("(?m)^immediate, un-inhibited +UNSAFE +3 +0 +4$").And.Contain("immediate, un-inhibited is unsafe: failed_vm_entry 1 time. The first:"));
+        Assert.That(error, Does.StartWith("immediate, un-inhibited: unsafe: failed_vm_entry 1, interrupt_lost 3\nimmediate, inhibited: unsafe: interrupt_lost 2\n"));
         (code, output, error) = Run("interrupts", "--irq-paths", "none", "--apicv-update", "deferred,switch-vmcs", "--require-safe");
         Assert.That((code, error), Is.EqualTo((0, "")));
-        Assert.That(output, Does.Contain("Outcome of switch-vmcs: 3 of 3 interrupts handled"));
+        Assert.That(output, Does.Match("(?m)^none +safe +1,100 +1,100 +0$").And.Match("(?m)^switch-vmcs, un-inhibited +safe +3 +3 +0$"));
         Assert.That(Run("interrupts", "--profile", "zen-4", "--apicv-update", "deferred").Code, Is.EqualTo(2));
         Assert.That(Run("interrupts", "--irq-paths", "avic").Code, Is.EqualTo(2), "not on Intel");
     }
