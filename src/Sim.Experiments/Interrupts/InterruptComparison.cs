@@ -31,13 +31,16 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
         InterruptSpec spec = new() { Profile = profile, NestedEarlyCheck = nestedEarlyCheck };
         IApicvUpdateRule any = new DeferredUpdate();
         InterruptTableRow[] rows = [.. paths.SelectMany(path => InterruptTable.Rows(spec, path, Components.InterruptPaths.Create(path), any))];
+        BroadcastRow[] broadcasts = [.. paths.SelectMany(path => BroadcastTable.Rows(spec, path, Components.InterruptPaths.Create(path)))];
         List<Table> tables = [];
         if (rows.Length > 0)
         {
             tables.Add(PathTable(profile, rows));
+            tables.Add(BroadcastTableOf(broadcasts));
         }
 
         List<string> found = [.. rows.Where(row => row.Outcome != "delivered").Select(row => $"{row.Path}: {row.Outcome} ({row.Source}, L{row.Level}, {row.State})")];
+        found.AddRange(broadcasts.Where(row => row.Outcome != "delivered").Select(row => $"{row.Path}: {row.Outcome} (IPI to several, {row.Destination}, {row.State})"));
         foreach (string name in updateRules)
         {
             IApicvUpdateRule rule = Components.ApicvUpdateRules.Create(name);
@@ -63,6 +66,15 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
         [
             row.Path, row.Source == InterruptSource.Ipi ? "IPI" : "device", $"L{row.Level}", Text(row.State), Numbers.Fraction((double)row.Exits / row.Interrupts),
             Numbers.Fraction((double)row.NestedExits / row.Interrupts), Numbers.Whole(row.P50), Numbers.Whole(row.P99), row.Outcome,
+        ])]);
+
+    private static Table BroadcastTableOf(IEnumerable<BroadcastRow> rows) => new(
+        $"One IPI to {BroadcastTable.Targets} vCPUs that run or sleep in L1: VM-exits per ICR write",
+        ["path", "destination", "targets", "exits", "p50", "p99", "outcome"],
+        [.. rows.Select(row => (IReadOnlyList<string>)
+        [
+            row.Path, row.Destination == IpiDestination.Logical ? "logical" : "all but self", row.State == TargetState.Halted ? "halted" : "run", Numbers.Fraction((double)row.Exits / row.Sent),
+            Numbers.Whole(row.P50), Numbers.Whole(row.P99), row.Outcome,
         ])]);
 
     private static Table Moments(string title, ApicvUpdateScenario run) => new(

@@ -94,7 +94,7 @@ internal static class PostingSteps
     /// <summary>IPI virtualization: the processor looks the destination up; what it does not virtualize exits.</summary>
     public static Step LookUpPid { get; } = new("look up the PID pointer", Costs.SharedLine, activity =>
     {
-        if (activity.System.PidPointers.Target(new IcrWrite(activity.Delivery.Vector, (uint)activity.Delivery.Target)) is null)
+        if (activity.System.PidPointers.Target(activity.Icr) is null)
         {
             activity.Jump(ExitSteps.IcrWrite);
         }
