@@ -16,6 +16,7 @@ internal static class ListVerb
     private static readonly (string Name, string Title, Func<IEnumerable<(string Name, string Summary)>> Entries)[] Kinds =
     [
         ("policies", "Flush policies", () => Entries(Components.Policies)),
+        ("mutants", "Deliberate bugs to put behind a policy's name, as in kvm-6.12~no-sync-on-invlpg", () => Components.Mutants.Select(mutant => (mutant.Name, $"{mutant.Breaks}: {mutant.Summary}"))),
         ("irq-paths", "Interrupt paths of 'nestsim interrupts'", () => Entries(Components.InterruptPaths)),
         ("races", "Races of 'nestsim interrupts --races'", () => RaceTable.Races),
         ("apicv-updates", "Rules for APICv controls that change while L2 is active", () => Entries(Components.ApicvUpdateRules)),

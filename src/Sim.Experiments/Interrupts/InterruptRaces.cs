@@ -1,6 +1,7 @@
 using Sim.Core;
 using Sim.Core.Profiles;
 using Sim.Kvm.Interrupts;
+using Sim.Reports.Results;
 using Sim.Reports.Views;
 
 namespace Sim.Experiments;
@@ -9,8 +10,8 @@ namespace Sim.Experiments;
 public static class InterruptRaces
 {
     /// <summary>
-    /// Explores races on paths: one table of all races, paths and rules; then, for races that were named, the shortest story of each wrong rule. Unsafe is what the right
-    /// rules lose.
+    /// Explores races on paths: one table of all races, paths and rules; then, for races that were named, the shortest story of each wrong rule. The verdicts are
+    /// those of the right rules.
     /// </summary>
     /// <param name="profile">Vendor.</param>
     /// <param name="races">Names of races; all of them, without stories, if there are none.</param>
@@ -37,8 +38,14 @@ public static class InterruptRaces
             tables.AddRange(rows.Where(row => row.Explored.Story.Count > 0).GroupBy(row => (row.Race, row.Rule)).Select(group => Story(group.MinBy(row => row.Explored.Story.Count)!)));
         }
 
-        return new InterruptComparison(
-            tables, [.. rows.Where(row => row.IsCorrect && row.Explored.WrongEnds + row.Explored.Endless > 0).Select(row => $"{row.Race}: {row.Path} loses an interrupt sent by {Text(row.Sender)}")]);
+        return new InterruptComparison(tables, [.. rows.Where(row => row.IsCorrect).Select(Verdict)]);
+    }
+
+    private static InterruptVerdict Verdict(RaceRow row)
+    {
+        long lost = row.Explored.WrongEnds + row.Explored.Endless;
+        return new InterruptVerdict(
+            $"{row.Race}, {row.Path}, sent by {Text(row.Sender)}", 1, lost == 0 ? 1 : 0, new SafetyVerdict(lost == 0 ? [] : [new SafetyFinding("interrupt_lost", lost, row.Explored.Story)], 0));
     }
 
     private static Table Summary(IEnumerable<RaceRow> rows) => new(

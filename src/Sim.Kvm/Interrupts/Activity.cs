@@ -77,6 +77,9 @@ public class Activity
     /// <summary>Cycles that this step cost beyond its own figure.</summary>
     internal int Extra { get; set; }
 
+    /// <summary>It follows a trace, whose own cycles hold what its steps would cost. Ends when L0 decides something that the trace does not tell.</summary>
+    internal bool IsRecorded { get; set; }
+
     /// <summary>True if no program is under way.</summary>
     internal bool IsIdle => _depth == 0;
 
@@ -133,6 +136,7 @@ public class Activity
     internal int Advance()
     {
         Step step = Current;
+        bool isPriced = !IsRecorded;
         Extra = 0;
         WaitUntil = 0;
         Flow flow = step.Run(this);
@@ -146,8 +150,8 @@ public class Activity
             MoveOn();
         }
 
-        int cycles = step.Cycles(System.Spec.Profile) + Extra;
-        return flow == Flow.Stay ? Math.Max(1, cycles) : cycles;
+        int cycles = (isPriced ? step.Cycles(System.Spec.Profile) : 0) + Extra;
+        return flow == Flow.Stay && isPriced ? Math.Max(1, cycles) : cycles;
     }
 
     private void MoveOn()

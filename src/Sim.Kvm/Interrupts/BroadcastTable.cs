@@ -5,11 +5,17 @@ namespace Sim.Kvm.Interrupts;
 /// <param name="Destination">Logical, or all but self.</param>
 /// <param name="State">What all targets do: run L1, or sleep.</param>
 /// <param name="Sent">ICR writes, one after the other.</param>
+/// <param name="Handled">Interrupts whose handler ran in time: <see cref="BroadcastTable.Targets"/> for each write if all did.</param>
 /// <param name="Exits">VM-exits of all CPUs that they cause, with those to sleep again.</param>
 /// <param name="P50">Median latency from the ICR write to a target's handler, cycles.</param>
 /// <param name="P99">99th percentile.</param>
-/// <param name="Outcome">delivered, or what went wrong.</param>
-public sealed record BroadcastRow(string Path, IpiDestination Destination, TargetState State, long Sent, long Exits, long P50, long P99, string Outcome);
+/// <param name="Findings">What went wrong.</param>
+public sealed record BroadcastRow(
+    string Path, IpiDestination Destination, TargetState State, long Sent, long Handled, long Exits, long P50, long P99, IReadOnlyList<InterruptFinding> Findings)
+{
+    /// <summary>delivered, or what went wrong.</summary>
+    public string Outcome => Findings.Count > 0 ? string.Join(", ", Findings.Select(finding => finding.Kind)) : Handled == Sent * BroadcastTable.Targets ? "delivered" : "not delivered";
+}
 
 /// <summary>What one ICR write to several vCPUs costs on each path.</summary>
 public static class BroadcastTable
@@ -46,8 +52,7 @@ public static class BroadcastTable
         }
 
         LatencyHistogram latency = simulation.Ledger.Latency(1);
-        IReadOnlyList<InterruptFinding> findings = simulation.Findings;
-        string outcome = findings.Count > 0 ? string.Join(", ", findings.Select(finding => finding.Kind)) : latency.Count == Sent * Targets ? "delivered" : "not delivered";
-        return new BroadcastRow(name, destination, state, Sent, simulation.Ledger.TotalExits - before, latency.Percentile(500), latency.Percentile(990), outcome);
+        return new BroadcastRow(
+            name, destination, state, Sent, latency.Count, simulation.Ledger.TotalExits - before, latency.Percentile(500), latency.Percentile(990), simulation.Findings);
     }
 }

@@ -46,7 +46,9 @@ internal sealed class Guest
         guest.EoiWritten = false;
         guest.Interrupted = guest.Work;
         guest.Work = system.Spec.HandlerCycles;
+        system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.HandlerCycles);
         guest.Spins = false;
+        activity.Extra += system.Exits?.OnHandler(activity.Cpu!.Index, vcpu.Id, vcpu.Level, (byte)guest.Handler) ?? 0;
         if (!IsL1Notification(guest.HandlerApic, guest.Handler))
         {
             system.Ledger.Started(vcpu.Id, guest.HandlerApic, guest.Handler, vcpu.Level, NestedSteps.PassesThrough(system), system.Conductor.Now);
@@ -241,6 +243,10 @@ internal sealed class Guest
                 return ExitSteps.Hlt;
             case GuestActionKind.Exit:
                 return ExitSteps.Other;
+            case GuestActionKind.Recorded:
+                return RecordedSteps.Exit;
+            case GuestActionKind.Starve:
+                return null;
             case GuestActionKind.Cli or GuestActionKind.Sti:
                 guest.InterruptsEnabled = action.Kind == GuestActionKind.Sti;
                 return Next(vcpu, vcpu.Cpu);

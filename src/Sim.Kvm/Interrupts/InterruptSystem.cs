@@ -36,7 +36,7 @@ internal sealed class InterruptSystem
 {
     private readonly Guest _guest;
 
-    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor)
+    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor, TraceReplay? trace = null)
     {
         if (!path.Supports(spec.Profile.Vendor))
         {
@@ -50,6 +50,7 @@ internal sealed class InterruptSystem
         UpdateRule = updateRule;
         Behaviour = behaviour;
         Conductor = conductor;
+        Trace = trace;
         Apicv = new ApicvState(spec.Inhibits);
         Ledger = new InterruptLedger(spec.Vcpus);
         Cpus = [.. Enumerable.Range(0, spec.Lanes).Select(index => new PhysicalCpu(this, index))];
@@ -61,7 +62,10 @@ internal sealed class InterruptSystem
         foreach (VirtualCpu vcpu in Vcpus)
         {
             Reset(vcpu);
-            vcpu.Cpu.RunQueue.Enqueue(vcpu);
+            if (trace?.Schedules(vcpu.Id) != true)
+            {
+                vcpu.Cpu.RunQueue.Enqueue(vcpu);
+            }
         }
     }
 
@@ -74,6 +78,9 @@ internal sealed class InterruptSystem
     public IGuestBehaviour Behaviour { get; }
 
     public IConductor Conductor { get; }
+
+    /// <summary>The trace that vCPUs follow; null if there is none.</summary>
+    public TraceReplay? Trace { get; }
 
     public ApicvState Apicv { get; }
 
@@ -127,7 +134,7 @@ internal sealed class InterruptSystem
         {
             if (cpu.RunQueue.Count == 0)
             {
-                return null;
+                return Trace?.HostOf(cpu);
             }
 
             SchedulerSteps.Choose(cpu);
@@ -148,11 +155,28 @@ internal sealed class InterruptSystem
         string name = activity.Current.Name;
         PhysicalCpu? cpu = activity.Cpu;
         bool inHost = cpu is { InGuest: false };
+        bool isRecorded = activity.IsRecorded;
+        long stalls = Trace?.Stalls ?? 0;
         int cycles = activity.Advance();
+        if (Trace is { Halt: not LaneHalt.None })
+        {
+            return 0;
+        }
+
         Observe(activity, name);
+        if (isRecorded)
+        {
+            return cycles;
+        }
+
+        if (cpu is not null)
+        {
+            Trace?.Delivered(cpu.Index, cycles + stalls - Trace.Stalls);
+        }
+
         if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
         {
-            Ledger.Stolen(cpu.LastExit, cycles);
+            Ledger.Stolen(cpu.LastVictim, cpu.LastExit, cycles);
         }
 
         return cycles;
@@ -231,6 +255,7 @@ internal sealed class InterruptSystem
             vcpu.Mode = VcpuMode.ExitingGuestMode;
             if (vcpu.Cpu != self)
             {
+                Ledger.Kicks++;
                 Send(vcpu.Cpu, HostVectors.Reschedule);
             }
         }
@@ -259,6 +284,34 @@ internal sealed class InterruptSystem
 
     /// <summary>What is carried out for a program: itself, unless a wrong rule is in force.</summary>
     public Program InForce(Program program) => Rule is null ? program : Rule.Apply(program);
+
+    /// <summary>
+    /// Every interrupt is somewhere: what the ledger takes to wait in an APIC is a bit of that APIC's IRR or of its descriptor's PIR, and there is no other bit.
+    /// L1's notifications to itself, which the ledger does not count, are left out.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The simulator is wrong.</exception>
+    public void CheckConservation()
+    {
+        foreach (VirtualCpu vcpu in Vcpus)
+        {
+            for (int level = 1; level <= 2; level++)
+            {
+                (VectorSet irr, VectorSet pir) = level == 1 ? (vcpu.Apic.Irr, vcpu.Pid.Pir) : (vcpu.L2Apic.Irr, vcpu.Pid12.Pir);
+                for (int vector = 0; vector < 256; vector++)
+                {
+                    if (!Guest.IsL1Notification(level, vector) && Ledger.IsRequested(vcpu.Id, level, vector) != (irr[vector] || pir[vector]))
+                    {
+                        throw new InvalidOperationException($"Interrupt {vector:x2} of vCPU {vcpu.Id}'s L{level} is {(irr[vector] || pir[vector] ? "" : "not ")}in IRR or PIR, and the ledger takes the opposite.");
+                    }
+                }
+            }
+        }
+
+        if (Ledger.Accepting < 0)
+        {
+            throw new InvalidOperationException($"{-Ledger.Accepting} handlers ran for interrupts that no APIC had accepted.");
+        }
+    }
 
     public void Observe(Activity activity, string name) =>
         Observer?.Invoke(new ExecutedStep(Conductor.Now, activity.Cpu?.Index ?? -1, activity.Vcpu?.Id ?? -1, activity.Vcpu?.Level ?? 0, name));

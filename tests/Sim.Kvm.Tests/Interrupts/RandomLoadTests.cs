@@ -33,6 +33,7 @@ internal sealed class RandomLoadTests
         Assert.That(sheet.Sum("irq.sent"), Is.EqualTo(sheet.Sum("irq.handled") + sheet.Sum("irq.coalesced")), "sent = handled + merged");
         Assert.That(sheet.Sum("irq.handled"), Is.GreaterThan(1_200));
         Assert.That(sheet["irq.preemptions"] + sheet["irq.wake_ups"], Is.GreaterThan(10), "the load is one at which it matters");
+        LatencyHistogram.AddPercentiles(sheet);
         Assert.That(sheet["irq.latency.p50{level=1}"], Is.Positive);
     }
 
@@ -142,6 +143,10 @@ internal sealed class RandomLoadTests
         while (!run.IsDrained)
         {
             run.Run(batch);
+            if (batch > 1)
+            {
+                run.System.CheckConservation();
+            }
         }
 
         StatSheet sheet = run.Snapshot();
