@@ -21,13 +21,12 @@ internal sealed class HardwareTests
         Assert.That(descriptor.Word(4), Is.EqualTo(0x8000_0001_00F2_0000));
     }
 
-    // VT-d 5.2.3: a notification is due if ON=0 and (URG=1 or SN=0).
-    [TestCase(false, false, false, true)]
-    [TestCase(true, false, false, false)]
-    [TestCase(false, true, false, false)]
-    [TestCase(false, true, true, true)]
-    [TestCase(true, true, true, false)]
-    public void Hardware_notifies_only_if_nothing_is_outstanding_and_notification_is_not_suppressed_or_the_interrupt_urgent(bool on, bool sn, bool urgent, bool notifies)
+    // VT-d 5.2.3 with URG=0: a notification is due if ON=0 and SN=0.
+    [TestCase(false, false, true)]
+    [TestCase(true, false, false)]
+    [TestCase(false, true, false)]
+    [TestCase(true, true, false)]
+    public void Hardware_notifies_only_if_nothing_is_outstanding_and_notification_is_not_suppressed(bool on, bool sn, bool notifies)
     {
         PostedInterruptDescriptor descriptor = new() { Sn = sn };
         if (on)
@@ -35,7 +34,7 @@ internal sealed class HardwareTests
             descriptor.TestAndSetOn();
         }
 
-        Assert.That(descriptor.RequestNotification(urgent), Is.EqualTo(notifies));
+        Assert.That(descriptor.RequestNotification(), Is.EqualTo(notifies));
         Assert.That(descriptor.On, Is.EqualTo(on || notifies));
     }
 
@@ -177,7 +176,7 @@ internal sealed class HardwareTests
         VectorSet b = default;
         b.TestAndSet(128);
         a.MoveTo(ref b);
-        Assert.That((a.IsEmpty, b.Count, b[63], b[62]), Is.EqualTo((true, 6, true, false)));
+        Assert.That((a.IsEmpty, Enumerable.Range(0, 256).Count(vector => b[vector]), b[63], b[62]), Is.EqualTo((true, 6, true, false)));
         Assert.That((b.TestAndClear(255), b.TestAndClear(255), b.Highest), Is.EqualTo((true, false, 191)));
     }
 

@@ -82,7 +82,7 @@ internal static class PostingSteps
     public static Step RequestNotification { get; } = new("set ON and notify NDST (hardware)", Costs.SharedLine, activity =>
     {
         PostedInterruptDescriptor descriptor = activity.Target.Pid;
-        if (descriptor.RequestNotification(urgent: false))
+        if (descriptor.RequestNotification())
         {
             activity.System.Ledger.Notifications++;
             HostVectors vector = descriptor.Nv == HostVectorNumbers.Wakeup ? HostVectors.Wakeup : HostVectors.PostedInterrupt;
