@@ -396,8 +396,7 @@ internal sealed class TraceReplay
         delivery = new((byte)e.B, IndexOf((ushort)e.C), (byte)e.D, (InterruptSource)e.A);
         InterruptSystem system = Simulation.System;
         system.Ledger.Posted(delivery, Simulation.Now);
-        bool byHardware = delivery.Source == InterruptSource.Device && system.Path.HardwareDevice is not null;
-        return delivery.Level == 2 ? L1Steps.DeliverFromElsewhere(system) : byHardware ? system.Path.HardwareDevice! : system.Path.Post;
+        return delivery.Level == 2 ? L1Steps.DeliverFromElsewhere(system) : system.IsDeliveredByHardware(delivery) ? system.Path.HardwareDevice! : system.Path.Post;
     }
 
     /// <summary>Posts, before the VM-entry that is the next record, the interrupts that the guest takes right behind it.</summary>
