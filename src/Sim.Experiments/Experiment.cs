@@ -26,8 +26,14 @@ public sealed class Experiment
         _configuration = configuration;
         _machines = trace => plan =>
         {
-            Machine Make(Action<IssuedInvalidation>? observer) => new(
-                plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes }, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes, observer);
+            MachineSpec machine = plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes };
+            if (plan.Delivery is { } delivery)
+            {
+                return Timeline is null ? new DeliveringReplay(machine, plan.Policy, delivery, plan.Variant.Interrupts, trace.Lanes)
+                    : throw new ConfigurationException("A timeline shows the records of the trace at their times, and interrupt paths move them. Leave --timeline or the interrupt path out.");
+            }
+
+            Machine Make(Action<IssuedInvalidation>? observer) => new(machine, Components.Policy(plan.Policy, machine.Profile.Vendor), configuration.Replay, trace.Lanes, observer);
             return Timeline is { } timeline ? new TimelineReplay(Make, configuration, trace.Lanes, timeline) : new MachineReplay(Make(null));
         };
     }
@@ -97,7 +103,7 @@ public sealed class Experiment
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
         Func<RunPlan, IReplay> machine = _machines(source.Header);
-        PolicyRun[] runs = [.. _configuration.Variants.SelectMany(variant => _configuration.Policies.Select(policy => new PolicyRun(new RunPlan(policy, variant), machine, windows.Interval)))];
+        PolicyRun[] runs = [.. _configuration.Variants.SelectMany(variant => Cases(variant)).Select(plan => new PolicyRun(plan, machine, windows.Interval))];
         if (Timeline is not null && runs.Length > 1)
         {
             throw new ConfigurationException($"A timeline shows one run, and this experiment has {runs.Length}. Name one policy, one seed and one machine.");
@@ -178,6 +184,13 @@ public sealed class Experiment
         }
 
         return false;
+    }
+
+    /// <summary>Runs on one machine: every policy with every way to deliver interrupts.</summary>
+    private IEnumerable<RunPlan> Cases(Variant variant)
+    {
+        InterruptDelivery?[] deliveries = _configuration.Interrupts.Deliveries is { Count: > 0 } asked ? [.. asked] : [null];
+        return _configuration.Policies.SelectMany(policy => deliveries.Select(delivery => new RunPlan(policy, delivery, variant)));
     }
 
     private static DecodedBlock[] Batch() => [.. Enumerable.Range(0, BatchBlocks).Select(_ => new DecodedBlock())];

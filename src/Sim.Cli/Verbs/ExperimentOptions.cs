@@ -27,14 +27,19 @@ internal sealed class ConfigurationOptions
     /// <summary>The trace, which may say which machine it was made for; null if the command has none.</summary>
     public Argument<string>? Trace { get; init; }
 
+    /// <summary>The command replays a trace; false: it has only a machine.</summary>
+    public bool ForTrace { get; init; } = true;
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed, _seeds })
+        foreach (Option option in ForTrace ? AllOptions : [_config, _set, _profile])
         {
             command.Options.Add(option);
         }
     }
+
+    private Option[] AllOptions => [_config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed, _seeds];
 
     /// <summary>Resolves the configuration that the options and <paramref name="others"/> describe; options win over the file.</summary>
     /// <exception cref="ConfigurationException">Anything is wrong.</exception>

@@ -57,7 +57,7 @@ internal static class ExperimentRunner
         foreach (RunResult run in set.Runs.Where(run => run.Failure is not null))
         {
             RunFailure failure = run.Failure!;
-            terminal.Error.Write(failure.ExitCode == CliApplication.OwnBug ? CliApplication.BugReport($"policy {run.Policy}: {failure.Message}", invocation.CommandLine) : $"{run.Run}: {failure.Message}\n");
+            terminal.Error.Write(failure.ExitCode == CliApplication.OwnBug ? CliApplication.BugReport($"policy {run.Case}: {failure.Message}", invocation.CommandLine) : $"{run.Run}: {failure.Message}\n");
         }
 
         int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
@@ -71,7 +71,7 @@ internal static class ExperimentRunner
         {
             terminal.Error.Write(run.Safety is null
                 ? $"{run.Run}: not judged: the safety oracle is off (machine.safety), or the replay is as recorded\n"
-                : $"{run.Run}: unsafe: {string.Join(", ", run.Safety.Findings.Select(finding => $"{finding.Kind} {Numbers.Whole(finding.Count)}"))}\n");
+                : $"{run.Run}: unsafe: {SafetyView.Counts(run.Safety)}\n");
             code = CliApplication.CheckFailed;
         }
 
@@ -88,7 +88,7 @@ internal static class ExperimentRunner
             { Skipped: 0 } => $" after {Numbers.Whole(windows.WarmedUp)} of warm-up",
             _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
         };
-        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; profile {provenance.Profile}; reference {set.Reference.Policy}{(set.Partial ? "; PARTIAL" : "")}";
+        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; profile {provenance.Profile}; reference {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
     }
 
     private static void WriteFiles(ParseResult parse, ExperimentOptions options, RunSet set)
@@ -120,6 +120,6 @@ internal static class ExperimentRunner
         Session session = set.Session;
         terminal.Error.Write(string.Create(
             CultureInfo.InvariantCulture,
-            $"{set.Runs.Count} {(set.Runs[0].Parameters.Count > 0 ? "runs" : set.Runs.Count == 1 ? "policy" : "policies")} in {session.ElapsedSeconds:0.00} s, {session.RecordsPerSecond / 1e6:0.0} M records/s, {session.Jobs} {(session.Jobs == 1 ? "job" : "jobs")}\n"));
+            $"{set.Runs.Count} {(set.Runs[0].Parameters.Count > 0 || set.Runs[0].InterruptPath is not null ? set.Runs.Count == 1 ? "run" : "runs" : set.Runs.Count == 1 ? "policy" : "policies")} in {session.ElapsedSeconds:0.00} s, {session.RecordsPerSecond / 1e6:0.0} M records/s, {session.Jobs} {(session.Jobs == 1 ? "job" : "jobs")}\n"));
     }
 }

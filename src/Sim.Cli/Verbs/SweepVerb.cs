@@ -15,6 +15,7 @@ internal static class SweepVerb
         ExperimentOptions options = new();
         Option<string[]> over = new("--over") { Description = "Vary one value of the machine or its profile (repeatable: all combinations)", HelpName = "path=value,value,..." };
         Option<string[]> policies = new("--policies", "-p") { Description = "Flush policies, separated by commas [default: a selection for the profile's vendor]", HelpName = "a,b,..." };
+        InterruptOptions interrupts = new();
         VerbCommand command = new(
             "sweep",
             "Replay one trace under several policies on machines that differ in one value or several",
@@ -24,16 +25,17 @@ internal static class SweepVerb
         options.AddTo(command);
         command.Options.Add(over);
         command.Options.Add(policies);
+        interrupts.AddTo(command);
         command.SetAction(parse =>
         {
             string[] axes = parse.GetValue(over) ?? [];
-            List<Assignment> assignments = [.. ConfigurationOptions.List(parse, policies, "policies")];
+            List<Assignment> assignments = [.. ConfigurationOptions.List(parse, policies, "policies"), .. interrupts.Assignments(parse)];
             if (axes.Length > 0)
             {
                 assignments.Add(new Assignment("over", JsonSerializer.Serialize(axes), over.Name));
             }
 
-            RunConfiguration configuration = options.Configuration.Load(parse, assignments);
+            RunConfiguration configuration = interrupts.Checked(parse, options.Configuration.Load(parse, assignments));
             return configuration.Over.Count == 0
                 ? throw new ConfigurationException("sweep: nothing to vary. Name a value and what it shall be, as in --over second_level[0].sets=64,128,256; 'nestsim config show' lists the paths.")
                 : ExperimentRunner.Execute(invocation, parse, options, configuration, SweepView.Of);

@@ -29,18 +29,19 @@ public sealed class RunConfiguration
 
     private static readonly (string, ReplayKind)[] ReplayKinds = [("by-policy", ReplayKind.ByPolicy), ("as-recorded", ReplayKind.AsRecorded)];
 
-    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, IReadOnlyList<string> policies, string reference, Windows windows, IReadOnlyList<string> over, int seeds)
+    private RunConfiguration(SettingsNode resolved, string profileFile, MachineSpec machine, ReplayKind replay, InterruptSettings interrupts, IReadOnlyList<string> policies, string reference, Windows windows, IReadOnlyList<string> over, int seeds)
     {
         Resolved = resolved;
         ProfileFile = profileFile;
         Machine = machine;
         Replay = replay;
+        Interrupts = interrupts;
         Policies = policies;
         Reference = reference;
         Windows = windows;
         Over = over;
         Seeds = seeds;
-        Variants = [new Variant([], machine)];
+        Variants = [new Variant([], machine, interrupts)];
         Json = resolved.ToCanonicalJson();
         Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Json)));
     }
@@ -56,6 +57,9 @@ public sealed class RunConfiguration
 
     /// <summary>What happens to recorded invalidations.</summary>
     public ReplayKind Replay { get; }
+
+    /// <summary>How interrupts are delivered, and where they come from.</summary>
+    public InterruptSettings Interrupts { get; }
 
     /// <summary>Policies in the order of the results.</summary>
     public IReadOnlyList<string> Policies { get; }
@@ -75,8 +79,11 @@ public sealed class RunConfiguration
     /// <summary>How many seeds every policy is run with.</summary>
     public int Seeds { get; }
 
-    /// <summary>Runs of the experiment: every policy on every machine.</summary>
-    public int RunCount => Variants.Count * Policies.Count;
+    /// <summary>Runs of the experiment: every policy with every way to deliver interrupts on every machine.</summary>
+    public int RunCount => Variants.Count * Cases;
+
+    /// <summary>Runs on one machine: every policy with every way to deliver interrupts.</summary>
+    internal int Cases => Policies.Count * Math.Max(1, Interrupts.Deliveries.Count);
 
     /// <summary>The resolved values as canonical JSON; may be used as a configuration file.</summary>
     public string Json { get; }
@@ -100,26 +107,20 @@ public sealed class RunConfiguration
     /// <param name="assignments">Values from options, in order.</param>
     /// <param name="suggested">What the trace suggests.</param>
     /// <exception cref="ConfigurationException">Anything is wrong; the message has all errors with their places.</exception>
-    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested) =>
-        Load(file, assignments, Components.Policies.Entries.Select(entry => entry.Name).ToArray(), suggested);
+    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested)
+    {
+        RunConfiguration whole = Resolve(file, assignments, suggested);
+        Assignment[] onePoint = [new Assignment("over", "null", "default"), new Assignment("seeds", "1", "default")];
+        whole.Variants = VariantGrid.Of(whole, values => Resolve(file, [.. assignments, .. values, .. onePoint], suggested));
+        return whole;
+    }
 
     /// <summary>The configuration that a trace was made for: its header's property <see cref="Scenario.ConfigurationProperty"/>. Most traces have none.</summary>
     public static IReadOnlyList<Assignment> SuggestedBy(TraceHeader header) =>
         [.. header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty, "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(word => word.Split('=', 2)).Select(pair => new Assignment(pair[0], pair[^1], "the trace's header"))];
 
-    /// <summary>Resolves a configuration with other policies than the shipped ones.</summary>
-    internal static RunConfiguration Load(
-        string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment>? suggested = null)
-    {
-        suggested ??= [];
-        RunConfiguration whole = Resolve(file, assignments, knownPolicies, suggested);
-        Assignment[] onePoint = [new Assignment("over", "null", "default"), new Assignment("seeds", "1", "default")];
-        whole.Variants = VariantGrid.Of(whole, values => Resolve(file, [.. assignments, .. values, .. onePoint], knownPolicies, suggested));
-        return whole;
-    }
-
-    private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment> suggested)
+    private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested)
     {
         List<string> errors = [];
         SettingsNode? fromFile = file is null ? null : SettingsNode.ParseFile(file, file, errors);
@@ -129,6 +130,7 @@ public sealed class RunConfiguration
         root.Merge(ProfileReader.Parse(path, displayName, errors));
         Vendor vendor = root["vendor"]?.Text == "amd" ? Vendor.Amd : Vendor.Intel;
         root.Set("policies", JsonSerializer.Serialize(Components.DefaultPolicies(vendor)), "default");
+        InterruptSettings.SetDefaults((path, value) => root.Set($"interrupts.{path}", JsonSerializer.Serialize(value), "default"), vendor);
         foreach (Assignment suggestion in suggested)
         {
             root.Set(suggestion.Path, suggestion.Value, suggestion.Origin);
@@ -144,30 +146,40 @@ public sealed class RunConfiguration
             root.Set(assignment.Path, assignment.Value, assignment.Origin);
         }
 
+        InterruptSettings.Complete(root);
+
         // A path to a profile is not part of what was computed; its content is.
         if (root["name"] is { } name && root["profile"] is { Kind: SettingsKind.Text } given)
         {
             root.Set("profile", JsonSerializer.Serialize(name.Text), given.Origin);
         }
 
-        return Bind(root, displayName, knownPolicies, errors);
+        return Bind(root, displayName, errors);
     }
 
-    private static RunConfiguration Bind(SettingsNode root, string profileFile, IReadOnlyCollection<string> knownPolicies, List<string> errors)
+    private static RunConfiguration Bind(SettingsNode root, string profileFile, List<string> errors)
     {
         SettingsReader reader = new(root, errors);
         reader.Text("profile");
         MachineSpec machine = BindMachine(reader.Object("machine"), ProfileReader.Bind(reader, Components.Replacements));
         ReplayKind replay = reader.Choice("replay", ReplayKinds);
+        InterruptSettings interrupts = InterruptSettings.Bind(reader.Object("interrupts"), machine, replay);
         IReadOnlyList<string> policies = reader.Texts("policies");
         string reference = reader.OptionalText("reference") ?? policies.FirstOrDefault("");
         Windows windows = BindWindows(reader.Object("windows"));
         IReadOnlyList<string> over = reader.OptionalTexts("over");
         int seeds = (int)reader.Integer("seeds", 1, MostSeeds);
         reader.Close();
-        foreach (string policy in policies.Where(policy => !knownPolicies.Contains(policy)))
+        foreach (string policy in policies)
         {
-            reader.Report("policies", NearestNames.Unknown("policy", policy, knownPolicies));
+            try
+            {
+                Components.Policy(policy, machine.Profile.Vendor);
+            }
+            catch (ConfigurationException error)
+            {
+                reader.Report("policies", error.Message);
+            }
         }
 
         foreach (string twice in policies.GroupBy(policy => policy, StringComparer.Ordinal).Where(group => group.Count() > 1).Select(group => group.Key))
@@ -181,7 +193,7 @@ public sealed class RunConfiguration
         }
 
         SettingsReader.ThrowIfAny("Configuration", errors);
-        return new RunConfiguration(root, profileFile, machine, replay, policies, reference, windows, over, seeds);
+        return new RunConfiguration(root, profileFile, machine, replay, interrupts, policies, reference, windows, over, seeds);
     }
 
     private static SettingsNode Defaults()

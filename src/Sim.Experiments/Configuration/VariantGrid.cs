@@ -8,7 +8,8 @@ namespace Sim.Experiments;
 /// <summary>One point of an experiment's grid: a machine, and the values that set it apart from the others.</summary>
 /// <param name="Parameters">Values of this point; empty if the experiment has one point only.</param>
 /// <param name="Machine">The machine.</param>
-public sealed record Variant(IReadOnlyList<RunParameter> Parameters, MachineSpec Machine);
+/// <param name="Interrupts">Where interrupts come from, and what decides what delivery costs.</param>
+public sealed record Variant(IReadOnlyList<RunParameter> Parameters, MachineSpec Machine, InterruptSettings Interrupts);
 
 /// <summary>The points that <c>over</c> (a sweep's axes, each <c>path=value,value,...</c>) and <c>seeds</c> span: all combinations, the last axis running fastest, seeds fastest of all.</summary>
 internal static class VariantGrid
@@ -24,7 +25,7 @@ internal static class VariantGrid
     {
         if (whole.Over.Count == 0 && whole.Seeds == 1)
         {
-            return [new Variant([], whole.Machine)];
+            return [new Variant([], whole.Machine, whole.Interrupts)];
         }
 
         List<(string Path, IReadOnlyList<string> Values)> axes = [.. whole.Over.Select(Axis)];
@@ -38,10 +39,10 @@ internal static class VariantGrid
             throw new ConfigurationException($"Two axes of the sweep vary '{twice.Key}'{(twice.Key == SeedPath ? " (--seeds is one)" : "")}. Give all its values in one.");
         }
 
-        long runs = axes.Aggregate((long)whole.Policies.Count, (product, axis) => Math.Min(product * axis.Values.Count, int.MaxValue));
+        long runs = axes.Aggregate((long)whole.Cases, (product, axis) => Math.Min(product * axis.Values.Count, int.MaxValue));
         if (runs > MostRuns)
         {
-            throw new ConfigurationException($"The sweep has {runs} runs (policies times values of every axis times seeds); at most {MostRuns} run side by side. Split it.");
+            throw new ConfigurationException($"The sweep has {runs} runs (policies times ways to deliver interrupts times values of every axis times seeds); at most {MostRuns} run side by side. Split it.");
         }
 
         return [.. Points(axes).Select(point => Resolve(whole, point, resolve))];
@@ -84,8 +85,8 @@ internal static class VariantGrid
             throw new ConfigurationException($"At {name} of the sweep: {e.Message}", e);
         }
 
-        return resolved.Windows == whole.Windows && resolved.Replay == whole.Replay && resolved.Reference == whole.Reference && resolved.Policies.SequenceEqual(whole.Policies)
-            ? new Variant(point, resolved.Machine)
-            : throw new ConfigurationException($"At {name} of the sweep: only the machine and its profile can be varied; windows, replay, policies and reference are the same for all runs. Policies are an axis by themselves: name them with -p.");
+        return resolved.Windows == whole.Windows && resolved.Replay == whole.Replay && resolved.Reference == whole.Reference && resolved.Policies.SequenceEqual(whole.Policies) && resolved.Interrupts.Deliveries.SequenceEqual(whole.Interrupts.Deliveries)
+            ? new Variant(point, resolved.Machine, resolved.Interrupts)
+            : throw new ConfigurationException($"At {name} of the sweep: only the machine, its profile and its interrupts can be varied; windows, replay, policies, interrupt paths and reference are the same for all runs. Policies and paths are axes by themselves: name them with -p and --irq-paths.");
     }
 }

@@ -1,34 +1,41 @@
 using Sim.Core;
 using Sim.Core.Profiles;
 using Sim.Kvm.Interrupts;
+using Sim.Reports.Results;
 using Sim.Reports.Views;
 
 namespace Sim.Experiments;
 
+/// <summary>What the oracle says of one path, or of one APICv update rule in one case.</summary>
+/// <param name="Name">The path, or the rule and the case.</param>
+/// <param name="Sent">Interrupts sent.</param>
+/// <param name="Handled">Interrupts whose handler ran.</param>
+/// <param name="Verdict">What went wrong.</param>
+public sealed record InterruptVerdict(string Name, long Sent, long Handled, SafetyVerdict Verdict);
+
 /// <summary>Interrupt paths and APICv update rules side by side, as tables.</summary>
-/// <param name="Tables">One table of all paths, then for each update rule what happened in order and what went wrong.</param>
-/// <param name="Unsafe">What the oracle found: a path or rule and a kind of finding in each line; empty if nothing.</param>
-public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyList<string> Unsafe)
+/// <param name="Tables">One table of all paths, for each update rule what happened in order, then all verdicts.</param>
+/// <param name="Verdicts">One for each path, then for each rule and case.</param>
+public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyList<InterruptVerdict> Verdicts)
 {
     /// <summary>Path names that exist on this vendor's hardware.</summary>
     public static IReadOnlyList<string> PathsOf(Vendor vendor) =>
         [.. Components.InterruptPaths.Entries.Select(entry => entry.Name).Where(name => Components.InterruptPaths.Create(name).Supports(vendor))];
 
     /// <summary>Runs the table of each path, and seed 2's two cases under each update rule (VMX only).</summary>
-    /// <param name="profile">Costs and vendor.</param>
+    /// <param name="spec">Costs, vendor, guests and host.</param>
     /// <param name="paths">Names of interrupt paths.</param>
     /// <param name="updateRules">Names of APICv update rules; none on AMD, whose AVIC needs no rule.</param>
-    /// <param name="nestedEarlyCheck">The module parameter nested_early_check.</param>
     /// <exception cref="ConfigurationException">A name is unknown, or does not exist on this hardware.</exception>
-    public static InterruptComparison Run(CpuProfile profile, IReadOnlyList<string> paths, IReadOnlyList<string> updateRules, bool nestedEarlyCheck)
+    public static InterruptComparison Run(InterruptSpec spec, IReadOnlyList<string> paths, IReadOnlyList<string> updateRules)
     {
+        CpuProfile profile = spec.Profile;
         if (updateRules.Count > 0 && profile.Vendor != Vendor.Intel)
         {
             throw new ConfigurationException(
                 $"APICv update rules are about vmcs01 and vmcs02, and profile '{profile.Name}' is {profile.Vendor}, which writes VMCB01 explicitly. Leave --apicv-update out, or choose an Intel profile.");
         }
 
-        InterruptSpec spec = new() { Profile = profile, NestedEarlyCheck = nestedEarlyCheck };
         IApicvUpdateRule any = new DeferredUpdate();
         InterruptTableRow[] rows = [.. paths.SelectMany(path => InterruptTable.Rows(spec, path, Components.InterruptPaths.Create(path), any))];
         List<Table> tables = [];
@@ -37,7 +44,7 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
             tables.Add(PathTable(profile, rows));
         }
 
-        List<string> found = [.. rows.Where(row => row.Outcome != "delivered").Select(row => $"{row.Path}: {row.Outcome} ({row.Source}, L{row.Level}, {row.State})")];
+        List<InterruptVerdict> verdicts = [.. rows.GroupBy(row => row.Path).Select(path => new InterruptVerdict(path.Key, path.Sum(row => row.Interrupts), path.Sum(row => row.Handled), new SafetyVerdict(Findings(path), 0)))];
         foreach (string name in updateRules)
         {
             IApicvUpdateRule rule = Components.ApicvUpdateRules.Create(name);
@@ -48,13 +55,28 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
             })
             {
                 tables.Add(Moments($"APICv {what}: {name}", run));
-                tables.Add(Findings($"Outcome of {name}: {run.Handled} of {run.Sent} interrupts handled", run));
-                found.AddRange(run.Findings.Select(finding => $"{name}: {finding.Kind} ({what})"));
+                verdicts.Add(new InterruptVerdict($"{name}, {what.Split(' ')[0]}", run.Sent, run.Handled, new SafetyVerdict([.. run.Findings.Select(Finding)], 0)));
             }
         }
 
-        return new InterruptComparison(tables, found);
+        tables.Add(new Table(
+            "Safety",
+            ["path or rule", "verdict", "sent", "handled", "wrong outcomes"],
+            [.. verdicts.Select(each => (IReadOnlyList<string>)[each.Name, each.Verdict.IsSafe ? "safe" : "UNSAFE", Numbers.Whole(each.Sent), Numbers.Whole(each.Handled), Numbers.Whole(each.Verdict.Findings.Sum(finding => finding.Count))])]));
+        return new InterruptComparison(tables, verdicts);
     }
+
+    /// <summary>What went wrong in any row: counts by kind, and the first story of each.</summary>
+    private static IReadOnlyList<SafetyFinding> Findings(IEnumerable<InterruptTableRow> rows) =>
+    [
+        .. rows.SelectMany(row => row.Findings.Count > 0 || row.Handled == row.Interrupts ? row.Findings.Select(Finding) : [new SafetyFinding("interrupt_not_delivered", 1, [$"{Text(row)}: an interrupt was not handled in time"])])
+            .GroupBy(finding => finding.Kind, StringComparer.Ordinal).OrderBy(kind => kind.Key, StringComparer.Ordinal)
+            .Select(kind => kind.First() with { Count = kind.Sum(finding => finding.Count) }),
+    ];
+
+    private static SafetyFinding Finding(InterruptFinding finding) => new(finding.Kind, finding.Count, finding.Story);
+
+    private static string Text(InterruptTableRow row) => $"{(row.Source == InterruptSource.Ipi ? "IPI" : "device")} for L{row.Level}, target {Text(row.State)}";
 
     private static Table PathTable(CpuProfile profile, IEnumerable<InterruptTableRow> rows) => new(
         $"Interrupt paths on {profile.Name}: VM-exits per interrupt, latency from source to handler in cycles",
@@ -70,12 +92,6 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
         ["event", "time", "active", "apicv_active", "vmcs01", "vmcs02"],
         [.. run.Moments.Select(moment => (IReadOnlyList<string>)
             [Short(moment.Event), Numbers.Whole(moment.Time), $"L{moment.Level}", moment.ApicvActive ? "1" : "0", moment.Vmcs01 ? "on" : "off", moment.Vmcs02 ? "on" : "off"])]);
-
-    private static Table Findings(string title, ApicvUpdateScenario run) => new(
-        title,
-        ["finding", "count", "the first"],
-        run.Findings.Count == 0 ? [["none", "0", ""]]
-            : [.. run.Findings.Select(finding => (IReadOnlyList<string>)[finding.Kind, Numbers.Whole(finding.Count), finding.Story[^1]])]);
 
     /// <summary>An event without its explanation, which the outcome gives.</summary>
     private static string Short(string text) => text.Split(':')[0];

@@ -2,6 +2,7 @@ using Sim.Core;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
 using Sim.Kvm;
+using Sim.Kvm.Interrupts;
 using Sim.Reports.Results;
 
 namespace Sim.Experiments;
@@ -30,12 +31,12 @@ internal interface IReplay
     /// <summary>See <see cref="Machine.RestartSafety"/>.</summary>
     void RestartSafety();
 
-    /// <summary>The next record is the first of the measured window.</summary>
+    /// <summary>The next record is the first of the measured window. Comes before the snapshot that the window is measured from.</summary>
     void BeginWindow()
     {
     }
 
-    /// <summary>The last record was the last one of the measured window.</summary>
+    /// <summary>The last record was the last one of the measured window. Comes before its snapshot and conservation.</summary>
     void EndWindow()
     {
     }
@@ -61,11 +62,13 @@ internal sealed class MachineReplay(Machine machine) : IReplay
 
 /// <summary>What one run is: a policy on a machine.</summary>
 /// <param name="Policy">Name of the policy.</param>
+/// <param name="Delivery">How interrupts are delivered; null if they are not delivered anew.</param>
 /// <param name="Variant">The machine, and what sets it apart.</param>
-internal sealed record RunPlan(string Policy, Variant Variant)
+internal sealed record RunPlan(string Policy, InterruptDelivery? Delivery, Variant Variant)
 {
-    /// <summary>Unique in an experiment: the policy, then the values that set the machine apart.</summary>
-    public string Name => string.Join(' ', Variant.Parameters.Select(parameter => $"{parameter.Path}={parameter.Value}").Prepend(Policy));
+    /// <summary>Unique in an experiment: the policy, the way of delivery, then the values that set the machine apart.</summary>
+    public string Name =>
+        string.Join(' ', Variant.Parameters.Select(parameter => $"{parameter.Path}={parameter.Value}").Prepend(RunResult.CaseOf(Policy, Delivery?.Path, Delivery?.ApicvUpdate)));
 }
 
 /// <summary>One policy on its way through the trace. An exception ends this run alone.</summary>
@@ -118,8 +121,8 @@ internal sealed class PolicyRun
 
                 if (segment.Phase == WindowPhase.Measure && _before is null)
                 {
-                    _before = _machine!.Snapshot();
-                    _machine.BeginWindow();
+                    _machine!.BeginWindow();
+                    _before = _machine.Snapshot();
                     _failedEntriesBefore = _machine.FailedVmEntries.Count;
                     _machine.RestartSafety();
                     _intervals = _interval > 0 ? new IntervalRecorder(_machine, _before, _interval) : null;
@@ -156,11 +159,16 @@ internal sealed class PolicyRun
         {
             try
             {
+                if (_before is not null)
+                {
+                    _machine!.EndWindow();
+                }
+
                 _machine!.CheckConservation();
                 if (_before is not null)
                 {
-                    _machine.EndWindow();
                     statistics = _machine.Snapshot().Since(_before);
+                    LatencyHistogram.AddPercentiles(statistics);
                     _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
                     safety = _machine.Safety is { } seen
@@ -175,7 +183,12 @@ internal sealed class PolicyRun
         }
 
         bool ran = _failure is null;
-        return new RunResult(_plan.Name, _plan.Policy, ran ? statistics : new StatSheet(), ran ? failed : [], _failure, ran ? safety : null) { Parameters = _plan.Variant.Parameters };
+        return new RunResult(_plan.Name, _plan.Policy, ran ? statistics : new StatSheet(), ran ? failed : [], _failure, ran ? safety : null) 
+        {
+            InterruptPath = _plan.Delivery?.Path,
+            ApicvUpdate = _plan.Delivery?.ApicvUpdate,
+            Parameters = _plan.Variant.Parameters,
+        };
     }
 
     /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Sim.Core;
 using Sim.Core.Profiles;
+using Sim.Kvm;
 using Sim.Kvm.Interrupts;
 using Sim.Workloads.Scenarios;
 
@@ -33,6 +34,7 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
     public static ScenarioCheck Of(Scenario scenario)
     {
         RunConfiguration configuration = RunConfiguration.Load(null, [], RunConfiguration.SuggestedBy(scenario.Header));
+        Vendor vendor = configuration.Machine.Profile.Vendor;
         SortedDictionary<string, IScenarioRun> runs = new(StringComparer.Ordinal);
         List<ExpectationOutcome> outcomes = [];
         for (int part = 0; part < scenario.Parts.Count; part++)
@@ -40,7 +42,7 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
             IReadOnlyList<Expectation> expectations = scenario.Parts[part].Expectations;
             foreach (Expectation expectation in expectations)
             {
-                foreach (string name in Names(scenario, expectation, expectations, Runnable(expectation.Subject, configuration.Machine.Profile.Vendor)))
+                foreach (string name in Names(scenario, expectation, expectations, Runnable(expectation.Subject, vendor), vendor))
                 {
                     string subject = expectation.Subject switch { ExpectationSubject.Path => "path " + name, ExpectationSubject.UpdateRule => "update " + name, _ => name };
                     if (!runs.TryGetValue(subject, out IScenarioRun? run))
@@ -77,7 +79,7 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
         _ => [.. Components.Policies.Entries.Select(entry => entry.Name).Where(name => Components.Policies.Create(name).Supports(vendor))],
     };
 
-    private static IEnumerable<string> Names(Scenario scenario, Expectation expectation, IReadOnlyList<Expectation> part, string[] runnable)
+    private static IEnumerable<string> Names(Scenario scenario, Expectation expectation, IReadOnlyList<Expectation> part, string[] runnable, Vendor vendor)
     {
         foreach (string name in expectation.Policies)
         {
@@ -98,18 +100,44 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
                     }
 
                     break;
-                case var _ when runnable.Contains(name):
+                case var _ when runnable.Contains(expectation.Subject == ExpectationSubject.Policy ? name.Split(MutatedPolicy.Separator)[0] : name):
+                    CheckMutant(scenario, expectation, name, vendor);
                     yield return name;
                     break;
                 default:
-                    string what = expectation.Subject switch { ExpectationSubject.Path => "interrupt path", ExpectationSubject.UpdateRule => "APICv update rule", _ => "policy" };
-                    throw new TraceFormatException(
-                        scenario.Name,
-                        string.Create(CultureInfo.InvariantCulture, $"line {expectation.Line}"),
-                        $"a{(what[0] is 'i' or 'A' ? "n" : "")} {what} that runs on the scenario's machine, 'all' or 'others'",
-                        $"'{name}'",
-                        NearestNames.Unknown(what, name, [.. runnable, Expectation.All, Expectation.Others]));
+                    throw Unknown(scenario, expectation, name, NearestNames.Unknown(SubjectName(expectation.Subject), name, [.. runnable, Expectation.All, Expectation.Others]));
             }
         }
     }
+
+    private static void CheckMutant(Scenario scenario, Expectation expectation, string name, Vendor vendor)
+    {
+        if (expectation.Subject != ExpectationSubject.Policy)
+        {
+            return;
+        }
+
+        try
+        {
+            Components.Policy(name, vendor);
+        }
+        catch (ConfigurationException error)
+        {
+            throw Unknown(scenario, expectation, name, error.Message);
+        }
+    }
+
+    private static string SubjectName(ExpectationSubject subject) => subject switch
+    {
+        ExpectationSubject.Path => "interrupt path",
+        ExpectationSubject.UpdateRule => "APICv update rule",
+        _ => "policy",
+    };
+
+    private static TraceFormatException Unknown(Scenario scenario, Expectation expectation, string name, string hint) => new(
+        scenario.Name,
+        string.Create(CultureInfo.InvariantCulture, $"line {expectation.Line}"),
+        $"{(expectation.Subject == ExpectationSubject.Policy ? "a" : "an")} {SubjectName(expectation.Subject)} that runs on the scenario's machine, 'all' or 'others'",
+        $"'{name}'",
+        hint);
 }

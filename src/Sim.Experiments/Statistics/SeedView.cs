@@ -20,31 +20,31 @@ public static class SeedView
     public static IReadOnlyList<Table> Of(RunSet set)
     {
         RunResult[] failed = [.. set.Runs.Where(run => run.Failure is not null)];
-        RunResult[][] policies = [.. set.Runs.GroupBy(run => run.Policy, StringComparer.Ordinal).Select(group => group.Where(run => !failed.Any(bad => SameSeed(bad, run))).ToArray())];
+        RunResult[][] policies = [.. set.Runs.GroupBy(run => run.Case, StringComparer.Ordinal).Select(group => group.Where(run => !failed.Any(bad => SameSeed(bad, run))).ToArray())];
         return policies.Length == 0 || policies[0].Length == 0 ? [] : [.. MainFigures.Select(figure => Of(set, policies, figure.Title, figure.Figure))];
     }
 
     /// <summary>Policies whose runs of all seeds are equal in every statistic: nothing in their machine is random.</summary>
     public static IReadOnlyList<string> Unmoved(RunSet set) =>
     [
-        .. set.Runs.Where(run => run.Failure is null).GroupBy(run => run.Policy, StringComparer.Ordinal)
+        .. set.Runs.Where(run => run.Failure is null).GroupBy(run => run.Case, StringComparer.Ordinal)
             .Where(group => IsUnmoved([.. group])).Select(group => group.Key),
     ];
 
     private static Table Of(RunSet set, RunResult[][] policies, string title, Func<StatSheet, double?> figure)
     {
-        RunResult[] referenceRuns = policies.FirstOrDefault(runs => runs[0].Policy == set.Provenance.Reference) ?? policies[0];
+        RunResult[] referenceRuns = policies.FirstOrDefault(runs => runs[0].Case == set.Reference.Case) ?? policies[0];
         double[] reference = Samples(referenceRuns, figure);
         List<IReadOnlyList<string>> rows = [];
         foreach (RunResult[] runs in policies)
         {
             double[] samples = Samples(runs, figure);
             SampleSummary summary = SampleStatistics.Summarise(samples);
-            bool isReference = runs[0].Policy == set.Provenance.Reference;
+            bool isReference = runs[0].Case == set.Reference.Case;
             PairedDifference difference = SampleStatistics.Compare(samples, reference);
             rows.Add(
             [
-                runs[0].Policy,
+                runs[0].Case,
                 Number(summary.Mean),
                 Of(summary.Confidence, IsUnmoved(runs)),
                 isReference ? "ref" : Number(difference.Mean),

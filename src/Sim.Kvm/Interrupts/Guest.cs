@@ -24,6 +24,7 @@ internal sealed class Guest
         if (vmcs.Avic)
         {
             vmcs.Page.Accept(vector);
+            vcpu.LookAtIrr();
         }
         else
         {
@@ -45,7 +46,9 @@ internal sealed class Guest
         guest.EoiWritten = false;
         guest.Interrupted = guest.Work;
         guest.Work = system.Spec.HandlerCycles;
+        system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.HandlerCycles);
         guest.Spins = false;
+        activity.Extra += system.Exits?.OnHandler(activity.Cpu!.Index, vcpu.Id, vcpu.Level, (byte)guest.Handler) ?? 0;
         if (!IsL1Notification(guest.HandlerApic, guest.Handler))
         {
             system.Ledger.Started(vcpu.Id, guest.HandlerApic, guest.Handler, vcpu.Level, NestedSteps.PassesThrough(system), system.Conductor.Now);
@@ -59,7 +62,7 @@ internal sealed class Guest
         VirtualCpu vcpu = activity.Vcpu!;
         VmcsState vmcs = vcpu.Active;
         int vector = vmcs.Avic ? vmcs.Page.EndOfInterrupt() : vmcs.Status.EndOfInterrupt(vmcs.Page);
-        vcpu.EvaluateIrr = true;
+        vcpu.LookAtIrr();
         vcpu.Guest(vcpu.Level).EoiWritten = true;
         if (!vcpu.GuestMode && vector >= 0 && activity.System.Spec.EoiExitVectors.Contains((byte)vector))
         {
@@ -147,14 +150,9 @@ internal sealed class Guest
             return ExitSteps.ImmediateExit;
         }
 
-        if (vcpu.EvaluateIrr && vmcs.Page.Deliverable < 0)
-        {
-            vcpu.EvaluateIrr = false;
-        }
-
         if (guest.InterruptsEnabled)
         {
-            if (vmcs.Has(VmControls.VirtualInterruptDelivery) ? vmcs.Status.IsPending(vmcs.Page) : vmcs.Avic && vcpu.EvaluateIrr && vmcs.Page.Deliverable >= 0)
+            if (vmcs.Has(VmControls.VirtualInterruptDelivery) ? vmcs.Status.IsPending(vmcs.Page) : vmcs.Avic && vcpu.FoundInIrr && vmcs.Page.Deliverable >= 0)
             {
                 return Deliver;
             }
@@ -225,7 +223,7 @@ internal sealed class Guest
             vcpu.L2Halted = false;
         }
 
-        return L1Steps.Enter(_system);
+        return L1Steps.Enter(_system, vcpu);
     }
 
     private Program? Act(VirtualCpu vcpu, GuestContext guest)
@@ -245,6 +243,10 @@ internal sealed class Guest
                 return ExitSteps.Hlt;
             case GuestActionKind.Exit:
                 return ExitSteps.Other;
+            case GuestActionKind.Recorded:
+                return RecordedSteps.Exit;
+            case GuestActionKind.Starve:
+                return null;
             case GuestActionKind.Cli or GuestActionKind.Sti:
                 guest.InterruptsEnabled = action.Kind == GuestActionKind.Sti;
                 return Next(vcpu, vcpu.Cpu);

@@ -29,6 +29,12 @@ public enum GuestActionKind
 
     /// <summary>STI.</summary>
     Sti,
+
+    /// <summary>The guest is left, and L0 runs, as a trace tells.</summary>
+    Recorded,
+
+    /// <summary>What comes next is not known yet: the run pauses until more of the trace is there.</summary>
+    Starve,
 }
 
 /// <summary>One action.</summary>

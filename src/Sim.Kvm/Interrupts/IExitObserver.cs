@@ -1,14 +1,29 @@
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>The translation side of a VM-exit, a VM-entry and a TLB shootdown that interrupt delivery causes. A run of interrupts alone has none.</summary>
+/// <summary>
+/// The translation side of what interrupt delivery does. A run of interrupts alone has none. Each call returns the cycles that it costs beyond hardware's and KVM's own, such as refills; what a trace tells
+/// itself is not told again.
+/// </summary>
 public interface IExitObserver
 {
-    /// <summary>A VM-exit happened. Returns cycles it costs beyond hardware and KVM, such as refills.</summary>
-    int OnExit(int lane, int vcpu, int level);
+    /// <summary>A VM-exit happened.</summary>
+    int OnExit(int lane, int vcpu, int level, ExitCause cause);
 
-    /// <summary>A VM-entry happens. Returns cycles likewise.</summary>
+    /// <summary>A VM-entry happens.</summary>
     int OnEntry(int lane, int vcpu, int level);
 
-    /// <summary>The vCPU serves a remote TLB flush (kvm_flush_remote_tlbs). Returns its cycles.</summary>
+    /// <summary>L1's VMRESUME (VMRUN) takes effect.</summary>
+    int OnNestedEntry(int lane, int vcpu);
+
+    /// <summary>L0 reflects an exit of L2 to L1.</summary>
+    int OnNestedExit(int lane, int vcpu, ExitCause cause);
+
+    /// <summary>A VM-entry to L2 failed: L1 is active again.</summary>
+    int OnFailedEntry(int lane, int vcpu);
+
+    /// <summary>A guest's handler starts.</summary>
+    int OnHandler(int lane, int vcpu, int level, byte vector);
+
+    /// <summary>The vCPU serves a remote TLB flush (kvm_flush_remote_tlbs).</summary>
     int OnTlbFlush(int lane, int vcpu);
 }

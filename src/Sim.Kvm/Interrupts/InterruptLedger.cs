@@ -19,14 +19,17 @@ internal sealed class InterruptLedger
 
     private static readonly int Causes = Enum.GetValues<ExitCause>().Length;
 
+    private static readonly int Victims = Enum.GetValues<StolenFrom>().Length;
+
     private readonly Account[] _accounts;
     private readonly SortedDictionary<string, (long Count, IReadOnlyList<string> Story)> _findings = new(StringComparer.Ordinal);
     private readonly LatencyHistogram[] _latency = [new(), new()];
     private readonly long[] _posted = new long[2];
     private readonly long[] _handled = new long[2];
+    private readonly long[] _accepted = new long[2];
     private readonly long[] _coalesced = new long[2];
     private readonly long[] _exits = new long[2 * Causes];
-    private readonly long[] _stolen = new long[Causes];
+    private readonly long[] _stolen = new long[Victims * Causes];
     private readonly string[] _recent = new string[StoryLines];
     private int _recentCount;
 
@@ -37,6 +40,12 @@ internal sealed class InterruptLedger
     public long WakeUps { get; set; }
 
     public long Notifications { get; set; }
+
+    /// <summary>Notifications that were spared because one was outstanding: ON was set.</summary>
+    public long CoalescedNotifications { get; set; }
+
+    /// <summary>Notifications that hardware spared because the target does not run: SN was set.</summary>
+    public long SuppressedNotifications { get; set; }
 
     public long Kicks { get; set; }
 
@@ -103,6 +112,7 @@ internal sealed class InterruptLedger
             Find("interrupt_misordered", now, $"vCPU {vcpu}'s L{level} accepted {vector:x2} while {page.Irr.Highest:x2} was requested");
         }
 
+        _accepted[level - 1]++;
         long rest = posted ? 1 : 0;
         long merged = account.Requested - rest;
         if (merged <= 0)
@@ -112,6 +122,7 @@ internal sealed class InterruptLedger
             return;
         }
 
+        account.Unhandled = true;
         account.Accepted = account.Born;
         account.Born = account.Latest;
         account.Requested = rest;
@@ -123,6 +134,7 @@ internal sealed class InterruptLedger
     {
         ref Account account = ref AccountOf(vcpu, level, vector);
         _handled[level - 1]++;
+        account.Unhandled = false;
         if (ranAt != level && !passedThrough)
         {
             Find("interrupt_misdelivered", now, $"vCPU {vcpu} ran the handler of {vector:x2} at L{ranAt}, and it was for L{level}");
@@ -138,7 +150,7 @@ internal sealed class InterruptLedger
 
     public void Exited(int level, ExitCause cause) => _exits[((level - 1) * Causes) + (int)cause]++;
 
-    public void Stolen(ExitCause cause, int cycles) => _stolen[(int)cause] += cycles;
+    public void Stolen(StolenFrom victim, ExitCause cause, int cycles) => _stolen[((int)victim * Causes) + (int)cause] += cycles;
 
     public void FailedEntry(int vcpu, string check, long now)
     {
@@ -154,6 +166,15 @@ internal sealed class InterruptLedger
             _recent[_recentCount++ % StoryLines] = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{now}: {FormattableString.Invariant(line)}");
         }
     }
+
+    /// <summary>Forgets what went wrong so far: a measured window begins. What is on its way stays accounted for.</summary>
+    public void ForgetFindings() => _findings.Clear();
+
+    /// <summary>Whether a vector is in the PIR or IRR of an APIC, as far as the ledger knows.</summary>
+    public bool IsRequested(int vcpu, int level, int vector) => AccountOf(vcpu, level, vector).Requested > 0;
+
+    /// <summary>Interrupts whose vector was accepted and whose handler has not begun, at both levels.</summary>
+    public long Accepting => _accepted.Sum() - Handled;
 
     /// <summary>What went wrong so far, together with everything that is still waiting if <paramref name="drained"/>: then nothing will deliver it any more.</summary>
     public IReadOnlyList<InterruptFinding> Findings(bool drained)
@@ -172,7 +193,10 @@ internal sealed class InterruptLedger
         return [.. all.Values];
     }
 
-    public void Collect(StatSheet sheet)
+    /// <summary>Adds all statistics. Percentiles are made of the histograms when a window has ended (<see cref="LatencyHistogram.AddPercentiles"/>): those of two snapshots do not subtract.</summary>
+    /// <param name="sheet">Where to.</param>
+    /// <param name="drained">Nothing will happen any more: what still waits is lost.</param>
+    public void Collect(StatSheet sheet, bool drained)
     {
         for (int level = 1; level <= 2; level++)
         {
@@ -180,31 +204,69 @@ internal sealed class InterruptLedger
             sheet.Counter("irq.sent", "interrupts", "Interrupts sent to APICs of this level.", _posted[level - 1], label);
             sheet.Counter("irq.handled", "interrupts", "Interrupts whose handler ran.", _handled[level - 1], label);
             sheet.Counter("irq.coalesced", "interrupts", "Interrupts merged with an equal vector that still waited.", _coalesced[level - 1], label);
-            sheet.Gauge("irq.latency.p50", "cycles", "Median latency from source to handler (lower bound of its bucket).", _latency[level - 1].Percentile(500), label);
-            sheet.Gauge("irq.latency.p99", "cycles", "99th percentile of the latency from source to handler.", _latency[level - 1].Percentile(990), label);
-            sheet.Gauge("irq.latency.p999", "cycles", "99.9th percentile of the latency from source to handler.", _latency[level - 1].Percentile(999), label);
-            sheet.Add(new Series("irq.latency", label, "cycles", "interrupts", SeriesKind.Histogram, "Latency from source to handler.", _latency[level - 1].Points()));
+            long waiting = Waiting(level);
+            sheet.Gauge("irq.pending", "interrupts", "Interrupts on their way at the end.", (drained ? 0 : waiting) + _accepted[level - 1] - _handled[level - 1], label);
+            sheet.Gauge("irq.lost", "interrupts", "Interrupts that nothing will deliver any more.", drained ? waiting : 0, label);
+            sheet.Add(new Series(LatencyHistogram.SeriesPath, label, "cycles", "interrupts", SeriesKind.Histogram, "Latency from source to handler.", _latency[level - 1].Points()));
             foreach (ExitCause cause in Enum.GetValues<ExitCause>())
             {
                 sheet.Counter("irq.exits", "transitions", "VM-exits on interrupts' way.", Exits(level, cause), $"level={level},cause={cause}");
             }
         }
 
-        foreach (ExitCause cause in Enum.GetValues<ExitCause>())
+        foreach ((StolenFrom victim, ExitCause cause) in StolenFromExtensions.All)
         {
-            sheet.Counter("irq.stolen", "cycles", "Cycles in L0 behind exits, taken from the guest that exited.", _stolen[(int)cause], $"cause={cause}");
+            sheet.Counter(
+                "irq.stolen",
+                "cycles",
+                "Cycles in L0 behind exits, by whose guest time they take: an interrupt's target or sender, a bystander, or the guest for its own exits.",
+                _stolen[((int)victim * Causes) + (int)cause],
+                $"from={victim.ToString().ToLowerInvariant()},cause={cause}");
         }
 
         sheet.Counter("irq.notifications", "IPIs", "Notification IPIs for posted interrupts.", Notifications);
+        sheet.Counter("irq.coalesced_notifications", "IPIs", "Notifications spared because one was outstanding (ON set).", CoalescedNotifications);
+        sheet.Counter("irq.suppressed_notifications", "IPIs", "Notifications that hardware spared because the target did not run (SN set).", SuppressedNotifications);
         sheet.Counter("irq.kicks", "IPIs", "Reschedule IPIs of kvm_vcpu_kick.", Kicks);
         sheet.Counter("irq.doorbells", "doorbells", "AVIC doorbells.", Doorbells);
         sheet.Counter("irq.wake_ups", "wake-ups", "Sleeping vCPUs woken.", WakeUps);
         sheet.Counter("irq.spurious_wake_ups", "wake-ups", "Wake-ups of vCPUs that found nothing to run for.", SpuriousWakeUps);
         sheet.Counter("irq.preemptions", "switches", "Time slices that ended with another vCPU waiting.", Preemptions);
-        sheet.Counter("irq.nested_entries", "transitions", "Nested VM-entries.", NestedEntries);
-        sheet.Counter("irq.nested_exits", "transitions", "Nested VM-exits.", NestedExits);
+        sheet.Counter("irq.nested_entries", "transitions", "Nested VM-entries behind interrupts; those of a trace are in vm.nested_entries.", NestedEntries);
+        sheet.Counter("irq.nested_exits", "transitions", "Nested VM-exits for interrupts; those of a trace are in vm.nested_exits.", NestedExits);
         sheet.Counter("irq.apicv_updates", "updates", "vCPUs' APICv (AVIC) controls rewritten.", ApicvUpdates);
         sheet.Counter("irq.failed_vm_entries", "transitions", "VM-entries that failed their consistency checks.", FailedEntries.Count);
+    }
+
+    /// <summary>What is owed to whom, and how much was wrong so far.</summary>
+    public void Add(StateKey key)
+    {
+        for (int i = 0; i < _accounts.Length; i++)
+        {
+            if ((_accounts[i].OnTheWay | _accounts[i].Requested) != 0 || _accounts[i].Unhandled)
+            {
+                key.Add(i);
+                key.Add(_accounts[i].Unhandled);
+                key.Add(_accounts[i].OnTheWay);
+                key.Add(_accounts[i].Requested);
+            }
+        }
+
+        foreach ((_, (long count, _)) in _findings)
+        {
+            key.Add(count);
+        }
+    }
+
+    private long Waiting(int level)
+    {
+        long waiting = 0;
+        for (int i = 0; i < _accounts.Length; i++)
+        {
+            waiting += (i / Vectors % 2) + 1 == level ? _accounts[i].OnTheWay + _accounts[i].Requested : 0;
+        }
+
+        return waiting;
     }
 
     private List<string> Lost()
@@ -215,6 +277,11 @@ internal sealed class InterruptLedger
             if (_accounts[i].OnTheWay + _accounts[i].Requested > 0)
             {
                 lost.Add($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} never got {i % Vectors:x2}, sent at {_accounts[i].Born}");
+            }
+
+            if (_accounts[i].Unhandled)
+            {
+                lost.Add($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} accepted {i % Vectors:x2}, and its handler never ran");
             }
         }
 
@@ -248,5 +315,8 @@ internal sealed class InterruptLedger
 
         /// <summary>When the accepted one was sent; -1 if it never was.</summary>
         public long Accepted;
+
+        /// <summary>Accepted, and its handler has not begun.</summary>
+        public bool Unhandled;
     }
 }

@@ -22,6 +22,8 @@ public sealed class InterruptSimulation : IConductor
     private readonly IInterruptSource[] _sources;
     private readonly Activity[] _devices;
     private readonly Delivery[] _upcoming;
+    private readonly Queue<(Program Program, Delivery Delivery, bool Found)> _errands = [];
+    private PhysicalCpu? _paused;
 
     /// <summary>A run at time 0. <paramref name="observer"/>, if given, is told of every step.</summary>
     /// <exception cref="ConfigurationException">The path does not exist on the profile's hardware.</exception>
@@ -33,8 +35,22 @@ public sealed class InterruptSimulation : IConductor
         IReadOnlyList<IInterruptSource> sources,
         Action<ExecutedStep>? observer = null,
         IExitObserver? exits = null)
+        : this(spec, path, updateRule, behaviour, sources, null, observer, exits)
     {
-        _system = new InterruptSystem(spec, path, updateRule, behaviour, this) { Observer = observer, Exits = exits };
+    }
+
+    /// <summary>A run whose vCPUs follow a trace.</summary>
+    internal InterruptSimulation(
+        InterruptSpec spec,
+        IInterruptPath path,
+        IApicvUpdateRule updateRule,
+        IGuestBehaviour behaviour,
+        IReadOnlyList<IInterruptSource> sources,
+        TraceReplay? trace,
+        Action<ExecutedStep>? observer,
+        IExitObserver? exits)
+    {
+        _system = new InterruptSystem(spec, path, updateRule, behaviour, this, trace: trace) { Observer = observer, Exits = exits };
         _clocks = [.. Enumerable.Range(0, spec.Lanes).Select(_ => new LaneClock())];
         _sources = [.. sources];
         _devices = [.. Enumerable.Range(0, _sources.Length + 1).Select(_ => new Activity(_system, null, null))];
@@ -62,7 +78,7 @@ public sealed class InterruptSimulation : IConductor
     public long Now { get; private set; }
 
     /// <summary>True if nothing will ever happen again: everything that can be delivered is.</summary>
-    public bool IsDrained => _queue.Count == 0;
+    public bool IsDrained => _queue.Count == 0 && _paused is null;
 
     /// <summary>What went wrong. Interrupts count as lost once <see cref="IsDrained"/>.</summary>
     public IReadOnlyList<InterruptFinding> Findings => _system.Ledger.Findings(IsDrained);
@@ -74,7 +90,13 @@ public sealed class InterruptSimulation : IConductor
     /// <summary>Runs on, by at most <paramref name="events"/> events and not beyond <paramref name="until"/>; cutting a run into parts changes nothing.</summary>
     public void Run(long events = long.MaxValue, long until = long.MaxValue)
     {
-        for (; events > 0; events--)
+        if (_paused is { } paused)
+        {
+            _paused = null;
+            StepLane(paused);
+        }
+
+        for (; events > 0 && _paused is null; events--)
         {
             if (_queue.Count == 0 || _queue.NextTime > until)
             {
@@ -123,11 +145,21 @@ public sealed class InterruptSimulation : IConductor
         ((IConductor)this).Poke(roused.Cpu);
     }
 
+    /// <summary>Somebody on a CPU that is not simulated carries out a program about a delivery, one after the other.</summary>
+    internal void RunElsewhere(Program program, in Delivery delivery, bool found = false)
+    {
+        _errands.Enqueue((program, delivery, found));
+        if (_devices[_sources.Length].IsIdle)
+        {
+            NextErrand();
+        }
+    }
+
     /// <summary>All statistics now.</summary>
     public StatSheet Snapshot()
     {
         StatSheet sheet = new();
-        _system.Ledger.Collect(sheet);
+        _system.Ledger.Collect(sheet, IsDrained);
         sheet.Gauge("irq.time", "cycles", "Simulated time.", Now);
         return sheet;
     }
@@ -177,11 +209,28 @@ public sealed class InterruptSimulation : IConductor
         while (cycles == 0 && (activity = _system.Next(cpu)) is not null)
         {
             cycles = _system.Advance(activity);
+            if (_system.Trace is { Halt: not LaneHalt.None })
+            {
+                break;
+            }
+
             if (activity.WaitUntil > Now)
             {
                 cycles = (int)(activity.WaitUntil - Now);
                 clock.State = LaneState.Waiting;
             }
+        }
+
+        switch (_system.Trace?.TakeHalt() ?? LaneHalt.None)
+        {
+            case LaneHalt.Starved:
+                _paused = cpu;
+                return;
+            case LaneHalt.Blocked:
+                clock.State = LaneState.Idle;
+                return;
+            default:
+                break;
         }
 
         KeepSlice(cpu, clock);
@@ -257,6 +306,11 @@ public sealed class InterruptSimulation : IConductor
 
     private void Fire(int source)
     {
+        if (_system.Trace?.IsOver == true)
+        {
+            return;
+        }
+
         Activity device = _devices[source];
         if (!device.IsIdle)
         {
@@ -299,6 +353,20 @@ public sealed class InterruptSimulation : IConductor
         {
             _queue.Add(Now + cycles, EventPhase.Step, _clocks.Length + source);
         }
+        else if (source == _sources.Length && _errands.Count > 0)
+        {
+            NextErrand();
+        }
+    }
+
+    private void NextErrand()
+    {
+        (Program program, Delivery delivery, bool found) = _errands.Dequeue();
+        Activity elsewhere = _devices[_sources.Length];
+        elsewhere.Delivery = delivery;
+        elsewhere.Found = found;
+        elsewhere.Begin(program);
+        _queue.Add(Now, EventPhase.Step, _clocks.Length + _sources.Length);
     }
 
     private sealed class LaneClock

@@ -36,7 +36,7 @@ internal sealed class InterruptSystem
 {
     private readonly Guest _guest;
 
-    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor, bool loaded = false)
+    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor, TraceReplay? trace = null)
     {
         if (!path.Supports(spec.Profile.Vendor))
         {
@@ -50,6 +50,7 @@ internal sealed class InterruptSystem
         UpdateRule = updateRule;
         Behaviour = behaviour;
         Conductor = conductor;
+        Trace = trace;
         Apicv = new ApicvState(spec.Inhibits);
         Ledger = new InterruptLedger(spec.Vcpus);
         Cpus = [.. Enumerable.Range(0, spec.Lanes).Select(index => new PhysicalCpu(this, index))];
@@ -60,11 +61,7 @@ internal sealed class InterruptSystem
         foreach (VirtualCpu vcpu in Vcpus)
         {
             Reset(vcpu);
-            if (loaded && vcpu.Cpu.Current is null)
-            {
-                Place(vcpu);
-            }
-            else
+            if (trace?.Schedules(vcpu.Id) != true)
             {
                 vcpu.Cpu.RunQueue.Enqueue(vcpu);
             }
@@ -80,6 +77,9 @@ internal sealed class InterruptSystem
     public IGuestBehaviour Behaviour { get; }
 
     public IConductor Conductor { get; }
+
+    /// <summary>The trace that vCPUs follow; null if there is none.</summary>
+    public TraceReplay? Trace { get; }
 
     public ApicvState Apicv { get; }
 
@@ -100,6 +100,9 @@ internal sealed class InterruptSystem
 
     /// <summary>L1 delivers to L2 through L2's own posted-interrupt descriptor; else by injection.</summary>
     public bool L1PostsToL2 => (Controls12 & VmControls.PostedInterrupts) != 0;
+
+    /// <summary>A rule that is known to be wrong, in force instead of KVM's; null in every run but those that show what it breaks.</summary>
+    public WrongRule? Rule { get; init; }
 
     /// <summary>Told of every step behind its effect, if somebody wants to know.</summary>
     public Action<ExecutedStep>? Observer { get; init; }
@@ -127,7 +130,7 @@ internal sealed class InterruptSystem
         {
             if (cpu.RunQueue.Count == 0)
             {
-                return null;
+                return Trace?.HostOf(cpu);
             }
 
             SchedulerSteps.Choose(cpu);
@@ -148,11 +151,28 @@ internal sealed class InterruptSystem
         string name = activity.Current.Name;
         PhysicalCpu? cpu = activity.Cpu;
         bool inHost = cpu is { InGuest: false };
+        bool isRecorded = activity.IsRecorded;
+        long stalls = Trace?.Stalls ?? 0;
         int cycles = activity.Advance();
+        if (Trace is { Halt: not LaneHalt.None })
+        {
+            return 0;
+        }
+
         Observe(activity, name);
+        if (isRecorded)
+        {
+            return cycles;
+        }
+
+        if (cpu is not null)
+        {
+            Trace?.Delivered(cpu.Index, cycles + stalls - Trace.Stalls);
+        }
+
         if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
         {
-            Ledger.Stolen(cpu.LastExit, cycles);
+            Ledger.Stolen(cpu.LastVictim, cpu.LastExit, cycles);
         }
 
         return cycles;
@@ -168,9 +188,9 @@ internal sealed class InterruptSystem
         if (message.IsDoorbell)
         {
             // There is one doorbell: it makes the CPU look at the IRR of the VMCB that runs, whosever it is; in the host it is nothing.
-            if (cpu is { InGuest: true, Current: { } vcpu } && vcpu.Active.Avic)
+            if (cpu is { InGuest: true, Current: { } vcpu })
             {
-                vcpu.EvaluateIrr = true;
+                vcpu.LookAtIrr();
             }
         }
         else
@@ -218,6 +238,7 @@ internal sealed class InterruptSystem
             vcpu.Mode = VcpuMode.ExitingGuestMode;
             if (vcpu.Cpu != self)
             {
+                Ledger.Kicks++;
                 Send(vcpu.Cpu, HostVectors.Reschedule);
             }
         }
@@ -244,6 +265,37 @@ internal sealed class InterruptSystem
         Conductor.Poke(to);
     }
 
+    /// <summary>What is carried out for a program: itself, unless a wrong rule is in force.</summary>
+    public Program InForce(Program program) => Rule is null ? program : Rule.Apply(program);
+
+    /// <summary>
+    /// Every interrupt is somewhere: what the ledger takes to wait in an APIC is a bit of that APIC's IRR or of its descriptor's PIR, and there is no other bit.
+    /// L1's notifications to itself, which the ledger does not count, are left out.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The simulator is wrong.</exception>
+    public void CheckConservation()
+    {
+        foreach (VirtualCpu vcpu in Vcpus)
+        {
+            for (int level = 1; level <= 2; level++)
+            {
+                (VectorSet irr, VectorSet pir) = level == 1 ? (vcpu.Apic.Irr, vcpu.Pid.Pir) : (vcpu.L2Apic.Irr, vcpu.Pid12.Pir);
+                for (int vector = 0; vector < 256; vector++)
+                {
+                    if (!Guest.IsL1Notification(level, vector) && Ledger.IsRequested(vcpu.Id, level, vector) != (irr[vector] || pir[vector]))
+                    {
+                        throw new InvalidOperationException($"Interrupt {vector:x2} of vCPU {vcpu.Id}'s L{level} is {(irr[vector] || pir[vector] ? "" : "not ")}in IRR or PIR, and the ledger takes the opposite.");
+                    }
+                }
+            }
+        }
+
+        if (Ledger.Accepting < 0)
+        {
+            throw new InvalidOperationException($"{-Ledger.Accepting} handlers ran for interrupts that no APIC had accepted.");
+        }
+    }
+
     public void Observe(Activity activity, string name) =>
         Observer?.Invoke(new ExecutedStep(Conductor.Now, activity.Cpu?.Index ?? -1, activity.Vcpu?.Id ?? -1, activity.Vcpu?.Level ?? 0, name));
 
@@ -258,19 +310,6 @@ internal sealed class InterruptSystem
         vcpu.Vmcs01.Controls = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow;
         vcpu.Vmcs02.NotificationVector = HostVectors.NestedPostedInterrupt;
         ApicvSteps.WriteControls(this, vcpu, vcpu.Vmcs01);
-    }
-
-    /// <summary>Puts a vCPU into its guest at once, as behind a long run: for explored schedules, which begin there.</summary>
-    private static void Place(VirtualCpu vcpu)
-    {
-        PhysicalCpu cpu = vcpu.Cpu;
-        cpu.Current = vcpu;
-        vcpu.IsLoaded = true;
-        cpu.InGuest = true;
-        vcpu.Mode = VcpuMode.InGuestMode;
-        vcpu.Thread.System.AvicPhysicalIds[vcpu.Id].IsRunning = vcpu.Vmcs01.Avic;
-        vcpu.Thread.System.AvicPhysicalIds[vcpu.Id].HostApicId = (uint)cpu.Index;
-        vcpu.Irte.IsRun = vcpu.Vmcs01.Avic;
-        vcpu.Irte.Destination = (uint)cpu.Index;
+        vcpu.Irte.GuestMode = vcpu.ApicvActive;
     }
 }

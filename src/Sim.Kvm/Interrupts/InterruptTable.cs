@@ -22,13 +22,18 @@ public enum TargetState
 /// <param name="Level">APIC: 1 for L1's, 2 for L2's (L1 delivers to that).</param>
 /// <param name="State">What the target does.</param>
 /// <param name="Interrupts">Interrupts sent, one after the other.</param>
+/// <param name="Handled">Interrupts whose handler ran in time.</param>
 /// <param name="Exits">VM-exits of all CPUs that they cause.</param>
 /// <param name="NestedExits">Nested VM-exits among what follows.</param>
 /// <param name="P50">Median latency from source to handler, cycles.</param>
 /// <param name="P99">99th percentile.</param>
-/// <param name="Outcome">delivered, or what went wrong.</param>
+/// <param name="Findings">What went wrong.</param>
 public sealed record InterruptTableRow(
-    string Path, InterruptSource Source, int Level, TargetState State, long Interrupts, long Exits, long NestedExits, long P50, long P99, string Outcome);
+    string Path, InterruptSource Source, int Level, TargetState State, long Interrupts, long Handled, long Exits, long NestedExits, long P50, long P99, IReadOnlyList<InterruptFinding> Findings)
+{
+    /// <summary>delivered, or what went wrong.</summary>
+    public string Outcome => Findings.Count > 0 ? string.Join(", ", Findings.Select(finding => finding.Kind)) : Handled == Interrupts ? "delivered" : "not delivered";
+}
 
 /// <summary>The table of issue 5: what each path costs for each state of the target, one interrupt at a time.</summary>
 public static class InterruptTable
@@ -113,8 +118,7 @@ public static class InterruptTable
         }
 
         LatencyHistogram latency = ledger.Latency(level);
-        string outcome = simulation.Findings.Count > 0 ? string.Join(", ", simulation.Findings.Select(finding => finding.Kind)) : latency.Count == Sent ? "delivered" : "not delivered";
-        return new InterruptTableRow(name, source, level, state, Sent, exits, nestedExits, latency.Percentile(500), latency.Percentile(990), outcome);
+        return new InterruptTableRow(name, source, level, state, Sent, latency.Count, exits, nestedExits, latency.Percentile(500), latency.Percentile(990), simulation.Findings);
     }
 
     /// <summary>Runs on until something is so; false if it is not within <see cref="Patience"/>.</summary>

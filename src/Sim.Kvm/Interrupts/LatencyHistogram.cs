@@ -6,8 +6,14 @@ namespace Sim.Kvm.Interrupts;
 /// <summary>Counts of cycles in buckets whose width is at most 1/64 of their lower bound; up to 127 cycles each value has its own. Constant memory.</summary>
 public sealed class LatencyHistogram
 {
+    /// <summary>Path of the series of latencies in a run's statistics.</summary>
+    internal const string SeriesPath = "irq.latency";
+
     private const int SubBuckets = 64;
     private const int SubBits = 6;
+
+    private static readonly (string Name, string Help, int PerMille)[] Percentiles =
+        [("p50", "Median", 500), ("p90", "90th percentile", 900), ("p99", "99th percentile", 990), ("p999", "99.9th percentile", 999)];
 
     private readonly long[] _counts = new long[SubBuckets * 60];
 
@@ -22,20 +28,18 @@ public sealed class LatencyHistogram
     }
 
     /// <summary>Lower bound of the bucket in which the value at this rank lies: <paramref name="perMille"/> of all values are at or below it. 0 if there is none.</summary>
-    public long Percentile(int perMille)
+    public long Percentile(int perMille) => Percentile(Points(), perMille);
+
+    /// <summary>Adds to statistics of a window, for each histogram of latencies in it, the percentiles of those that fell into the window.</summary>
+    public static void AddPercentiles(StatSheet window)
     {
-        long rank = Math.Max(1, ((Count * perMille) + 999) / 1000);
-        long seen = 0;
-        for (int bucket = 0; bucket < _counts.Length; bucket++)
+        foreach (Series latency in window.Series.Where(series => series.Path == SeriesPath).ToArray())
         {
-            seen += _counts[bucket];
-            if (seen >= rank && Count > 0)
+            foreach ((string name, string help, int perMille) in Percentiles)
             {
-                return LowerBound(bucket);
+                window.Gauge($"{SeriesPath}.{name}", "cycles", $"{help} of the latency from source to handler (lower bound of its bucket).", Percentile(latency.Points, perMille), latency.Label);
             }
         }
-
-        return 0;
     }
 
     /// <summary>The buckets into which something fell, ascending.</summary>
@@ -51,6 +55,22 @@ public sealed class LatencyHistogram
         }
 
         return points;
+    }
+
+    private static long Percentile(IReadOnlyList<SeriesPoint> points, int perMille)
+    {
+        long rank = Math.Max(1, ((points.Sum(point => point.Y) * perMille) + 999) / 1000);
+        long seen = 0;
+        foreach (SeriesPoint point in points)
+        {
+            seen += point.Y;
+            if (seen >= rank)
+            {
+                return point.X;
+            }
+        }
+
+        return 0;
     }
 
     private static int BucketOf(long cycles)

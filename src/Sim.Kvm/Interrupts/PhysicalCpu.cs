@@ -44,4 +44,7 @@ internal sealed class PhysicalCpu
 
     /// <summary>Reason of the VM-exit that is being handled, for the account of stolen cycles.</summary>
     public ExitCause LastExit { get; set; }
+
+    /// <summary>Who pays for it.</summary>
+    public StolenFrom LastVictim { get; set; }
 }

@@ -63,6 +63,15 @@ internal sealed class Lane
     /// <summary>Cycles of L0's software.</summary>
     public long HypervisorCycles { get; set; }
 
+    /// <summary>Those of <see cref="SwitchCycles"/> that belong to exits which the trace does not have.</summary>
+    public long ImpliedCycles { get; set; }
+
+    /// <summary>Cycles of transitions and of L0's software.</summary>
+    public long SwitchCycles => _transitionCycles + HypervisorCycles;
+
+    /// <summary>Cycles by which this CPU falls behind the trace: translation, invalidations, exits which the trace does not have.</summary>
+    public long StallCycles => _translationCycles + _invalidationCycles + ImpliedCycles;
+
     /// <summary>Shadow entries made so far in the page tables of who runs; 0 if they are not L0's shadows.</summary>
     private long ShadowLeaves => _spec.L0Ept || Level == 0 ? 0 : Mmu.Context.Guest.LeavesMade + Mmu.Context.Guest.Owner(ulong.MaxValue).LeavesMade;
 
@@ -93,6 +102,7 @@ internal sealed class Lane
             _shadowFaults += faults;
             HypervisorCycles += faults * _spec.Profile.Costs.KvmExitHandling;
             _transitionCycles += faults * (_spec.Profile.Costs.VmEntry + _spec.Profile.Costs.VmExit);
+            ImpliedCycles += faults * (_spec.Profile.Costs.KvmExitHandling + _spec.Profile.Costs.VmEntry + _spec.Profile.Costs.VmExit);
         }
     }
 
@@ -115,6 +125,13 @@ internal sealed class Lane
             // SDM (kvm-semantics.md 1.2): without VPID every transition drops the linear and combined mappings of VPID 0.
             Execute(new VmTransitionWithoutVpid(), new Reason(entry ? "vm_entry" : "vm_exit", "no_vpid"));
         }
+    }
+
+    /// <summary>Cycles that this CPU counted, and that somebody else has a price for.</summary>
+    public void LeaveToOthers(int transition, int hypervisor)
+    {
+        _transitionCycles -= transition;
+        HypervisorCycles -= hypervisor;
     }
 
     /// <summary>Translates in this context from now on.</summary>

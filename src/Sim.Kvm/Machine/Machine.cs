@@ -44,7 +44,7 @@ public sealed class Machine
         if (!policy.Supports(vendor))
         {
             throw new ConfigurationException(
-                $"Policy {policy.GetType().Name} does not run on {vendor} hardware, and profile '{spec.Profile.Name}' is {vendor}. "
+                $"Policy {(policy is MutatedPolicy ? policy : policy.GetType().Name)} does not run on {vendor} hardware, and profile '{spec.Profile.Name}' is {vendor}. "
                 + (vendor == Vendor.Amd ? "Try nsvm-5.8, or a yardstick such as always-guest." : "Try kvm-6.12, or a yardstick such as always-guest."));
         }
 
@@ -126,14 +126,63 @@ public sealed class Machine
             else
             {
                 _oracle?.At(block.FirstRecord + (ulong)(access + e), block.Events[e].Time, block.Lane);
-                Handle(lane, block.Events[e]);
+                Follow(lane, block.Events[e]);
                 e++;
             }
         }
     }
 
+    /// <summary>
+    /// Something that the trace does not tell: an interrupt's VM-exit, the entry behind it, a nested transition. It counts as what it is, but not as a record of the trace; nothing happens on a
+    /// lane whose L2 failed to begin. What it costs anyhow is left to whoever makes it happen; what the policy adds is counted here, and stalls.
+    /// </summary>
+    internal void Happen(int lane, in TraceEvent e)
+    {
+        Lane where = _lanes[lane];
+        if (!where.Refused)
+        {
+            long before = where.SwitchCycles;
+            Handle(where, e);
+            Core.Profiles.OperationCosts costs = _spec.Profile.Costs;
+            (int transition, int hypervisor) = (e.Kind, e.Kind is RecordKind.VmEnter or RecordKind.VmExit ? e.Transition : default) switch
+            {
+                (RecordKind.VmEnter, TransitionKind.L1ToL2) => (0, costs.KvmNestedEntry + costs.Vmptrld),
+                (RecordKind.VmEnter, _) => (costs.VmEntry, 0),
+                (RecordKind.VmExit, TransitionKind.L2ToL1) => (0, costs.KvmNestedExit + costs.Vmptrld),
+                (RecordKind.VmExit, _) => (costs.VmExit, costs.KvmExitHandling),
+                _ => (0, 0),
+            };
+            where.LeaveToOthers(transition, hypervisor);
+            where.ImpliedCycles += where.SwitchCycles - before;
+        }
+    }
+
+    /// <summary>Accesses that the trace does not tell, by whoever runs on the lane.</summary>
+    internal void Touch(int lane, TraceBlock accesses) => _lanes[lane].Translate(accesses, 0, accesses.AccessCount);
+
+    /// <summary>Level that runs on a lane.</summary>
+    internal int LevelOn(int lane) => _lanes[lane].Level;
+
+    /// <summary>Cycles of a lane that neither the trace nor an exit's own cost holds: translation, invalidations, exits that only this machine takes.</summary>
+    internal long StallCycles(int lane) => _lanes[lane].StallCycles;
+
+    /// <summary>The L2 that was to begin on a lane did not: records are skipped until the nested VM-exit that would have ended it.</summary>
+    internal bool IsRefused(int lane) => _lanes[lane].Refused;
+
+    /// <summary>An entry to L2 that the trace tells, and that was carried out, failed after all, for a reason that only interrupts know.</summary>
+    internal void Refuse(int lane) => _lanes[lane].Refused = true;
+
+    /// <summary>Told of each other lane whose guest a remote TLB flush makes exit, and prices that exit; null: nobody is.</summary>
+    internal Action<int>? RemoteKick
+    {
+        set => _switches.RemoteKick = value;
+    }
+
     /// <summary>What the safety oracle saw since the beginning, or since <see cref="RestartSafety"/>; null if it does not watch.</summary>
     public SafetyReport? Safety => _oracle?.Report();
+
+    /// <summary>For tests: wrong uses and permitted uses of old translations so far, without a report.</summary>
+    internal (long Incidents, long Permitted) SafetyCounts => _oracle!.Counts;
 
     /// <summary>The measured window begins: what the oracle saw before it is forgotten, what it knows of tables and virtual TLBs is not.</summary>
     public void RestartSafety() => _oracle?.Restart();
@@ -205,7 +254,7 @@ public sealed class Machine
         }
     }
 
-    private void Handle(Lane lane, in TraceEvent e)
+    private void Follow(Lane lane, in TraceEvent e)
     {
         lane.Count(e.Kind, 1, e.Time, e.Time);
         if (lane.Refused)
@@ -216,6 +265,11 @@ public sealed class Machine
             return;
         }
 
+        Handle(lane, e);
+    }
+
+    private void Handle(Lane lane, in TraceEvent e)
+    {
         switch (e.Kind)
         {
             case RecordKind.VmEnter when e.Transition == TransitionKind.L1ToL2:
@@ -280,6 +334,12 @@ public sealed class Machine
                 break;
             case RecordKind.Tdp12Walk when _kind == ReplayKind.ByPolicy && _spec.L0Ept:
                 _mmu.WalkEpt12(lane, e);
+                break;
+            case RecordKind.Vmxon when _kind == ReplayKind.ByPolicy && _spec.Profile.Vendor == Vendor.Intel:
+                _vcpus.EnterVmxOperation(_vcpus.Of(e.Vcpu));
+                break;
+            case RecordKind.Vmxoff when _kind == ReplayKind.ByPolicy && _spec.Profile.Vendor == Vendor.Intel:
+                _vcpus.LeaveVmxOperation(_vcpus.Of(e.Vcpu));
                 break;
             case RecordKind.Reset when _kind == ReplayKind.ByPolicy:
                 _mmu.Reset(lane, _vcpus.Of(e.Vcpu));

@@ -31,6 +31,9 @@ internal sealed class WorldSwitches
         _lanes = lanes;
     }
 
+    /// <summary>See <see cref="Machine.RemoteKick"/>.</summary>
+    public Action<int>? RemoteKick { get; set; }
+
     /// <summary>A real VM-entry.</summary>
     public void Enter(Lane lane, in TraceEvent e)
     {
@@ -113,10 +116,12 @@ internal sealed class WorldSwitches
     {
         VCpu vcpu = lane.Vcpu!;
         _impliedExits++;
+        long before = lane.SwitchCycles;
         LeaveGuest(lane);
         work(vcpu);
         BeforeEntry(lane, vcpu);
         EnterGuest(lane, vcpu);
+        lane.ImpliedCycles += lane.SwitchCycles - before;
     }
 
     /// <summary>
@@ -145,7 +150,16 @@ internal sealed class WorldSwitches
         {
             if (other.Level > 0)
             {
+                long implied = other.ImpliedCycles;
                 InL0(other, _ => { });
+                if (other != lane && RemoteKick is { } kick)
+                {
+                    // Whoever kicks has a price and a time for this exit.
+                    OperationCosts costs = _spec.Profile.Costs;
+                    other.LeaveToOthers(costs.VmExit + costs.VmEntry, costs.KvmExitHandling);
+                    other.ImpliedCycles = implied;
+                    kick(other.Index);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ using Sim.Reports.Views;
 namespace Sim.Reports.Charts;
 
 /// <summary>The runs of one policy at one point of a sweep: one for each seed.</summary>
-/// <param name="Policy">The policy.</param>
+/// <param name="Policy">The policy, with the way to deliver interrupts if that is compared too.</param>
 /// <param name="Values">Values of the swept parameters, in the order of <see cref="Sweep.Paths"/>.</param>
 /// <param name="Costs">Total cycles per nested transition of each seed's run.</param>
 internal sealed record SweepPoint(string Policy, IReadOnlyList<string> Values, IReadOnlyList<double> Costs)
@@ -35,8 +35,8 @@ internal sealed record Sweep(IReadOnlyList<string> Paths, IReadOnlyList<SweepPoi
         (RunResult Run, double Cost)[] runs =
             [.. input.Good.Where(run => run.Parameters.Count > 0).Select(run => (run, Figures.TotalPerTransition(run.Statistics))).Where(item => item.Item2 is not null).Select(item => (item.run, item.Item2!.Value))];
         string[] paths = [.. runs.SelectMany(item => item.Run.Parameters).Select(parameter => parameter.Path).Where(path => path != SeedPath).Distinct()];
-        return new Sweep(paths, [.. runs.GroupBy(item => string.Join('\n', Values(item.Run, paths).Prepend(item.Run.Policy)), StringComparer.Ordinal)
-            .Select(group => new SweepPoint(group.First().Run.Policy, Values(group.First().Run, paths), [.. group.Select(item => item.Cost)]))]);
+        return new Sweep(paths, [.. runs.GroupBy(item => string.Join('\n', Values(item.Run, paths).Prepend(item.Run.Case)), StringComparer.Ordinal)
+            .Select(group => new SweepPoint(group.First().Run.Case, Values(group.First().Run, paths), [.. group.Select(item => item.Cost)]))]);
     }
 
     /// <summary>The distinct values of one parameter: as numbers in their order if all are, else as they come.</summary>

@@ -39,6 +39,22 @@ internal static class ReportTables
         ("entries dropped by invalidations", Figures.EntriesDropped, true),
     ];
 
+    private static readonly (string Title, Func<StatSheet, double?> Figure, bool Whole)[] InterruptColumns =
+    [
+        ("sent", s => InterruptFigures.Sent(s), true),
+        ("handled", s => InterruptFigures.Handled(s), true),
+        ("merged", s => InterruptFigures.Coalesced(s), true),
+        ("pending", s => InterruptFigures.Pending(s), true),
+        ("lost", s => InterruptFigures.Lost(s), true),
+        .. InterruptFigures.Levels.SelectMany(level => new[] { "p50", "p90", "p99", "p999" }.Select(percentile =>
+            ($"L{level} {percentile}", (Func<StatSheet, double?>)(s => InterruptFigures.Latency(s, level, percentile)), true))),
+        ("exits", InterruptFigures.ExitsEach, false),
+        ("nested exits", InterruptFigures.NestedExitsEach, false),
+        ("from target", s => InterruptFigures.StolenEach(s, "target"), false),
+        ("from sender", s => InterruptFigures.StolenEach(s, "sender"), false),
+        ("from bystanders", s => InterruptFigures.StolenEach(s, "bystander"), false),
+    ];
+
     /// <summary>All tables of these results, in the order of the page.</summary>
     public static IReadOnlyList<DataTable> Of(ReportInput input)
     {
@@ -53,6 +69,7 @@ internal static class ReportTables
             AddCounts(tables, "Flush requests and invalidations", "What the hypervisor asked for, and what hardware executed, by whomever.", "kind", runs, Flushes, folded: false);
             AddCounts(tables, "Misses caused by flushes", "By what dropped the translation, at which transition, decided by which rule.", "cause", runs, FlushedMisses, folded: false);
             AddCounts(tables, "VM-exits", "By level and reason.", "exit", runs, sheet => Exits(sheet, input.ExitName), folded: false);
+            AddInterrupts(tables, runs);
             AddFailedEntries(tables, runs);
             AddCounts(tables, "All statistics", "Exact, as in the result file.", "statistic", runs, sheet => sheet.Stats.Select(stat => KeyValuePair.Create(stat.Key, stat.Value)), folded: true);
         }
@@ -108,6 +125,17 @@ internal static class ReportTables
 
     private static IEnumerable<KeyValuePair<string, long>> Exits(StatSheet sheet, Func<long, string> name) =>
         Figures.ExitsByLevel(sheet).Select(exit => KeyValuePair.Create($"L{exit.Level} {name(exit.Reason)} ({exit.Reason})", exit.Count));
+
+    private static void AddInterrupts(List<DataTable> tables, IReadOnlyList<RunResult> runs)
+    {
+        RunResult[] delivering = [.. runs.Where(run => run.InterruptPath is not null)];
+        if (delivering.Length > 0)
+        {
+            tables.Add(ByRun("Interrupts", "Latency in cycles from source to handler, by the level the interrupt was for; exits and stolen cycles for each one handled.", delivering, InterruptColumns));
+            AddCounts(tables, "VM-exits on interrupts' way", "By reason.", "reason", delivering, InterruptFigures.Exits, folded: false);
+            AddCounts(tables, "Cycles stolen by interrupts", "By whose guest time they take, and why.", "from, reason", delivering, InterruptFigures.Stolen, folded: false);
+        }
+    }
 
     private static void AddFailedEntries(List<DataTable> tables, IReadOnlyList<RunResult> runs)
     {

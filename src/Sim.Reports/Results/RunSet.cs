@@ -6,7 +6,7 @@ namespace Sim.Reports.Results;
 /// <summary>The results of several runs over one trace, and where they come from.</summary>
 /// <param name="Partial">True if the user stopped the runs before their end.</param>
 /// <param name="Provenance">What was run: tool, configuration, trace, windows.</param>
-/// <param name="Runs">One result for each policy, in the order the policies were given.</param>
+/// <param name="Runs">One result for each policy and way to deliver interrupts, in the order they were given.</param>
 /// <param name="Session">Everything that may differ between two runs of the same experiment.</param>
 public sealed record RunSet(bool Partial, Provenance Provenance, IReadOnlyList<RunResult> Runs, Session Session)
 {
@@ -30,8 +30,21 @@ public sealed record RunSet(bool Partial, Provenance Provenance, IReadOnlyList<R
 /// <param name="Safety">What the safety oracle says; null if it did not watch.</param>
 public sealed record RunResult(string Run, string Policy, StatSheet Statistics, IReadOnlyList<FailedEntry> FailedVmEntries, RunFailure? Failure = null, SafetyVerdict? Safety = null)
 {
+    /// <summary>Name of the path by which interrupts were delivered; null if they were not delivered anew.</summary>
+    public string? InterruptPath { get; init; }
+
+    /// <summary>Name of the rule for APICv controls that change while L2 is active; null if the path does not use APICv.</summary>
+    public string? ApicvUpdate { get; init; }
+
+    /// <summary>What is compared: the policy and the way to deliver interrupts, without the parameters. For instance <c>kvm-6.12 posted/deferred</c>.</summary>
+    public string Case => CaseOf(Policy, InterruptPath, ApicvUpdate);
+
     /// <summary>Configuration values that set this run apart from others of the same policy, by path (for instance machine.seed), in the order they were given; empty if there is one run for each policy.</summary>
     public IReadOnlyList<RunParameter> Parameters { get; init; } = [];
+
+    /// <summary>See <see cref="Case"/>.</summary>
+    public static string CaseOf(string policy, string? interruptPath, string? apicvUpdate) =>
+        interruptPath is null ? policy : apicvUpdate is null ? $"{policy} {interruptPath}" : $"{policy} {interruptPath}/{apicvUpdate}";
 }
 
 /// <summary>A configuration value of one run.</summary>

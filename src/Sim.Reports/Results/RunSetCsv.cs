@@ -12,9 +12,11 @@ namespace Sim.Reports.Results;
 public static class RunSetCsv
 {
     private const string Failure = "failure";
+    private const string InterruptPath = "interrupt_path";
+    private const string ApicvUpdate = "apicv_update";
     private const string Safety = "safety";
     private const string PermittedStaleUses = "permitted_stale_uses";
-    private static readonly string[] Columns = ["run", "policy", "path", "label", "kind", "unit", "value", "x", "x_unit"];
+    private static readonly string[] Columns = ["run", "policy", "path", "label", "kind", "unit", "value", "x", "x_unit", InterruptPath, ApicvUpdate];
 
     private static readonly CsvReaderOptions Readable = CsvReaderOptions.Default with
     {
@@ -48,7 +50,7 @@ public static class RunSetCsv
                 if (at < 0)
                 {
                     at = runs.Count;
-                    runs.Add(new RunResult(name, Field(csv, "policy"), new StatSheet(), []));
+                    runs.Add(new RunResult(name, Field(csv, "policy"), new StatSheet(), []) { InterruptPath = OptionalField(csv, InterruptPath), ApicvUpdate = OptionalField(csv, ApicvUpdate) });
                     series.Add([]);
                 }
 
@@ -120,6 +122,9 @@ public static class RunSetCsv
         return text.StartsWith('\'') ? text[1..] : text;
     }
 
+    /// <summary>A field that not every run has, and no file before version 1.2.</summary>
+    private static string? OptionalField(CsvReader csv, string column) => csv.Headers.Contains(column) && Field(csv, column) is { Length: > 0 } text ? text : null;
+
     private static IEnumerable<IReadOnlyList<string>> Rows(RunResult run)
     {
         if (run.Failure is { } failure)
@@ -150,7 +155,7 @@ public static class RunSetCsv
         }
 
         IReadOnlyList<string> Row(string path, string label, string kind, string unit, long value, string x = "", string xUnit = "") =>
-            [run.Run, run.Policy, path, label, kind, unit, Text(value), x, xUnit];
+            [run.Run, run.Policy, path, label, kind, unit, Text(value), x, xUnit, run.InterruptPath ?? "", run.ApicvUpdate ?? ""];
     }
 
     private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);

@@ -74,6 +74,8 @@ internal static class RunSetJsonReader
         ];
         return new RunResult(Text(element, "run"), Text(element, "policy"), sheet, failed, failure, element.TryGetProperty("safety", out JsonElement safety) ? ReadSafety(safety) : null)
         {
+            InterruptPath = OptionalText(element, "interrupt_path"),
+            ApicvUpdate = OptionalText(element, "apicv_update"),
             Parameters = [.. Members(element, "parameters").Select(parameter => new RunParameter(Text(parameter, "path"), Text(parameter, "value")))],
         };
     }
@@ -118,6 +120,9 @@ internal static class RunSetJsonReader
 
     /// <summary>The elements of an array that files before version 1.1 do not have.</summary>
     private static JsonElement.ArrayEnumerator Members(JsonElement element, string name) => element.TryGetProperty(name, out JsonElement array) ? array.EnumerateArray() : default;
+
+    /// <summary>A member that not every run has, and no file before version 1.2.</summary>
+    private static string? OptionalText(JsonElement element, string name) => element.TryGetProperty(name, out _) ? Text(element, name) : null;
 
     private static string Text(JsonElement element, string name) => element.GetProperty(name).GetString() ?? throw new FormatException($"null in '{name}'");
 }

@@ -101,6 +101,16 @@ internal static class RunSetJsonWriter
         writer.WriteStartObject();
         writer.WriteString("run", run.Run);
         writer.WriteString("policy", run.Policy);
+        if (run.InterruptPath is { } interruptPath)
+        {
+            writer.WriteString("interrupt_path", interruptPath);
+        }
+
+        if (run.ApicvUpdate is { } apicvUpdate)
+        {
+            writer.WriteString("apicv_update", apicvUpdate);
+        }
+
         if (run.Parameters.Count > 0)
         {
             writer.WriteStartArray("parameters");

@@ -19,6 +19,7 @@ public static class ComparisonView
             tables.Add(Walks(good, reference));
             tables.Add(Flushes(good));
             AddCycles(tables, good);
+            tables.AddRange(InterruptView.Of(good));
             tables.AddRange(SafetyView.Of(good));
         }
 

@@ -31,6 +31,29 @@ public static class RunView
         ("entries dropped by invalidations", "entries", s => Numbers.Whole(Figures.EntriesDropped(s))),
     ];
 
+    private static readonly (string Name, string Unit, Func<StatSheet, string> Cell)[] InterruptLines =
+    [
+        ("sent", "interrupts", s => Numbers.Whole(InterruptFigures.Sent(s))),
+        ("handled", "interrupts", s => Numbers.Whole(InterruptFigures.Handled(s))),
+        ("merged with an equal vector", "interrupts", s => Numbers.Whole(InterruptFigures.Coalesced(s))),
+        ("pending at the end", "interrupts", s => Numbers.Whole(InterruptFigures.Pending(s))),
+        ("lost", "interrupts", s => Numbers.Whole(InterruptFigures.Lost(s))),
+        .. InterruptFigures.Levels.SelectMany(level => new[] { ("median", "p50"), ("90th percentile", "p90"), ("99th percentile", "p99"), ("99.9th percentile", "p999") }.Select(
+            percentile => ($"latency to L{level}, {percentile.Item1}", "cycles", (Func<StatSheet, string>)(s => Numbers.Whole(InterruptFigures.Latency(s, level, percentile.Item2)))))),
+        ("exits for each one handled", "exits", s => Numbers.Fraction(InterruptFigures.ExitsEach(s))),
+        ("nested exits", "exits", s => Numbers.Fraction(InterruptFigures.NestedExitsEach(s))),
+        ("stolen from its target", "cycles", s => Numbers.Fraction(InterruptFigures.StolenEach(s, "target"))),
+        ("stolen from its sender", "cycles", s => Numbers.Fraction(InterruptFigures.StolenEach(s, "sender"))),
+        ("stolen from a bystander", "cycles", s => Numbers.Fraction(InterruptFigures.StolenEach(s, "bystander"))),
+        ("notifications", "IPIs", s => Numbers.Whole(InterruptFigures.Count(s, "notifications"))),
+        ("notifications spared: one was outstanding", "IPIs", s => Numbers.Whole(InterruptFigures.Count(s, "coalesced_notifications"))),
+        ("notifications spared: target not running", "IPIs", s => Numbers.Whole(InterruptFigures.Count(s, "suppressed_notifications"))),
+        ("kicks", "IPIs", s => Numbers.Whole(InterruptFigures.Count(s, "kicks"))),
+        ("doorbells", "doorbells", s => Numbers.Whole(InterruptFigures.Count(s, "doorbells"))),
+        ("wake-ups", "wake-ups", s => Numbers.Whole(InterruptFigures.Count(s, "wake_ups"))),
+        ("spurious wake-ups", "wake-ups", s => Numbers.Whole(InterruptFigures.Count(s, "spurious_wake_ups"))),
+    ];
+
     /// <summary>The tables of one run that did not fail.</summary>
     /// <param name="run">The run.</param>
     /// <param name="everything">Adds a table of all statistics.</param>
@@ -38,13 +61,20 @@ public static class RunView
     {
         List<Table> tables =
         [
-            new($"Summary of {run.Policy}", ["figure", "value", "unit"], [.. Headlines.Select(line => (IReadOnlyList<string>)[line.Name, line.Cell(run.Statistics), line.Unit])]),
+            new($"Summary of {run.Case}", ["figure", "value", "unit"], [.. Headlines.Select(line => (IReadOnlyList<string>)[line.Name, line.Cell(run.Statistics), line.Unit])]),
         ];
         AddCounts(tables, "Cycles by activity", "activity", run.Statistics.PathsUnder("cycles.").Select(path => KeyValuePair.Create(path["cycles.".Length..], run.Statistics.Total(path))));
         AddCounts(tables, "Flush requests", "kind", Figures.FlushRequests(run.Statistics));
         AddCounts(tables, "Invalidations executed", "invalidation", Figures.Invalidations(run.Statistics));
         AddCounts(tables, "Misses caused by flushes", "cause", Figures.FlushedByCause(run.Statistics));
         AddCounts(tables, "VM-exits", "reason", Figures.Exits(run.Statistics));
+        if (run.InterruptPath is not null)
+        {
+            tables.Add(new("Interrupts", ["figure", "value", "unit"], [.. InterruptLines.Select(line => (IReadOnlyList<string>)[line.Name, line.Cell(run.Statistics), line.Unit])]));
+            AddCounts(tables, "VM-exits on interrupts' way", "reason", InterruptFigures.Exits(run.Statistics));
+            AddCounts(tables, "Cycles stolen by interrupts", "from, reason", InterruptFigures.Stolen(run.Statistics));
+        }
+
         if (run.FailedVmEntries.Count > 0)
         {
             tables.Add(new Table(

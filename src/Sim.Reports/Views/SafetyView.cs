@@ -17,27 +17,26 @@ public static class SafetyView
         [
             new(
                 "Safety on this trace",
-                ["policy", "verdict", "wrong uses", "permitted old uses"],
+                ["policy", "verdict", "wrong outcomes", "permitted old uses"],
                 [.. runs.Select(run => (IReadOnlyList<string>)[run.Run, Word(run), run.Safety is null ? "-" : Numbers.Whole(run.Safety.Findings.Sum(finding => finding.Count)), run.Safety is null ? "-" : Numbers.Whole(run.Safety.PermittedStaleUses)])]),
         ];
     }
 
     /// <summary>The first story of each kind of wrong outcome, as lines of text; empty if there is none.</summary>
-    public static IReadOnlyList<string> Stories(IReadOnlyList<RunResult> runs)
-    {
-        List<string> lines = [];
-        foreach (RunResult run in runs)
-        {
-            foreach (SafetyFinding finding in run.Safety?.Findings ?? [])
-            {
-                lines.Add("");
-                lines.Add($"{run.Run} is unsafe: {finding.Kind} {Numbers.Whole(finding.Count)} {(finding.Count == 1 ? "time" : "times")}. The first:");
-                lines.AddRange(finding.Story.Select(line => "  " + line));
-            }
-        }
+    public static IReadOnlyList<string> Stories(IReadOnlyList<RunResult> runs) => [.. runs.SelectMany(run => Stories(run.Run, run.Safety))];
 
-        return lines;
-    }
+    /// <summary>The first story of each kind of wrong outcome of one run or other thing that was judged.</summary>
+    /// <param name="name">Who is judged.</param>
+    /// <param name="verdict">What went wrong; null if nobody watched.</param>
+    public static IEnumerable<string> Stories(string name, SafetyVerdict? verdict) => (verdict?.Findings ?? []).SelectMany(finding => (string[])
+    [
+        "",
+        $"{name} is unsafe: {finding.Kind} {Numbers.Whole(finding.Count)} {(finding.Count == 1 ? "time" : "times")}. The first:",
+        .. finding.Story.Select(line => "  " + line),
+    ]);
+
+    /// <summary>Kinds and counts of wrong outcomes in one line.</summary>
+    public static string Counts(SafetyVerdict verdict) => string.Join(", ", verdict.Findings.Select(finding => $"{finding.Kind} {Numbers.Whole(finding.Count)}"));
 
     private static string Word(RunResult run) => run.Safety is null ? "not judged" : run.Safety.IsSafe ? "safe" : "UNSAFE";
 }

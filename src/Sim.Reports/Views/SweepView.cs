@@ -3,7 +3,7 @@ using Sim.Reports.Results;
 
 namespace Sim.Reports.Views;
 
-/// <summary>A sweep as tables: one row for each point, one column for each policy. Several seeds of a point are averaged.</summary>
+/// <summary>A sweep as tables: one row for each point, one column for each policy (and way to deliver interrupts). Several seeds of a point are averaged.</summary>
 public static class SweepView
 {
     private const string Seed = "machine.seed";
@@ -21,9 +21,9 @@ public static class SweepView
     /// <param name="set">Runs with parameters.</param>
     public static IReadOnlyList<Table> Of(RunSet set)
     {
-        string[] policies = [.. set.Runs.Select(run => run.Policy).Distinct()];
+        string[] policies = [.. set.Runs.Select(run => run.Case).Distinct()];
         string[] points = [.. set.Runs.Select(PointOf).Distinct()];
-        ILookup<(string Point, string Policy), RunResult> runs = set.Runs.Where(run => run.Failure is null).ToLookup(run => (PointOf(run), run.Policy));
+        ILookup<(string Point, string Policy), RunResult> runs = set.Runs.Where(run => run.Failure is null).ToLookup(run => (PointOf(run), run.Case));
         return
         [
             .. MainFigures.Select(figure => new Table(

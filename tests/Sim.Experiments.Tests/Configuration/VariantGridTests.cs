@@ -61,8 +61,8 @@ public sealed class VariantGridTests
     [TestCase("machine.seed=1,2", "2", "Two axes of the sweep vary 'machine.seed' (--seeds is one)")]
     [TestCase("second_level[0].sets=64,65", "1", "At second_level[0].sets=65 of the sweep: ")]
     [TestCase("second_level[0].setss=64", "1", "Did you mean sets")]
-    [TestCase("windows.measure=100,200", "1", "only the machine and its profile can be varied")]
-    [TestCase("reference=never", "1", "only the machine and its profile can be varied")]
+    [TestCase("windows.measure=100,200", "1", "only the machine, its profile and its interrupts can be varied")]
+    [TestCase("reference=never", "1", "only the machine, its profile and its interrupts can be varied")]
     [TestCase("machine.vpid02_pool=1,2", "200", "The sweep has 2400 runs")]
     public void What_cannot_be_swept_is_refused_with_the_reason(string over, string seeds, string message) => Assert.That(
         () => Load(("over", $"[\"{over}\"]"), ("seeds", seeds)), Throws.TypeOf<ConfigurationException>().With.Message.Contains(message));

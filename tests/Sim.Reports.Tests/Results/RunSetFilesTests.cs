@@ -52,7 +52,7 @@ public sealed class RunSetFilesTests
         Assert.That(RunSetJson.ToText(small, withSession: false), Is.EqualTo("""
             {
               "schema": "nestsim-results",
-              "schema_version": "1.1",
+              "schema_version": "1.2",
               "partial": false,
               "provenance": {
                 "tool": {
@@ -139,8 +139,8 @@ public sealed class RunSetFilesTests
     [TestCase("", "JSON")]
     [TestCase("[]", "no schema")]
     [TestCase("""{"schema":"other"}""", "expected nestsim-results, found other")]
-    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.1 or another of its major version, found 2.0")]
-    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.1")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.2 or another of its major version, found 2.0")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.2")]
     public void What_is_no_result_file_is_refused(string text, string message) =>
         Assert.That(() => RunSetJson.Read(text, "r.json"), Throws.TypeOf<TraceFormatException>().With.Message.StartsWith("r.json: ").And.Message.Contains(message));
 
@@ -151,7 +151,7 @@ public sealed class RunSetFilesTests
 
         IReadOnlyList<RunResult> again = RunSetCsv.Read(text, "r.csv");
 
-        Assert.That(text, Does.StartWith("run,policy,path,label,kind,unit,value,x,x_unit\na,a,cycles.trace,,counter,cycles,10000,,\n"));
+        Assert.That(text, Does.StartWith("run,policy,path,label,kind,unit,value,x,x_unit,interrupt_path,apicv_update\na,a,cycles.trace,,counter,cycles,10000,,,,\n"));
         Assert.That(text, Does.Contain("\na,a,lane[0].accesses,\"level=2,side=load\",counter,accesses,999,,\n"));
         Assert.That(again.Select(run => run.Policy), Is.EqualTo(new[] { "a", "b", "c" }));
         Assert.That(again[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value)), Is.EqualTo(Sample.Set().Runs[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value))));
@@ -183,7 +183,7 @@ public sealed class RunSetFilesTests
     [Test]
     public void A_file_of_version_1_0_has_neither_series_nor_safety_and_is_read()
     {
-        string text = RunSetJson.ToText(Sample.Set()).Replace("\"1.1\"", "\"1.0\"", StringComparison.Ordinal);
+        string text = RunSetJson.ToText(Sample.Set()).Replace("\"1.2\"", "\"1.0\"", StringComparison.Ordinal);
         string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"series\": []", StringComparison.Ordinal)));
 
         RunSet again = RunSetJson.Read(old.Replace("],\n    }", "]\n    }", StringComparison.Ordinal), "r.json");
@@ -204,7 +204,7 @@ public sealed class RunSetFilesTests
     {
         string text = RunSetCsv.ToText(Sample.Set() with { Runs = [new RunResult("a", "a", One("p", label, -3), [])] });
 
-        Assert.That(text, Is.EqualTo($"run,policy,path,label,kind,unit,value,x,x_unit\na,a,p,{written},counter,events,-3,,\n"));
+        Assert.That(text, Is.EqualTo($"run,policy,path,label,kind,unit,value,x,x_unit,interrupt_path,apicv_update\na,a,p,{written},counter,events,-3,,,,\n"));
         Assert.That(RunSetCsv.Read(text, "r.csv")[0].Statistics.Stats.Single().Label, Is.EqualTo(label));
     }
 

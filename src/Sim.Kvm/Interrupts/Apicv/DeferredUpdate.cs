@@ -9,24 +9,15 @@ public sealed class DeferredUpdate : IApicvUpdateRule
     /// <inheritdoc/>
     public int Refresh(ApicvUpdate update)
     {
-        if (update.GuestMode)
-        {
-            update.IsPending = true;
-        }
-        else
-        {
-            update.WriteVmcs01();
-        }
-
+        update.WriteVmcs01OrDefer();
         return 0;
     }
 
     /// <inheritdoc/>
     public int OnNestedExit(ApicvUpdate update)
     {
-        if (update.IsPending)
+        if (update.TakeDeferred())
         {
-            update.IsPending = false;
             update.WriteVmcs01();
         }
 

@@ -30,13 +30,6 @@ public readonly struct ApicvUpdate
     /// <summary>L2 is active: vmcs02 is the current VMCS.</summary>
     public bool GuestMode => _vcpu.GuestMode;
 
-    /// <summary>vmx->nested.update_vmcs01_apicv_status.</summary>
-    public bool IsPending
-    {
-        get => _vcpu.UpdateVmcs01ApicvStatus;
-        set => _vcpu.UpdateVmcs01ApicvStatus = value;
-    }
-
     /// <summary>Cost of one VMPTRLD.</summary>
     public int VmptrldCycles => _system.Spec.Profile.Costs.Vmptrld;
 
@@ -45,6 +38,27 @@ public readonly struct ApicvUpdate
 
     /// <summary>Writes APICv controls and SVI into the current VMCS, whichever it is.</summary>
     public void WriteCurrentVmcs() => ApicvSteps.WriteControls(_system, _vcpu, _vcpu.Active);
+
+    /// <summary>Writes vmcs01 if it is the current VMCS; else sets vmx->nested.update_vmcs01_apicv_status.</summary>
+    public void WriteVmcs01OrDefer()
+    {
+        if (GuestMode)
+        {
+            _vcpu.UpdateVmcs01ApicvStatus = true;
+        }
+        else
+        {
+            WriteVmcs01();
+        }
+    }
+
+    /// <summary>Clears vmx->nested.update_vmcs01_apicv_status; returns what it was.</summary>
+    public bool TakeDeferred()
+    {
+        bool deferred = _vcpu.UpdateVmcs01ApicvStatus;
+        _vcpu.UpdateVmcs01ApicvStatus = false;
+        return deferred;
+    }
 
     /// <summary>Makes KVM_REQ_APICV_UPDATE.</summary>
     public void Request() => _vcpu.Requests |= VcpuRequests.ApicvUpdate;

@@ -100,6 +100,7 @@ internal static class EntrySteps
 
         vcpu.Mode = VcpuMode.OutsideGuestMode;
         cpu.InterruptsEnabled = true;
+        activity.IsRecorded = false;
         activity.Jump(reschedule ? SchedulerSteps.Reschedule : activity.System.Path.Entry);
         return Flow.Next;
     });
@@ -116,8 +117,9 @@ internal static class EntrySteps
         }
 
         cpu.InGuest = true;
+        activity.IsRecorded = false;
         vcpu.NestedRunPending = false;
-        vcpu.EvaluateIrr = true;
+        vcpu.LookAtIrr();
         if (vcpu.ImmediateExit)
         {
             vcpu.Requests |= VcpuRequests.Event;

@@ -150,9 +150,10 @@ internal static class ExitSteps
         cpu.InGuest = false;
         cpu.InterruptsEnabled = false;
         cpu.LastExit = cause;
+        cpu.LastVictim = cpu.Victim(cause);
         vcpu.ImmediateExit = false;
         activity.System.Ledger.Exited(vcpu.Level, cause);
-        activity.Extra += activity.System.Exits?.OnExit(cpu.Index, vcpu.Id, vcpu.Level) ?? 0;
+        activity.Extra += activity.System.Exits?.OnExit(cpu.Index, vcpu.Id, vcpu.Level, cause) ?? 0;
         return Flow.Next;
     });
 }

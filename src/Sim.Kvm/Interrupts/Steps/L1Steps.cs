@@ -44,36 +44,30 @@ internal static class L1Steps
         return Flow.Next;
     });
 
-    private static readonly Step EnterMode = new("L1: mode = IN_GUEST_MODE", Costs.SharedLine, activity =>
+    /// <summary>L1 disables its interrupts, then sets its own vcpu->mode.</summary>
+    public static Step EnterMode { get; } = new("L1: mode = IN_GUEST_MODE", Costs.SharedLine, activity =>
     {
-        activity.Vcpu!.InL2PerL1 = true;
+        activity.Vcpu!.Guest(1).InterruptsEnabled = false;
+        activity.Vcpu.InL2PerL1 = true;
         return Flow.Next;
     });
 
-    private static readonly Step SyncPir12 = new("L1: move PIR12 to L2's IRR", Costs.SharedLine, activity =>
+    public static Step SyncPir12 { get; } = new("L1: move PIR12 to L2's IRR", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        if (vcpu.Pid12.TestAndClearOn())
-        {
-            vcpu.Pid12.Pir.MoveTo(ref vcpu.L2Apic.Irr);
-        }
-
+        MovePir12(activity.Vcpu!);
         return Flow.Next;
     });
 
     private static readonly Step Inject12 = new("L1: inject into vmcs12", profile => profile.InterruptCosts.KvmInjection, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        int vector = vcpu.L2Apic.Deliverable;
-        if (vector >= 0 && vcpu.Guest(2).InterruptsEnabled)
-        {
-            Guest.Accept(activity.System, vcpu, 2, vector);
-            vcpu.Vmcs02.Injection = vector;
-            vcpu.Vmcs02.InjectionApic = 2;
-            vector = vcpu.L2Apic.Deliverable;
-        }
+        Inject(activity.System, activity.Vcpu!);
+        return Flow.Next;
+    });
 
-        vcpu.Vmcs02.WindowExiting = vector >= 0;
+    /// <summary>A vCPU of L1 that is not simulated sends what <see cref="Notify"/> made: L0 posts it.</summary>
+    private static readonly Step SendFromElsewhere = new("L1 elsewhere: write ICR", Costs.None, activity =>
+    {
+        activity.Jump(activity.System.Path.Post);
         return Flow.Next;
     });
 
@@ -85,12 +79,55 @@ internal static class L1Steps
 
     private static readonly Program PostToL2 = new("L1 posts to L2", SetPir12, SetOn12, Notify, SendIpi);
     private static readonly Program InjectIntoL2 = new("L1 injects into L2", SetIrr12, Notify, SendIpi);
-    private static readonly Program EnterPosted = new("L1 enters L2", EnterMode, SyncPir12, Vmresume);
-    private static readonly Program EnterInjected = new("L1 enters L2", EnterMode, Inject12, Vmresume);
+    private static readonly Program PrepareToEnter = new("L1 prepares to enter L2", EnterMode);
+    private static readonly Program EnterPosted = new("L1 enters L2", SyncPir12, Vmresume);
+    private static readonly Program EnterInjected = new("L1 enters L2", Inject12, Vmresume);
+
+    private static readonly Program PostToL2FromElsewhere = new("L1 posts to L2", SetPir12, SetOn12, Notify, SendFromElsewhere);
+    private static readonly Program InjectIntoL2FromElsewhere = new("L1 injects into L2", SetIrr12, Notify, SendFromElsewhere);
+
+    /// <summary>How L1 delivers an interrupt to L2 from a CPU that is not simulated.</summary>
+    public static Program DeliverFromElsewhere(InterruptSystem system) => system.L1PostsToL2 ? PostToL2FromElsewhere : InjectIntoL2FromElsewhere;
+
+    /// <summary>What L1 does before a VMRESUME that a trace tells, all at once.</summary>
+    public static void BeforeVmresume(InterruptSystem system, VirtualCpu vcpu)
+    {
+        vcpu.InL2PerL1 = true;
+        if (system.L1PostsToL2)
+        {
+            MovePir12(vcpu);
+        }
+        else
+        {
+            Inject(system, vcpu);
+        }
+    }
 
     /// <summary>How L1 delivers an interrupt to L2.</summary>
     public static Program Deliver(InterruptSystem system) => system.L1PostsToL2 ? PostToL2 : InjectIntoL2;
 
-    /// <summary>How L1 enters L2.</summary>
-    public static Program Enter(InterruptSystem system) => system.L1PostsToL2 ? EnterPosted : EnterInjected;
+    /// <summary>How L1 enters L2. Between the two parts hardware still posts into L1's APIC, and L1 does not take it.</summary>
+    public static Program Enter(InterruptSystem system, VirtualCpu vcpu) => !vcpu.InL2PerL1 ? PrepareToEnter : system.L1PostsToL2 ? EnterPosted : EnterInjected;
+
+    private static void MovePir12(VirtualCpu vcpu)
+    {
+        if (vcpu.Pid12.TestAndClearOn())
+        {
+            vcpu.Pid12.Pir.MoveTo(ref vcpu.L2Apic.Irr);
+        }
+    }
+
+    private static void Inject(InterruptSystem system, VirtualCpu vcpu)
+    {
+        int vector = vcpu.L2Apic.Deliverable;
+        if (vector >= 0 && vcpu.Guest(2).InterruptsEnabled)
+        {
+            Guest.Accept(system, vcpu, 2, vector);
+            vcpu.Vmcs02.Injection = vector;
+            vcpu.Vmcs02.InjectionApic = 2;
+            vector = vcpu.L2Apic.Deliverable;
+        }
+
+        vcpu.Vmcs02.WindowExiting = vector >= 0;
+    }
 }

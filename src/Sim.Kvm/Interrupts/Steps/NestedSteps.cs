@@ -11,74 +11,28 @@ internal static class NestedSteps
     private const VmControls Vmcs12Controls = VmControls.TprShadow | VmControls.VirtualInterruptDelivery | VmControls.PostedInterrupts
         | VmControls.ApicRegisterVirtualization | VmControls.VirtualizeX2ApicMode | VmControls.VirtualizeApicAccesses;
 
-    /// <summary>nested_vmx_run, nested_svm_vmrun: vmcs02 from vmcs12, and from here on L2 is active.</summary>
+    /// <summary>nested_vmx_run, nested_svm_vmrun.</summary>
     public static Step EnterL2 { get; } = new("nested VM-entry", profile => profile.Costs.KvmNestedEntry + profile.Costs.Vmptrld, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        InterruptSystem system = activity.System;
-        system.Ledger.NestedEntries++;
-        vcpu.GuestMode = true;
-        vcpu.NestedRunPending = true;
-        VmcsState vmcs02 = vcpu.Vmcs02;
-        if (EntrySteps.IsSvm(system))
+        activity.Extra += activity.System.Exits?.OnNestedEntry(activity.Cpu!.Index, activity.Vcpu!.Id) ?? 0;
+        if (Enter(activity, activity.Vcpu!) is { } check)
         {
-            vmcs02.Avic = false;
-            vcpu.Requests |= VcpuRequests.ApicvUpdate;
-        }
-        else
-        {
-            // L0 needs both; all else about interrupts only if vmcs12 has it.
-            vmcs02.Controls = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | (system.Controls12 & Vmcs12Controls);
-            vmcs02.Descriptor = system.L1PostsToL2 ? vcpu.Pid12 : null;
-            vmcs02.Status = default;
-            if (vmcs02.Has(VmControls.VirtualInterruptDelivery))
-            {
-                vmcs02.Status.Rvi = (byte)Math.Max(vcpu.L2Apic.Irr.Highest, 0);
-                vmcs02.Status.Svi = (byte)Math.Max(vcpu.L2Apic.Isr.Highest, 0);
-            }
-
-            if (system.Spec.NestedEarlyCheck)
-            {
-                activity.Extra += system.Spec.Profile.Costs.VmEntry;
-                if (ApicvSteps.FailedCheck(system.Spec, vmcs02.Controls) is { } check)
-                {
-                    FailEntry(activity, vcpu, check);
-                    return Flow.Next;
-                }
-            }
-        }
-
-        if (vcpu.Apic.Deliverable >= 0 || vcpu.PiPending)
-        {
-            vcpu.Requests |= VcpuRequests.Event;
+            FailEntry(activity, activity.Vcpu!, check);
         }
 
         return Flow.Next;
     });
 
-    /// <summary>nested_vmx_vmexit, nested_svm_vmexit: L1 is active again.</summary>
+    /// <summary>nested_vmx_vmexit, nested_svm_vmexit: L1 is active again, and has the exit to handle.</summary>
     public static Step LeaveL2 { get; } = new("nested VM-exit", profile => profile.Costs.KvmNestedExit + profile.Costs.Vmptrld, activity =>
     {
         VirtualCpu vcpu = activity.Vcpu!;
         InterruptSystem system = activity.System;
-        system.Ledger.NestedExits++;
-        vcpu.GuestMode = false;
-        vcpu.InL2PerL1 = false;
-        GuestContext l1 = vcpu.Guest(1);
-        l1.Work += system.Spec.Profile.Costs.KvmExitHandling;
-        l1.InterruptsEnabled = true;
-        if (EntrySteps.IsSvm(system))
-        {
-            // At once, not by request: VMRUN then evaluates IRR.
-            vcpu.Requests &= ~VcpuRequests.ApicvUpdate;
-            ApicvSteps.Update(activity, vcpu);
-        }
-        else
-        {
-            activity.Extra += system.UpdateRule.OnNestedExit(new ApicvUpdate(system, vcpu));
-        }
-
-        vcpu.Requests |= VcpuRequests.Event;
+        activity.Extra += system.Exits?.OnNestedExit(activity.Cpu!.Index, vcpu.Id, vcpu.NestedExitCause ?? activity.Cpu!.LastExit) ?? 0;
+        vcpu.NestedExitCause = null;
+        Leave(activity, vcpu);
+        vcpu.Guest(1).Work += system.Spec.Profile.Costs.KvmExitHandling;
+        system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.Profile.Costs.KvmExitHandling);
         return Flow.Next;
     });
 
@@ -102,14 +56,14 @@ internal static class NestedSteps
     });
 
     /// <summary>pi_pending and the request of vmx_deliver_nested_posted_interrupt.</summary>
-    private static readonly Step SetPiPending = new("set pi_pending", Costs.SharedLine, activity =>
+    public static Step SetPiPending { get; } = new("set pi_pending", Costs.SharedLine, activity =>
     {
         activity.Target.PiPending = true;
         activity.System.Request(activity.Target, VcpuRequests.Event);
         return Flow.Next;
     });
 
-    private static readonly Step NotifyNested = new("notify with 0xf0 or wake", Costs.SharedLine, activity =>
+    public static Step NotifyNested { get; } = new("notify with 0xf0 or wake", Costs.SharedLine, activity =>
     {
         VirtualCpu target = activity.Target;
         if (!activity.Found)
@@ -170,6 +124,8 @@ internal static class NestedSteps
             }
             else
             {
+                activity.IsRecorded = false;
+                vcpu.NestedExitCause = ExitCause.ExternalInterrupt;
                 activity.Call(acknowledges ? NestedExitWithVector : NestedExit);
             }
         }
@@ -181,14 +137,82 @@ internal static class NestedSteps
         string blame = activity.System.Spec.NestedEarlyCheck ? "L0 warns of itself (nested_early_check)" : "blamed on L1 (VMfail)";
         activity.System.Ledger.FailedEntry(vcpu.Id, $"{check}; {blame}", activity.System.Conductor.Now);
         activity.System.Observe(activity, $"VM-entry to L2 failed: {check}; {blame}");
+        activity.Extra += activity.System.Exits?.OnFailedEntry(activity.Cpu!.Index, vcpu.Id) ?? 0;
         vcpu.GuestMode = false;
         vcpu.NestedRunPending = false;
         vcpu.InL2PerL1 = false;
+        vcpu.Guest(1).InterruptsEnabled = true;
         vcpu.L2Failed = true;
         vcpu.Mode = VcpuMode.OutsideGuestMode;
         vcpu.Cpu.InterruptsEnabled = true;
         vcpu.Requests |= VcpuRequests.Event;
+        activity.IsRecorded = false;
         activity.Jump(activity.System.Path.Entry);
+    }
+
+    /// <summary>vmcs02 from vmcs12, and from here on L2 is active. Returns the consistency check that nested_early_check finds failed; null if there is none.</summary>
+    public static string? Enter(Activity activity, VirtualCpu vcpu)
+    {
+        InterruptSystem system = activity.System;
+        system.Ledger.NestedEntries += activity.IsRecorded ? 0 : 1;
+        vcpu.GuestMode = true;
+        vcpu.NestedRunPending = true;
+        VmcsState vmcs02 = vcpu.Vmcs02;
+        if (EntrySteps.IsSvm(system))
+        {
+            vmcs02.Avic = false;
+            vcpu.Requests |= VcpuRequests.ApicvUpdate;
+        }
+        else
+        {
+            // L0 needs both; all else about interrupts only if vmcs12 has it.
+            vmcs02.Controls = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | (system.Controls12 & Vmcs12Controls);
+            vmcs02.Descriptor = system.L1PostsToL2 ? vcpu.Pid12 : null;
+            vmcs02.Status = default;
+            if (vmcs02.Has(VmControls.VirtualInterruptDelivery))
+            {
+                vmcs02.Status.Rvi = (byte)Math.Max(vcpu.L2Apic.Irr.Highest, 0);
+                vmcs02.Status.Svi = (byte)Math.Max(vcpu.L2Apic.Isr.Highest, 0);
+            }
+
+            if (system.Spec.NestedEarlyCheck)
+            {
+                activity.Extra += system.Spec.Profile.Costs.VmEntry;
+                if (ApicvSteps.FailedCheck(system.Spec, vmcs02.Controls) is { } check)
+                {
+                    return check;
+                }
+            }
+        }
+
+        if (vcpu.Apic.Deliverable >= 0 || vcpu.PiPending)
+        {
+            vcpu.Requests |= VcpuRequests.Event;
+        }
+
+        return null;
+    }
+
+    /// <summary>L1 is active again.</summary>
+    public static void Leave(Activity activity, VirtualCpu vcpu)
+    {
+        InterruptSystem system = activity.System;
+        system.Ledger.NestedExits += activity.IsRecorded ? 0 : 1;
+        vcpu.GuestMode = false;
+        vcpu.InL2PerL1 = false;
+        vcpu.Guest(1).InterruptsEnabled = true;
+        if (EntrySteps.IsSvm(system))
+        {
+            // At once, not by request: VMRUN then evaluates IRR.
+            vcpu.Requests &= ~VcpuRequests.ApicvUpdate;
+            ApicvSteps.Update(activity, vcpu);
+        }
+        else
+        {
+            activity.Extra += system.UpdateRule.OnNestedExit(new ApicvUpdate(system, vcpu));
+        }
+
+        vcpu.Requests |= VcpuRequests.Event;
     }
 
     /// <summary>vmx_complete_nested_posted_interrupt.</summary>

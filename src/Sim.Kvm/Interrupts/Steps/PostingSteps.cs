@@ -37,6 +37,7 @@ internal static class PostingSteps
     {
         if (activity.Target.Pid.TestAndSetOn())
         {
+            activity.System.Ledger.CoalescedNotifications++;
             return Flow.Return;
         }
 
@@ -86,6 +87,14 @@ internal static class PostingSteps
             activity.System.Ledger.Notifications++;
             HostVectors vector = descriptor.Nv == HostVectorNumbers.Wakeup ? HostVectors.Wakeup : HostVectors.PostedInterrupt;
             activity.System.Send(activity.System.Cpus[descriptor.Ndst], vector);
+        }
+        else if (descriptor.On)
+        {
+            activity.System.Ledger.CoalescedNotifications++;
+        }
+        else
+        {
+            activity.System.Ledger.SuppressedNotifications++;
         }
 
         return Flow.Next;

@@ -37,7 +37,7 @@ public sealed class PeriodicSource : IInterruptSource
 public sealed class PoissonSource : IInterruptSource
 {
     /// <summary>Gaps are drawn in steps of this fraction of the mean: a Bernoulli trial for each step.</summary>
-    private const int Grain = 64;
+    public const int Grain = 64;
 
     private readonly Delivery _delivery;
     private readonly long _mean;
@@ -45,14 +45,15 @@ public sealed class PoissonSource : IInterruptSource
     private long _time;
     private long _left;
 
-    /// <summary>A source of <paramref name="count"/> interrupts with gaps of <paramref name="mean"/> cycles on average (at least 64).</summary>
-    public PoissonSource(Delivery delivery, long mean, long count, Rng rng, int hostLane = 0)
+    /// <summary>A source of <paramref name="count"/> interrupts with gaps of <paramref name="mean"/> cycles on average (at least 64), behind <paramref name="begin"/>.</summary>
+    public PoissonSource(Delivery delivery, long mean, long count, Rng rng, int hostLane = 0, long begin = 0)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(mean, Grain);
         _delivery = delivery;
         _mean = mean;
         _left = count;
         _rng = rng;
+        _time = begin;
         HostLane = hostLane;
     }
 
@@ -96,6 +97,33 @@ public sealed class RecordedSource : IInterruptSource
     {
         bool any = _records.MoveNext();
         (time, delivery) = any ? _records.Current : default;
+        return any;
+    }
+}
+
+/// <summary>Another source whose interrupts go to vCPUs 0, 1, 2, ... in turn.</summary>
+internal sealed class RoundRobinSource : IInterruptSource
+{
+    private readonly IInterruptSource _source;
+    private readonly int _vcpus;
+    private int _next;
+
+    /// <summary>Interrupts of a source, to this many vCPUs.</summary>
+    public RoundRobinSource(IInterruptSource source, int vcpus)
+    {
+        _source = source;
+        _vcpus = vcpus;
+    }
+
+    /// <inheritdoc/>
+    public int HostLane => _source.HostLane;
+
+    /// <inheritdoc/>
+    public bool Next(out long time, out Delivery delivery)
+    {
+        bool any = _source.Next(out time, out delivery);
+        delivery = delivery with { Target = _next };
+        _next = (_next + 1) % _vcpus;
         return any;
     }
 }

@@ -1,0 +1,110 @@
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>Guests that take their work from a trace, beside what an <see cref="InterruptLoad"/> wants of them.</summary>
+internal sealed class TraceGuests : IGuestBehaviour
+{
+    private readonly TraceReplay _trace;
+    private readonly InterruptLoad _load;
+    private readonly IpiBehaviour? _ipis;
+    private readonly int _participants;
+    private readonly long[] _untilIpi;
+    private readonly long[] _worked;
+    private int _inhibits;
+
+    public TraceGuests(TraceReplay trace, InterruptLoad load)
+    {
+        _trace = trace;
+        _load = load;
+        _participants = trace.Lanes.Count + load.Peers;
+        _untilIpi = new long[_participants];
+        _worked = new long[_participants];
+        if (load.Ipis is { } ipis && _participants > 1)
+        {
+            _ipis = new IpiBehaviour(ipis.Pattern, _participants, ipis.Level, ipis.Rounds ?? long.MaxValue, ipis.WorkCycles, ipis.Halts);
+        }
+    }
+
+    /// <inheritdoc/>
+    public int HomeLevel(int vcpu) => _trace.Schedules(vcpu) ? _trace.LaneOf(vcpu)?.Home ?? 1 : 1;
+
+    /// <inheritdoc/>
+    public GuestAction Next(int vcpu)
+    {
+        if (_inhibits < _load.Inhibits.Count && _load.Inhibits[_inhibits].TimeCycles <= _trace.Simulation.Now)
+        {
+            InhibitChange change = _load.Inhibits[_inhibits++];
+            return new GuestAction(change.Set ? GuestActionKind.Inhibit : GuestActionKind.Uninhibit, Vector: (byte)change.Reason);
+        }
+
+        if (!_trace.Schedules(vcpu))
+        {
+            return _ipis?.Next(vcpu) ?? new GuestAction(GuestActionKind.Halt);
+        }
+
+        TraceLane lane = _trace.LaneOf(vcpu)!;
+        if (Ipi(vcpu, lane) is { } ipi)
+        {
+            return ipi;
+        }
+
+        if (_load.HaltEveryCycles > 0 && vcpu < _participants && _worked[vcpu] >= _load.HaltEveryCycles)
+        {
+            _worked[vcpu] -= _load.HaltEveryCycles;
+            return new GuestAction(GuestActionKind.Halt);
+        }
+
+        if (_trace.GuestWork(_trace.Simulation.System.Vcpus[vcpu], lane, out Supplied next) is { } work)
+        {
+            if (vcpu < _participants)
+            {
+                _untilIpi[vcpu] -= work;
+                _worked[vcpu] += work;
+            }
+
+            return new GuestAction(GuestActionKind.Work, work);
+        }
+
+        return new GuestAction(next switch
+        {
+            Supplied.Unknown => GuestActionKind.Starve,
+            Supplied.Ended => GuestActionKind.Spin,
+            _ => GuestActionKind.Recorded,
+        });
+    }
+
+    /// <inheritdoc/>
+    public int Handled(int vcpu, int level, byte vector)
+    {
+        if (level == 1 && _load.HaltEveryCycles > 0)
+        {
+            // Whatever L1's handler did made its L2 runnable.
+            _trace.Simulation.System.Vcpus[vcpu].L2Halted = false;
+        }
+
+        return vector == IpiBehaviour.Vector && _ipis is not null ? _ipis.Handled(vcpu, level, vector) : -1;
+    }
+
+    /// <summary>What the pattern of IPIs wants of a vCPU before it goes on with the trace; null for nothing.</summary>
+    private GuestAction? Ipi(int vcpu, TraceLane lane)
+    {
+        if (_ipis is null || vcpu >= _participants || lane.Home != _load.Ipis!.Level || _untilIpi[vcpu] > 0 || lane.Next(out _) is Supplied.Ended or Supplied.Unknown)
+        {
+            return null;
+        }
+
+        GuestAction action = _ipis.Next(vcpu);
+        if (action.Kind == GuestActionKind.Work)
+        {
+            _untilIpi[vcpu] = action.Cycles;
+            return null;
+        }
+
+        if (action.Kind == GuestActionKind.SendIpi && _load.Ipis.Pattern == IpiPattern.Shootdown && action.Target == 1)
+        {
+            _trace.BeginShootdown(lane);
+        }
+
+        bool waits = action.Kind == GuestActionKind.Spin && _load.Ipis.Pattern == IpiPattern.Shootdown && vcpu == 0;
+        return action.Kind == GuestActionKind.SendIpi || waits ? action : null;
+    }
+}

@@ -1,0 +1,96 @@
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>What a lane of the trace has next.</summary>
+internal enum Supplied
+{
+    /// <summary>It cannot be known before more records are fed.</summary>
+    Unknown,
+
+    /// <summary>Nothing any more.</summary>
+    Ended,
+
+    /// <summary>Cycles without a record.</summary>
+    Gap,
+
+    /// <summary>Accesses.</summary>
+    Accesses,
+
+    /// <summary>An event.</summary>
+    Event,
+}
+
+/// <summary>Where the replay of one lane of the trace is.</summary>
+internal sealed class TraceLane
+{
+    /// <summary>
+    /// Accesses of so many cycles at most are translated at once, at the beginning of that time. An interrupt in between finds the TLB as it will be at the end.
+    /// </summary>
+    public const ulong ChunkCycles = 1_000;
+
+    public TraceLane(int index)
+    {
+        Index = index;
+        Supply = new LaneSupply(index);
+    }
+
+    /// <summary>Physical CPU.</summary>
+    public int Index { get; }
+
+    public LaneSupply Supply { get; }
+
+    /// <summary>Trace time up to which this lane's cycles are spent.</summary>
+    public ulong Cursor { get; set; }
+
+    /// <summary>Records that are not there yet do not lie before this time.</summary>
+    public ulong Frontier { get; set; }
+
+    /// <summary>Whatever was fed is replayed without looking ahead: the trace is cut here.</summary>
+    public bool IsCut { get; set; }
+
+    /// <summary>A vCPU of the trace has this CPU, or would have it if it did not sleep.</summary>
+    public bool HasVcpu { get; set; }
+
+    /// <summary>The recorded exit that L0 handles was for HLT of L1.</summary>
+    public bool IsHalted { get; set; }
+
+    /// <summary>Level that the trace runs, 1 or 2; that of its last VM-entry, or of the one that is being carried out.</summary>
+    public int Home { get; set; } = 1;
+
+    /// <summary>What is next, and for a gap how long.</summary>
+    public Supplied Next(out ulong gap)
+    {
+        gap = 0;
+        if (!Supply.Any)
+        {
+            gap = Frontier > Cursor && !Supply.IsComplete ? Frontier - Cursor : 0;
+            return gap > 0 ? Supplied.Gap : Supply.IsComplete ? Supplied.Ended : Supplied.Unknown;
+        }
+
+        if (Supply.Time > Cursor)
+        {
+            gap = Supply.Time - Cursor;
+            return Supplied.Gap;
+        }
+
+        if (Supply.IsEvent)
+        {
+            return Supplied.Event;
+        }
+
+        return IsKnown(Cursor + ChunkCycles) ? Supplied.Accesses : Supplied.Unknown;
+    }
+
+    /// <summary>The next record is an access before a time.</summary>
+    public bool HasAccess(ulong before) => Supply.Any && !Supply.IsEvent && Supply.Time < before;
+
+    /// <summary>All records before a time are there.</summary>
+    public bool IsKnown(ulong time) => IsCut || Supply.IsComplete || Frontier >= time || (Supply.Any && Supply.LastTime >= time);
+
+    /// <summary>Takes accesses before a time, up to the next event; the cursor moves to the last of them. There may be more: <see cref="HasAccess"/>.</summary>
+    public AccessRun TakeAccesses(ulong before)
+    {
+        AccessRun run = Supply.TakeAccesses(before);
+        Cursor = Math.Max(Cursor, run.Block.Time[run.FirstAccess + run.Count - 1]);
+        return run;
+    }
+}

@@ -1,0 +1,126 @@
+using Sim.Core.Traces;
+using Sim.Kvm.Interrupts;
+using Sim.Kvm.Tests.Machines;
+
+namespace Sim.Kvm.Tests.Interrupts;
+
+/// <summary>Interrupts and translation in one machine.</summary>
+[TestFixture]
+internal sealed class InterruptReplayTests
+{
+    private const byte Vector = 0x51;
+
+    private static string[] Policies => ["kvm-5.14", "kvm-5.16", "kvm-6.12", "always-guest", "always-current", "always-all", "never"];
+
+    [Test]
+    public void An_interrupt_for_L1_while_L2_runs_does_to_the_machine_what_the_written_down_round_trip_does(
+        [ValueSource(nameof(Policies))] string policy, [Values("posted", "ipiv", "posted-device")] string path)
+    {
+        InterruptReplay replay = NestedWork(policy).Device(50_000).Run(path);
+        Coupled written = new() { Policy = policy };
+        written.Enter(1).Work(100).NestedEntry().Work(5_000);
+        written.NestedExit(1).NestedEntry().Work(5_000);
+
+        Func<string, bool> switches = stat => stat.StartsWith("vm.", StringComparison.Ordinal) || stat is "lane[0].invalidations" or "lane[0].flush_calls" or "flush.calls";
+        Assert.That(Coupled.Told(replay.Snapshot(), switches), Is.EqualTo(Coupled.Told(written.Plain().Snapshot(), switches)));
+        Assert.That((replay.Snapshot()["irq.handled{level=1}"], replay.Findings.Count), Is.EqualTo((1L, 0)));
+    }
+
+    [Test]
+    public void Without_APICv_the_same_interrupt_costs_an_exit_for_EOI_more()
+    {
+        InterruptReplay posted = NestedWork().Device(50_000).Run("posted");
+        InterruptReplay none = NestedWork().Device(50_000).Run("none");
+
+        Assert.That(Coupled.Told(posted.Snapshot(), stat => stat == "vm.exits"), Is.EqualTo(new[] { "vm.exits{level=1,reason=24} = 2", "vm.exits{level=2,reason=1} = 1" }));
+        Assert.That(Coupled.Told(none.Snapshot(), stat => stat == "vm.exits"), Is.EqualTo(new[] { "vm.exits{level=1,reason=24} = 2", "vm.exits{level=1,reason=32} = 1", "vm.exits{level=2,reason=1} = 1" }));
+        Assert.That((posted.Snapshot()["vm.entries"], none.Snapshot()["vm.entries"]), Is.EqualTo((4L, 5L)), "L1, L2, L1, L2; and behind the EOI's exit");
+        Assert.That((none.Snapshot()["vm.nested_exits"], none.Snapshot()["vm.nested_entries"]), Is.EqualTo((1L, 2L)));
+    }
+
+    [Test]
+    public void Only_without_VPID_does_a_posted_notification_for_L1_that_runs_flush_nothing_and_an_injection_flush()
+    {
+        InterruptReplay posted = WithoutVpid().Run("posted");
+        InterruptReplay none = WithoutVpid().Run("none");
+        Coupled plain = WithoutVpid();
+
+        long quiet = plain.Plain().Snapshot()["tlb.misses"];
+        Assert.That(Flushes(posted), Is.EqualTo(1), "the entry's");
+        Assert.That(Flushes(none), Is.EqualTo(1 + 2 + 2), "exit and entry for the kick, and for EOI");
+        Assert.That(none.Snapshot()["cycles.translation"] - posted.Snapshot()["cycles.translation"], Is.Positive, "refills");
+        _ = quiet;
+
+        static Coupled WithoutVpid()
+        {
+            Coupled trace = new() { Machine = new MachineSpec { Profile = Profiles.Textbook, L0Vpid = false } };
+            return trace.Enter(1).Work(10_000).Device(50_000);
+        }
+
+        static long Flushes(InterruptReplay replay) =>
+            replay.Snapshot().Stats.Where(stat => stat.Path == "lane[0].invalidations" && stat.Label.Contains("no_vpid", StringComparison.Ordinal)).Sum(stat => stat.Value);
+    }
+
+    [Test]
+    public void A_slower_TLB_delays_the_handler_by_exactly_the_translation_cycles()
+    {
+        (long fast, long fastStall) = HandlerAt(100);
+        (long slow, long slowStall) = HandlerAt(1_000);
+
+        Assert.That(slowStall - fastStall, Is.GreaterThan(10_000), "else this shows nothing");
+        Assert.That(slow - fast, Is.EqualTo(slowStall - fastStall));
+
+        static (long Time, long Stall) HandlerAt(int memoryCycles)
+        {
+            Coupled trace = new() { Machine = new MachineSpec { Profile = Profiles.Textbook with { MemoryCycles = memoryCycles } }, Load = new InterruptLoad() };
+            trace.Enter(1).Work(20_000, pages: 4_000).Interrupt(Vector, 1).Work(1, apart: 10_000);
+            InterruptReplay replay = trace.Run("posted");
+            return (trace.Steps.Single(step => step.Name == "handler starts").Time, replay.Snapshot()["cycles.translation"]);
+        }
+    }
+
+    [Test]
+    public void Without_interrupts_time_is_the_traces_and_the_stalls()
+    {
+        Coupled trace = NestedWork();
+        ulong from = 1_000;
+        InterruptReplay replay = trace.Work(1).Run("posted");
+        long stalls = replay.Machine.StallCycles(0);
+        Assert.That(replay.Now, Is.EqualTo((long)(trace.Time - 10 - from) + stalls));
+    }
+
+    [Test]
+    public void Feeding_in_other_portions_changes_nothing([Values("none", "posted")] string path, [Values(1, 2, 7, 1_000)] int portion)
+    {
+        Coupled whole = Busy();
+        Coupled parts = Busy();
+        InterruptReplay one = whole.Run(path);
+        InterruptReplay many = parts.Run(path, portion);
+
+        Assert.That(parts.Steps, Is.EqualTo(whole.Steps));
+        Assert.That(Coupled.Told(many.Snapshot(), _ => true), Is.EqualTo(Coupled.Told(one.Snapshot(), _ => true)));
+        Assert.That(one.Snapshot()["irq.handled{level=1}"], Is.GreaterThan(20));
+
+        static Coupled Busy()
+        {
+            Coupled trace = NestedWork();
+            for (int i = 0; i < 20; i++)
+            {
+                trace.NestedExit().Work(50).NestedEntry().Work(300 + (17 * i)).Exit(2).Work(20, pages: 30).Enter(2).Work(100);
+            }
+
+            trace.Load = trace.Load with
+            {
+                Peers = 1,
+                Sources = [new SourceLoad { PeriodCycles = 5_000, Vector = 0x61, Target = 0 }, new SourceLoad { Kind = InterruptSource.Timer, PeriodCycles = 9_000, Vector = 0x71, Target = 0 }],
+            };
+            return trace;
+        }
+    }
+
+    private static Coupled NestedWork(string policy = "kvm-6.12")
+    {
+        Coupled trace = new() { Policy = policy };
+        return trace.Enter(1).Work(100).NestedEntry().Work(10_000);
+    }
+}
