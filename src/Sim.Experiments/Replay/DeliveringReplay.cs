@@ -25,7 +25,8 @@ internal sealed class DeliveringReplay : IReplay
             settings.Spec,
             Components.InterruptPaths.Create(delivery.Path),
             delivery.ApicvUpdate is { } rule ? Components.ApicvUpdateRules.Create(rule) : new DeferredUpdate(),
-            settings.Load);
+            settings.Load,
+            InterruptFootprints.Synthetic);
 
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _replay.FailedVmEntries;
 

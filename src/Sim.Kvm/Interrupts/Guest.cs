@@ -45,6 +45,7 @@ internal sealed class Guest
         guest.EoiWritten = false;
         guest.Interrupted = guest.Work;
         guest.Work = system.Spec.HandlerCycles;
+        system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.HandlerCycles);
         guest.Spins = false;
         activity.Extra += system.Exits?.OnHandler(activity.Cpu!.Index, vcpu.Id, vcpu.Level, (byte)guest.Handler) ?? 0;
         if (!IsL1Notification(guest.HandlerApic, guest.Handler))

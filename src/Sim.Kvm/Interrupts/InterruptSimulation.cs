@@ -78,7 +78,7 @@ public sealed class InterruptSimulation : IConductor
     public long Now { get; private set; }
 
     /// <summary>True if nothing will ever happen again: everything that can be delivered is.</summary>
-    public bool IsDrained => _queue.Count == 0;
+    public bool IsDrained => _queue.Count == 0 && _paused is null;
 
     /// <summary>What went wrong. Interrupts count as lost once <see cref="IsDrained"/>.</summary>
     public IReadOnlyList<InterruptFinding> Findings => _system.Ledger.Findings(IsDrained);

@@ -158,6 +158,7 @@ internal sealed class InterruptSystem
         PhysicalCpu? cpu = activity.Cpu;
         bool inHost = cpu is { InGuest: false };
         bool isRecorded = activity.IsRecorded;
+        long stalls = Trace?.Stalls ?? 0;
         int cycles = activity.Advance();
         if (Trace is { Halt: not LaneHalt.None })
         {
@@ -165,7 +166,17 @@ internal sealed class InterruptSystem
         }
 
         Observe(activity, name);
-        if (!isRecorded && cpu is { Current: not null } && (inHost || !cpu.InGuest))
+        if (isRecorded)
+        {
+            return cycles;
+        }
+
+        if (cpu is not null)
+        {
+            Trace?.Delivered(cpu.Index, cycles + stalls - Trace.Stalls);
+        }
+
+        if (cpu is { Current: not null } && (inHost || !cpu.InGuest))
         {
             Ledger.Stolen(cpu.LastVictim, cpu.LastExit, cycles);
         }

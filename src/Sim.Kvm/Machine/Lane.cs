@@ -127,6 +127,13 @@ internal sealed class Lane
         }
     }
 
+    /// <summary>Cycles that this CPU counted, and that somebody else has a price for.</summary>
+    public void LeaveToOthers(int transition, int hypervisor)
+    {
+        _transitionCycles -= transition;
+        HypervisorCycles -= hypervisor;
+    }
+
     /// <summary>Translates in this context from now on.</summary>
     public void Switch(TranslationContext context, string transition) => Mmu.SwitchTo(context, Cause("tag_retention", new Reason(transition, "kept_tags")));
 

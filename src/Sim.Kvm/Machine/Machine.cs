@@ -134,13 +134,26 @@ public sealed class Machine
 
     /// <summary>
     /// Something that the trace does not tell: an interrupt's VM-exit, the entry behind it, a nested transition. It counts as what it is, but not as a record of the trace; nothing happens on a
-    /// lane whose L2 failed to begin.
+    /// lane whose L2 failed to begin. What it costs anyhow is left to whoever makes it happen; what the policy adds is counted here, and stalls.
     /// </summary>
     internal void Happen(int lane, in TraceEvent e)
     {
-        if (!_lanes[lane].Refused)
+        Lane where = _lanes[lane];
+        if (!where.Refused)
         {
-            Handle(_lanes[lane], e);
+            long before = where.SwitchCycles;
+            Handle(where, e);
+            Core.Profiles.OperationCosts costs = _spec.Profile.Costs;
+            (int transition, int hypervisor) = (e.Kind, e.Kind is RecordKind.VmEnter or RecordKind.VmExit ? e.Transition : default) switch
+            {
+                (RecordKind.VmEnter, TransitionKind.L1ToL2) => (0, costs.KvmNestedEntry + costs.Vmptrld),
+                (RecordKind.VmEnter, _) => (costs.VmEntry, 0),
+                (RecordKind.VmExit, TransitionKind.L2ToL1) => (0, costs.KvmNestedExit + costs.Vmptrld),
+                (RecordKind.VmExit, _) => (costs.VmExit, costs.KvmExitHandling),
+                _ => (0, 0),
+            };
+            where.LeaveToOthers(transition, hypervisor);
+            where.ImpliedCycles += where.SwitchCycles - before;
         }
     }
 
@@ -152,9 +165,6 @@ public sealed class Machine
 
     /// <summary>Cycles of a lane that neither the trace nor an exit's own cost holds: translation, invalidations, exits that only this machine takes.</summary>
     internal long StallCycles(int lane) => _lanes[lane].StallCycles;
-
-    /// <summary>Cycles of transitions and of L0's software on a lane.</summary>
-    internal long SwitchCycles(int lane) => _lanes[lane].SwitchCycles;
 
     /// <summary>The L2 that was to begin on a lane did not: records are skipped until the nested VM-exit that would have ended it.</summary>
     internal bool IsRefused(int lane) => _lanes[lane].Refused;

@@ -155,6 +155,8 @@ internal sealed class WorldSwitches
                 if (other != lane && RemoteKick is { } kick)
                 {
                     // Whoever kicks has a price and a time for this exit.
+                    OperationCosts costs = _spec.Profile.Costs;
+                    other.LeaveToOthers(costs.VmExit + costs.VmEntry, costs.KvmExitHandling);
                     other.ImpliedCycles = implied;
                     kick(other.Index);
                 }

@@ -13,7 +13,6 @@ internal sealed class SyntheticHandling : ExitHandling
     // Where a stay's pages begin in its level's pool.
     private const int EntryFirstCodePage = 12;
     private const int EntryFirstDataPage = 4;
-    private const int L1ExitFirstPage = 30;
 
     private readonly Stay _exit;
     private readonly Stay _entry;
@@ -30,7 +29,7 @@ internal sealed class SyntheticHandling : ExitHandling
     {
         _exit = new Stay(spec, 0, "l0-exit", spec.L0Exit, 0, 0);
         _entry = new Stay(spec, 0, "l0-entry", spec.L0Entry, EntryFirstCodePage, EntryFirstDataPage);
-        _l1Exit = new Stay(spec, 0, "l0-l1-exit", spec.L0L1Exit, L1ExitFirstPage, L1ExitFirstPage);
+        _l1Exit = new Stay(spec, 0, "l0-l1-exit", spec.L0L1Exit, FootprintPages.L1ExitFirstPage, FootprintPages.L1ExitFirstPage);
         _alone = new Stay(spec, 0, "l0-alone", spec.L0Alone, 0, 0);
         _l1 = new Stay(spec, 1, "l1", spec.L1, 0, 0);
         _l1Trace = l1;
@@ -84,13 +83,6 @@ internal sealed class SyntheticHandling : ExitHandling
     /// <summary>The script of one kind of stay.</summary>
     private sealed class Stay
     {
-        // Linux's kernel text and direct map (Documentation/arch/x86/x86_64/mm.rst); strides are odd, so distinct pages stay distinct.
-        private const ulong CodeBase = 0xFFFFFFFF81000000;
-        private const ulong CodeStride = 37;
-        private const ulong CodePool = 1 << 12;
-        private const ulong DataBase = 0xFFFF888000000000;
-        private const ulong DataStride = 2_654_435_761;
-        private const ulong DataPool = 1 << 18;
         private const int RecentPages = 16;
 
         private readonly int _level;
@@ -112,11 +104,7 @@ internal sealed class SyntheticHandling : ExitHandling
             {
                 int turn = i / spec.Reuse;
                 int page = i % spec.Reuse == 0 ? turn : Math.Max(0, turn - (int)rng.Below(rng.Below(4) == 0 ? (ulong)turn + 1 : RecentPages));
-                int codeBefore = (int)((long)page * footprint.CodePages / pages);
-                bool code = (int)((long)(page + 1) * footprint.CodePages / pages) > codeBefore;
-                _address[i] = code
-                    ? CodeBase + ((ulong)(firstCodePage + codeBefore) * CodeStride % CodePool << 12)
-                    : DataBase + ((ulong)(firstDataPage + page - codeBefore) * DataStride % DataPool << 12);
+                (_address[i], bool code) = FootprintPages.At(footprint, page, firstCodePage, firstDataPage);
                 AccessType type = code ? AccessType.Execute : rng.Below(4) == 0 ? AccessType.Write : AccessType.Read;
                 _flags[i] = AccessFlags.Pack(type);
             }

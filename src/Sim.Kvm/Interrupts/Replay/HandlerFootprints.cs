@@ -16,6 +16,9 @@ public sealed record HandlerFootprints
     /// <summary>L0, behind a VM-exit.</summary>
     public IReadOnlyList<FootprintPage> L0Exit { get; init; } = [];
 
+    /// <summary>L0, when it reflects an exit of L2 to L1.</summary>
+    public IReadOnlyList<FootprintPage> L0Reflection { get; init; } = [];
+
     /// <summary>L0, for L1's VMRESUME or VMRUN.</summary>
     public IReadOnlyList<FootprintPage> L0Entry { get; init; } = [];
 

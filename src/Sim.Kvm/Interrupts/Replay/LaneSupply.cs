@@ -23,6 +23,9 @@ internal sealed class LaneSupply
     /// <summary>No more records will come.</summary>
     public bool IsComplete { get; set; }
 
+    /// <summary>Blocks that are kept.</summary>
+    public int Blocks => _blocks.Count;
+
     /// <summary>A record is there.</summary>
     public bool Any => _blocks.Count > 0;
 

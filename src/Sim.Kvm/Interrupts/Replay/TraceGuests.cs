@@ -73,7 +73,16 @@ internal sealed class TraceGuests : IGuestBehaviour
     }
 
     /// <inheritdoc/>
-    public int Handled(int vcpu, int level, byte vector) => vector == IpiBehaviour.Vector && _ipis is not null ? _ipis.Handled(vcpu, level, vector) : -1;
+    public int Handled(int vcpu, int level, byte vector)
+    {
+        if (level == 1 && _load.HaltEveryCycles > 0)
+        {
+            // Whatever L1's handler did made its L2 runnable.
+            _trace.Simulation.System.Vcpus[vcpu].L2Halted = false;
+        }
+
+        return vector == IpiBehaviour.Vector && _ipis is not null ? _ipis.Handled(vcpu, level, vector) : -1;
+    }
 
     /// <summary>What the pattern of IPIs wants of a vCPU before it goes on with the trace; null for nothing.</summary>
     private GuestAction? Ipi(int vcpu, TraceLane lane)
@@ -88,6 +97,11 @@ internal sealed class TraceGuests : IGuestBehaviour
         {
             _untilIpi[vcpu] = action.Cycles;
             return null;
+        }
+
+        if (action.Kind == GuestActionKind.SendIpi && _load.Ipis.Pattern == IpiPattern.Shootdown && action.Target == 1)
+        {
+            _trace.BeginShootdown(lane);
         }
 
         bool waits = action.Kind == GuestActionKind.Spin && _load.Ipis.Pattern == IpiPattern.Shootdown && vcpu == 0;

@@ -47,6 +47,12 @@ internal sealed class TraceLane
     /// <summary>Whatever was fed is replayed without looking ahead: the trace is cut here.</summary>
     public bool IsCut { get; set; }
 
+    /// <summary>A vCPU of the trace has this CPU, or would have it if it did not sleep.</summary>
+    public bool HasVcpu { get; set; }
+
+    /// <summary>The recorded exit that L0 handles was for HLT of L1.</summary>
+    public bool IsHalted { get; set; }
+
     /// <summary>Level that the trace runs, 1 or 2; that of its last VM-entry, or of the one that is being carried out.</summary>
     public int Home { get; set; } = 1;
 

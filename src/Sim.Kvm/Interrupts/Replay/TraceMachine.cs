@@ -13,22 +13,18 @@ internal sealed class TraceMachine : IExitObserver
     private readonly HandlerFootprints _footprints;
     private readonly TraceBlock _scratch = new();
     private readonly bool _amd;
+    private readonly bool _shootsDown;
     private readonly bool[] _reflected;
 
-    public TraceMachine(Machine machine, TraceReplay trace, HandlerFootprints footprints, Vendor vendor)
+    public TraceMachine(Machine machine, TraceReplay trace, HandlerFootprints footprints, Vendor vendor, bool shootsDown)
     {
         _machine = machine;
         _trace = trace;
         _footprints = footprints;
         _amd = vendor == Vendor.Amd;
+        _shootsDown = shootsDown;
         _reflected = new bool[trace.Lanes.Count];
     }
-
-    /// <summary>Stalls that were given back as costs.</summary>
-    public long Stalls { get; private set; }
-
-    /// <summary>Cycles of transitions and of L0's software that the machine counted for what was told.</summary>
-    public long SwitchCycles { get; private set; }
 
     /// <inheritdoc/>
     public int OnExit(int lane, int vcpu, int level, ExitCause cause)
@@ -53,7 +49,7 @@ internal sealed class TraceMachine : IExitObserver
 
         if (!_trace.TryEnter(lane, level))
         {
-            Happen(lane, TraceEvent.VmEnter(Time(lane), level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, _trace.NameOf(vcpu)));
+            _machine.Happen(lane, TraceEvent.VmEnter(Time(lane), level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, _trace.NameOf(vcpu)));
         }
 
         if (level == 1 && _reflected[lane])
@@ -71,7 +67,7 @@ internal sealed class TraceMachine : IExitObserver
         if (_trace.Follows(lane) && _trace.NestedEntryOf(vcpu) is { } entry)
         {
             entry.Time = Time(lane);
-            Happen(lane, entry);
+            _machine.Happen(lane, entry);
             Touch(lane, _footprints.L0Entry);
             return Stall(lane);
         }
@@ -88,7 +84,8 @@ internal sealed class TraceMachine : IExitObserver
         }
 
         Leave(lane, vcpu, ReasonOf(cause));
-        Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.NameOf(vcpu), ReasonOf(cause)));
+        _machine.Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.NameOf(vcpu), ReasonOf(cause)));
+        Touch(lane, _footprints.L0Reflection);
         _reflected[lane] = true;
         return Stall(lane);
     }
@@ -101,7 +98,7 @@ internal sealed class TraceMachine : IExitObserver
             return 0;
         }
 
-        Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.NameOf(vcpu), EntryFailure));
+        _machine.Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.NameOf(vcpu), EntryFailure));
         return Stall(lane);
     }
 
@@ -111,6 +108,11 @@ internal sealed class TraceMachine : IExitObserver
         if (!_trace.Follows(lane))
         {
             return 0;
+        }
+
+        if (_shootsDown && vector == IpiBehaviour.Vector)
+        {
+            _trace.ShootDown(lane);
         }
 
         Touch(lane, _footprints.GuestHandler);
@@ -125,7 +127,7 @@ internal sealed class TraceMachine : IExitObserver
             return 0;
         }
 
-        Happen(lane, TraceEvent.FlushRequest(Time(lane), RequestedFlush.All, _trace.NameOf(vcpu)));
+        _machine.Happen(lane, TraceEvent.FlushRequest(Time(lane), RequestedFlush.All, _trace.NameOf(vcpu)));
         return Stall(lane);
     }
 
@@ -135,15 +137,8 @@ internal sealed class TraceMachine : IExitObserver
     {
         if (_machine.LevelOn(lane) is > 0 and var level)
         {
-            Happen(lane, TraceEvent.VmExit(Time(lane), level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, _trace.NameOf(vcpu), reason));
+            _machine.Happen(lane, TraceEvent.VmExit(Time(lane), level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, _trace.NameOf(vcpu), reason));
         }
-    }
-
-    private void Happen(int lane, in TraceEvent e)
-    {
-        long before = _machine.SwitchCycles(lane);
-        _machine.Happen(lane, e);
-        SwitchCycles += _machine.SwitchCycles(lane) - before;
     }
 
     private void Touch(int lane, IReadOnlyList<FootprintPage> pages)
@@ -163,12 +158,7 @@ internal sealed class TraceMachine : IExitObserver
         _machine.Touch(lane, _scratch);
     }
 
-    private int Stall(int lane)
-    {
-        long stall = _trace.TakeStall(lane);
-        Stalls += stall;
-        return (int)stall;
-    }
+    private int Stall(int lane) => (int)_trace.TakeStall(lane);
 
     /// <summary>The SDM's basic exit reason (appendix C), or the APM's exit code (vol. 2, appendix C).</summary>
     private uint ReasonOf(ExitCause cause) => cause switch

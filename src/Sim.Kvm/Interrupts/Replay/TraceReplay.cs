@@ -30,11 +30,16 @@ internal sealed class TraceReplay
 
     private const int PendingRecords = 16;
 
+    private const ulong HltIntel = 12;
+    private const ulong HltAmd = 0x78;
+
     private readonly Machine _machine;
+    private readonly DeliveryExits _exits;
     private readonly TraceLane[] _lanes;
     private readonly Activity?[] _hosts;
     private readonly long[] _stalls;
     private readonly long[] _waits;
+    private readonly ulong?[] _addresses;
     private readonly bool[] _kicked;
     private readonly int[] _sentAhead;
     private readonly int?[] _waitsFor;
@@ -43,19 +48,23 @@ internal sealed class TraceReplay
     private readonly TraceEvent?[] _nestedEntries;
     private readonly SortedDictionary<ushort, int> _indices = [];
     private readonly bool _recorded;
+    private bool _tellsInterrupts;
     private int _acting;
+    private ulong? _shotDown;
     private readonly int _peers;
 
     /// <summary>Lanes of a trace at its beginning. <paramref name="peers"/> CPUs behind them follow no trace.</summary>
-    public TraceReplay(Machine machine, int lanes, int peers, bool recorded)
+    public TraceReplay(Machine machine, int lanes, int peers, bool recorded, DeliveryExits exits)
     {
         _machine = machine;
+        _exits = exits;
         _peers = peers;
         _recorded = recorded;
         _lanes = [.. Enumerable.Range(0, lanes).Select(index => new TraceLane(index))];
         _hosts = new Activity?[lanes];
         _stalls = new long[lanes];
         _waits = new long[lanes];
+        _addresses = new ulong?[lanes];
         _kicked = new bool[lanes];
         _sentAhead = new int[lanes];
         _waitsFor = new int?[lanes];
@@ -80,8 +89,11 @@ internal sealed class TraceReplay
     /// <summary>Recorded interrupts that were sent.</summary>
     public long Sent { get; private set; }
 
-    /// <summary>Cycles that recorded steps took: the trace's own and the machine's stalls.</summary>
-    public long RecordedCycles { get; private set; }
+    /// <summary>Exits of the trace that only delivery had caused, and that were left out.</summary>
+    public long Dropped { get; private set; }
+
+    /// <summary>Cycles that delivery cost the lanes of the trace, without stalls.</summary>
+    public long DeliveryCycles { get; private set; }
 
     /// <summary>The reason of the present halt, which ends with this.</summary>
     public LaneHalt TakeHalt()
@@ -89,6 +101,26 @@ internal sealed class TraceReplay
         LaneHalt halt = Halt;
         Halt = LaneHalt.None;
         return halt;
+    }
+
+    /// <summary>Wakes vCPUs that sleep in an HLT that the trace does not have, and that nobody would wake any more. True if there were any.</summary>
+    public bool WakeSleepers()
+    {
+        bool any = false;
+        foreach (VirtualCpu vcpu in Simulation.System.Vcpus)
+        {
+            if (Schedules(vcpu.Id) && vcpu.State != VcpuThreadState.Runnable)
+            {
+                any = true;
+                vcpu.L2Halted = false;
+                vcpu.Thread.Abandon();
+                vcpu.Thread.Begin(RecordedSteps.LoadAndEnter);
+                vcpu.IsHalted = false;
+                Simulation.System.WakeUp(vcpu);
+            }
+        }
+
+        return any;
     }
 
     /// <summary>True if the trace says when and where a vCPU runs.</summary>
@@ -103,14 +135,31 @@ internal sealed class TraceReplay
     /// <summary>The lane on which a vCPU runs, or ran last; null if it did not yet.</summary>
     public TraceLane? LaneOf(int vcpu) => _laneOf[vcpu] < 0 ? null : _lanes[_laneOf[vcpu]];
 
+    /// <summary>A guest begins a TLB shootdown of the page that it touched last, and drops it itself.</summary>
+    public void BeginShootdown(TraceLane lane)
+    {
+        _shotDown = _addresses[lane.Index];
+        ShootDown(lane.Index);
+    }
+
+    /// <summary>The guest that runs on a lane drops the page that is being shot down.</summary>
+    public void ShootDown(int lane)
+    {
+        if (_shotDown is { } page)
+        {
+            _machine.Happen(lane, TraceEvent.Invlpg(_lanes[lane].Cursor, (byte)_machine.LevelOn(lane), page));
+        }
+    }
+
     /// <summary>The nested VM-entry that the trace told last of a vCPU.</summary>
     public TraceEvent? NestedEntryOf(int vcpu) => _nestedEntries[vcpu];
 
-    /// <summary>L0 on a CPU that has no vCPU; null if the CPU follows no trace.</summary>
+    /// <summary>L0 on a CPU that has no vCPU; null if there is nothing that it follows.</summary>
     public Activity? HostOf(PhysicalCpu cpu)
     {
-        if (!Follows(cpu.Index))
+        if (!Follows(cpu.Index) || _lanes[cpu.Index].HasVcpu)
         {
+            // The vCPU that the trace runs here sleeps in an HLT that the trace does not have.
             return null;
         }
 
@@ -123,6 +172,12 @@ internal sealed class TraceReplay
         return host;
     }
 
+    /// <summary>Stalls that were given to steps and work.</summary>
+    public long Stalls { get; private set; }
+
+    /// <summary>Delivery took cycles of a CPU.</summary>
+    public void Delivered(int cpu, long cycles) => DeliveryCycles += Follows(cpu) ? cycles : 0;
+
     /// <summary>Cycles by which a lane's machine fell behind since the last call.</summary>
     public long TakeStall(int lane)
     {
@@ -130,12 +185,20 @@ internal sealed class TraceReplay
         long stall = now - _stalls[lane] + _waits[lane];
         _stalls[lane] = now;
         _waits[lane] = 0;
+        Stalls += stall;
         return stall;
     }
 
     /// <summary>Work of the guest that runs on a vCPU: the accesses of one chunk, and the quick events among them. Null: it is left for L0, or it cannot be known.</summary>
     public long? GuestWork(VirtualCpu vcpu, TraceLane lane, out Supplied next)
     {
+        if (vcpu is { L2Failed: true, GuestMode: false } && lane.Home == 2)
+        {
+            // L1 goes on behind a VMRESUME that failed; what follows in the trace did not happen.
+            next = Supplied.Event;
+            return null;
+        }
+
         long work = 0;
         bool translated = false;
         while (true)
@@ -154,13 +217,26 @@ internal sealed class TraceReplay
                 case Supplied.Event when work == 0 && !LeavesGuest(lane.Supply.Event.Kind):
                     work += Happens(lane, vcpu.Id);
                     continue;
+                case Supplied.Event when work == 0 && _tellsInterrupts && IsRealExit(lane.Supply):
+                    switch (_exits.Judge(lane, _nestedEntries[vcpu.Id]?.C ?? 0, out int events))
+                    {
+                        case ExitFate.Dropped:
+                            Drop(lane, events);
+                            continue;
+                        case ExitFate.Unknown:
+                            next = Supplied.Unknown;
+                            break;
+                        default:
+                            break;
+                    }
+
+                    break;
                 default:
                     break;
             }
 
             if (work > 0)
             {
-                RecordedCycles += work;
                 Advanced(lane);
                 return work;
             }
@@ -180,6 +256,10 @@ internal sealed class TraceReplay
         TraceLane lane = _lanes[activity.Cpu!.Index];
         switch (lane.Next(out ulong gap))
         {
+            case Supplied.Gap when lane.IsHalted && activity.Vcpu is { } halted && IsWanted(halted):
+                // A CPU that idled until the recorded interrupt came now has another one to wake up for.
+                lane.Cursor += gap;
+                return Flow.Stay;
             case Supplied.Gap:
                 ulong spent = Math.Min(gap, TraceLane.ChunkCycles);
                 lane.Cursor += spent;
@@ -207,8 +287,10 @@ internal sealed class TraceReplay
     {
         TraceLane lane = _lanes[cpu.Index];
         _kicked[cpu.Index] = false;
+        lane.IsHalted = false;
         if (IsRealExit(lane.Supply))
         {
+            lane.IsHalted = lane.Supply.Event is { Transition: TransitionKind.L1ToL0, C: HltIntel or HltAmd };
             Follow(lane);
         }
         else if (_machine.LevelOn(cpu.Index) is > 0 and var level)
@@ -255,7 +337,6 @@ internal sealed class TraceReplay
     private Flow Spend(Activity activity, TraceLane lane, long cycles)
     {
         activity.Extra += (int)cycles;
-        RecordedCycles += cycles;
         Advanced(lane);
         return Flow.Stay;
     }
@@ -270,6 +351,7 @@ internal sealed class TraceReplay
         {
             AccessRun run = lane.TakeAccesses(before);
             _machine.Replay(run.Block, run.FirstRecord, run.Count);
+            _addresses[lane.Index] = run.Block.Address[run.FirstAccess + run.Count - 1];
         }
 
         return (long)(lane.Cursor - from) + TakeStall(lane.Index);
@@ -288,6 +370,7 @@ internal sealed class TraceReplay
     {
         TraceEvent e = lane.Supply.Event;
         Follow(lane);
+        _tellsInterrupts |= _recorded && e.Kind == RecordKind.Interrupt;
         switch (e.Kind)
         {
             case RecordKind.Interrupt when _recorded && e.D > 0 && _sentAhead[lane.Index] > 0:
@@ -431,6 +514,7 @@ internal sealed class TraceReplay
             Put(other, vcpu);
         }
 
+        lane.HasVcpu = true;
         _laneOf[index] = lane.Index;
         cpu.Current = vcpu;
         vcpu.Cpu = cpu;
@@ -460,8 +544,32 @@ internal sealed class TraceReplay
         }
     }
 
-    private static void Put(PhysicalCpu cpu, VirtualCpu vcpu)
+    /// <summary>Leaves a recorded stay out, up to and with the entry that ends it; the interrupts of L1 in it are sent now.</summary>
+    private void Drop(TraceLane lane, int events)
     {
+        Dropped++;
+        while (events > 0)
+        {
+            lane.Cursor = Math.Max(lane.Cursor, lane.Supply.Time);
+            if (!lane.Supply.IsEvent)
+            {
+                lane.Supply.TakeAccesses(ulong.MaxValue);
+                continue;
+            }
+
+            TraceEvent e = lane.Supply.Event;
+            lane.Supply.TakeEvent();
+            events--;
+            if (e.Kind == RecordKind.Interrupt && e.D > 0)
+            {
+                Simulation.RunElsewhere(Post(e, out Delivery delivery), delivery);
+            }
+        }
+    }
+
+    private void Put(PhysicalCpu cpu, VirtualCpu vcpu)
+    {
+        _lanes[cpu.Index].HasVcpu = false;
         vcpu.Thread.Abandon();
         vcpu.Thread.IsRecorded = true;
         Program preempt = vcpu.Thread.System.Path.Preempt;

@@ -29,6 +29,7 @@ internal static class NestedSteps
         vcpu.NestedExitCause = null;
         Leave(activity, vcpu);
         vcpu.Guest(1).Work += system.Spec.Profile.Costs.KvmExitHandling;
+        system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.Profile.Costs.KvmExitHandling);
         return Flow.Next;
     });
 
