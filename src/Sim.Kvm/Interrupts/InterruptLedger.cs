@@ -122,6 +122,7 @@ internal sealed class InterruptLedger
             return;
         }
 
+        account.Unhandled = true;
         account.Accepted = account.Born;
         account.Born = account.Latest;
         account.Requested = rest;
@@ -133,6 +134,7 @@ internal sealed class InterruptLedger
     {
         ref Account account = ref AccountOf(vcpu, level, vector);
         _handled[level - 1]++;
+        account.Unhandled = false;
         if (ranAt != level && !passedThrough)
         {
             Find("interrupt_misdelivered", now, $"vCPU {vcpu} ran the handler of {vector:x2} at L{ranAt}, and it was for L{level}");
@@ -236,6 +238,26 @@ internal sealed class InterruptLedger
         sheet.Counter("irq.failed_vm_entries", "transitions", "VM-entries that failed their consistency checks.", FailedEntries.Count);
     }
 
+    /// <summary>What is owed to whom, and how much was wrong so far.</summary>
+    public void Add(StateKey key)
+    {
+        for (int i = 0; i < _accounts.Length; i++)
+        {
+            if ((_accounts[i].OnTheWay | _accounts[i].Requested) != 0 || _accounts[i].Unhandled)
+            {
+                key.Add(i);
+                key.Add(_accounts[i].Unhandled);
+                key.Add(_accounts[i].OnTheWay);
+                key.Add(_accounts[i].Requested);
+            }
+        }
+
+        foreach ((_, (long count, _)) in _findings)
+        {
+            key.Add(count);
+        }
+    }
+
     private long Waiting(int level)
     {
         long waiting = 0;
@@ -255,6 +277,11 @@ internal sealed class InterruptLedger
             if (_accounts[i].OnTheWay + _accounts[i].Requested > 0)
             {
                 lost.Add($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} never got {i % Vectors:x2}, sent at {_accounts[i].Born}");
+            }
+
+            if (_accounts[i].Unhandled)
+            {
+                lost.Add($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} accepted {i % Vectors:x2}, and its handler never ran");
             }
         }
 
@@ -288,5 +315,8 @@ internal sealed class InterruptLedger
 
         /// <summary>When the accepted one was sent; -1 if it never was.</summary>
         public long Accepted;
+
+        /// <summary>Accepted, and its handler has not begun.</summary>
+        public bool Unhandled;
     }
 }

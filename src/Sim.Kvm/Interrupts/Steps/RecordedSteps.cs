@@ -10,6 +10,7 @@ internal static class RecordedSteps
         cpu.InGuest = false;
         cpu.InterruptsEnabled = true;
         cpu.LastExit = ExitCause.Other;
+        cpu.LastVictim = StolenFrom.Guest;
         vcpu.Mode = VcpuMode.OutsideGuestMode;
         vcpu.ImmediateExit = false;
         activity.IsRecorded = true;
