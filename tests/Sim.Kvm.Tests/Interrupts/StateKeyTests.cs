@@ -9,8 +9,8 @@ namespace Sim.Kvm.Tests.Interrupts;
 [TestFixture]
 internal sealed class StateKeyTests
 {
-    // Times are 0 in an explored schedule, and the cause of the last exit is for the account of stolen cycles.
-    private static readonly string[] NoState = ["PollUntil", "LastExit"];
+    // Times are 0 in an explored schedule; whose cycles exits steal, and what the translation side is told of them, decides no step.
+    private static readonly string[] NoState = ["PollUntil", "LastExit", "LastVictim", "NestedExitCause"];
 
     [Test]
     public void Changing_any_property_of_a_vCPU_a_VMCS_an_APIC_or_a_CPU_changes_the_key()
