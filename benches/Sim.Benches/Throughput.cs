@@ -23,7 +23,7 @@ public static class Throughput
     /// <summary>Measures each trace; without arguments, the user traces in traces/. Throws if a trace cannot be read or there is no C compiler.</summary>
     public static int Run(IReadOnlyList<string> traces)
     {
-        string root = RepositoryRoot();
+        string root = RepositoryFolder.Root;
         if (traces.Count == 0)
         {
             traces = Directory.GetFiles(Path.Combine(root, "traces"), "*.nst.gz").Where(file => !Path.GetFileName(file).StartsWith("nested", StringComparison.Ordinal))
@@ -174,16 +174,5 @@ public static class Throughput
         using Process compiler = Process.Start("cc", ["-O2", "-march=native", "-o", output, Path.Combine(root, "benches", "baseline", "tlb_loop.c")])!;
         compiler.WaitForExit();
         return compiler.ExitCode == 0 ? output : throw new InvalidOperationException("The C compiler failed; install one (package gcc).");
-    }
-
-    private static string RepositoryRoot()
-    {
-        DirectoryInfo? directory = new(AppContext.BaseDirectory);
-        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "Nestsim.slnx")))
-        {
-            directory = directory.Parent;
-        }
-
-        return directory?.FullName ?? throw new InvalidOperationException("Run the benchmark inside the repository.");
     }
 }

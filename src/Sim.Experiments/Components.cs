@@ -13,6 +13,13 @@ public static class Components
     /// <summary>Flush policies.</summary>
     public static Catalogue<IFlushPolicy> Policies { get; } = new(typeof(IFlushPolicy).Assembly);
 
+    /// <summary>Deliberate bugs that can be put into a policy's kernel.</summary>
+    public static IReadOnlyList<KernelMutant> Mutants => KernelMutants.All;
+
+    /// <summary>The policy with that name, or a mutant of it (kvm-6.12~no-sync-on-invlpg), for that vendor's hardware.</summary>
+    /// <exception cref="ConfigurationException">There is no such policy or mutant, or the mutant changes nothing in that policy.</exception>
+    public static IFlushPolicy Policy(string name, Vendor vendor) => MutatedPolicy.Create(Policies, name, vendor);
+
     /// <summary>Ways to deliver interrupts.</summary>
     public static Catalogue<IInterruptPath> InterruptPaths { get; } = new(typeof(IInterruptPath).Assembly);
 
@@ -30,7 +37,7 @@ public static class Components
     public static IReadOnlyList<Stat> Statistics()
     {
         RunConfiguration configuration = RunConfiguration.Load(null, []);
-        Machine machine = new(configuration.Machine, Policies.Create(configuration.Policies[0]), configuration.Replay, lanes: 1);
+        Machine machine = new(configuration.Machine, Policy(configuration.Policies[0], configuration.Machine.Profile.Vendor), configuration.Replay, lanes: 1);
         return [.. machine.Snapshot().Stats.DistinctBy(stat => stat.Path)];
     }
 

@@ -33,7 +33,7 @@ public sealed class Experiment
                     : throw new ConfigurationException("A timeline shows the records of the trace at their times, and interrupt paths move them. Leave --timeline or the interrupt path out.");
             }
 
-            Machine Make(Action<IssuedInvalidation>? observer) => new(machine, Components.Policies.Create(plan.Policy), configuration.Replay, trace.Lanes, observer);
+            Machine Make(Action<IssuedInvalidation>? observer) => new(machine, Components.Policy(plan.Policy, machine.Profile.Vendor), configuration.Replay, trace.Lanes, observer);
             return Timeline is { } timeline ? new TimelineReplay(Make, configuration, trace.Lanes, timeline) : new MachineReplay(Make(null));
         };
     }

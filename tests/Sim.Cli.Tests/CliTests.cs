@@ -45,6 +45,14 @@ public sealed partial class CliTests
         Golden.Check(golden, output.Replace("testhost", "nestsim", StringComparison.Ordinal));
     }
 
+    [Test]
+    public void The_page_on_seed_1_shows_what_the_command_prints()
+    {
+        string page = File.ReadAllText(RepositoryFolder.Of("docs", "seed-1.md"));
+        int start = page.IndexOf("```\nL0 EPT off", StringComparison.Ordinal) + 4;
+        Assert.That(Run("validate", "seed-1").Output, Does.Contain("\n" + page[start..page.IndexOf("```", start, StringComparison.Ordinal)]));
+    }
+
     [TestCase("comapre t.nst", "Unknown command 'comapre'. Did you mean compare, ")]
     [TestCase("trace inof t.nst", "Unknown command 'inof'. Did you mean info, ")]
     [TestCase("compare t.nst --polcies never", "Unknown option '--polcies'. Did you mean --policies, ")]
@@ -56,6 +64,11 @@ public sealed partial class CliTests
     [TestCase("trace", "Required command was not provided. See 'nestsim trace --help'.")]
     [TestCase("run t.nst --jobs 0", "--jobs: expected a number from 1 to 1024, found '0'")]
     [TestCase("run t.nst --policy nevre", "Unknown policy 'nevre'. Did you mean never, ")]
+    [TestCase("run t.nst --policy kvm-6.21~no-sync-on-invlpg", "Unknown policy 'kvm-6.21'. Did you mean kvm-6.2, ")]
+    [TestCase("compare t.nst -p kvm-6.12,kvm-6.12~no-sync-on-invplg", "Unknown mutant 'no-sync-on-invplg'. Did you mean no-sync-on-invlpg, ")]
+    [TestCase("run t.nst --policy kvm-4.2~ignores-new-vpid12", "Mutant 'ignores-new-vpid12' changes nothing in policy 'kvm-4.2' on Intel hardware")]
+    [TestCase("run t.nst --policy kvm-6.12~no-sync-on-invlpg~no-sync-on-invlpg", "changes nothing in policy 'kvm-6.12~no-sync-on-invlpg'")]
+    [TestCase("run t.nst --profile zen-3 --policy always-guest~flush-all-by-invvpid", "No policy for Amd has it.")]
     [TestCase("run t.nst --profile zen-5", "Unknown profile 'zen-5'. Did you mean zen-2, zen-3, zen-4?")]
     [TestCase("run t.nst --set machine.l0_eptt=true", "machine.l0_eptt: Unknown member 'l0_eptt'. Did you mean l0_ept, ")]
     [TestCase("run t.nst --set seed", "--set 'seed': expected path=value")]
@@ -78,6 +91,7 @@ public sealed partial class CliTests
     public void Lists_name_what_there_is()
     {
         Assert.That(Run("list", "policies").Output, Does.Contain("kvm-5.16 ").And.Contain("never "));
+        Assert.That(Run("list", "mutants").Output, Does.Contain("no-sync-on-invlpg ").And.Contain("ignores-invlpga "));
         Assert.That(Run("list", "profiles").Output, Does.Contain("skylake-sp         Intel Skylake-SP"));
         Assert.That(Run("list", "formats").Output, Does.Contain("native ").And.Contain("lackey "));
         Assert.That(Run("list", "replacements").Output, Does.Contain("plru4-mru3\n"));
@@ -85,7 +99,7 @@ public sealed partial class CliTests
         Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
         Assert.That(Run("list", "footprints").Output, Does.StartWith("kvm-6.12-vmx  Linux 6.12 KVM"));
         Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]"));
-        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(12));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(13));
     }
 
     [Test]
@@ -318,6 +332,26 @@ public sealed partial class CliTests
 
         Assert.That(report, Does.Contain("This is a bug in nestsim").And.Contain("accesses = 1").And.Contain("command: nestsim run x"));
         Assert.That(Version().IsMatch(report), Is.True, report);
+    }
+
+    [Test]
+    public void Validate_mutants_says_what_caught_each_and_ends_with_1_if_one_survives()
+    {
+        string file = Write("no-sync.scenario", "nestsim-scenario 1\ntitle t\nmachine l0_ept=off\npage heap\nL1 reads heap\nL1 remaps heap\nL1 invlpg heap\nL1 reads heap\nexpect kvm-6.12~no-sync-on-invlpg unsafe stale_use\n");
+        (int code, string output, string error) = Run("validate", "mutants", file, "-v");
+        Assert.That((code, error), Is.EqualTo((1, "")), "the others survive");
+        Assert.That(output, Does.Match(@"(?m)^kvm-6\.12~no-sync-on-invlpg +no-sync +5 +stale_use 1$").And.Match("(?m)^ignores-invvpid +NOTHING: no scenario has it$"));
+        Assert.That(output, Does.Contain("kvm-6.12~no-sync-on-invlpg in no-sync (2.8): ").And.Contain("\n  used: vCPU 0 in L1 "));
+    }
+
+    [Test]
+    public void A_mutant_stands_beside_its_policy_in_a_comparison_and_is_told_from_it()
+    {
+        string file = Write("h1.scenario", "nestsim-scenario 1\ntitle t\nmachine l0_ept=off\nvmcs A vpid=1\npage heap\nL1 enters A\nL2 reads heap\nL2 exits\nL1 remaps heap of L2\nL1 enters A vpid=new\nL2 reads heap\n");
+        (int code, string output, string error) = Run("compare", file, "-p", "kvm-6.12,kvm-6.12~ignores-new-vpid12", "--require-safe", "-q");
+        Assert.That(code, Is.EqualTo(1));
+        Assert.That(output, Does.Match(@"(?m)^kvm-6\.12~ignores-new-vpid12 "));
+        Assert.That(error, Is.EqualTo("kvm-6.12~ignores-new-vpid12: unsafe: stale_use 1\n"));
     }
 
     [Test]

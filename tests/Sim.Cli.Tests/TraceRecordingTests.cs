@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Compression;
 using Sim.Workloads.Kernel;
+using Sim.Workloads.Tests.Kernel;
 
 namespace Sim.Cli.Tests;
 
@@ -299,18 +300,7 @@ public sealed class TraceRecordingTests
 
     private static IEnumerable<string> Lines(string name)
     {
-        DirectoryInfo? at = new(AppContext.BaseDirectory);
-        while (at is not null && !File.Exists(Path.Combine(at.FullName, "Nestsim.slnx")))
-        {
-            at = at.Parent;
-        }
-
-        string path = Path.Combine(at?.FullName ?? ".", "..", "shared", "captures", name);
-        if (!File.Exists(path))
-        {
-            Assert.Ignore($"{name} is not there: the recordings lie in ../shared/captures beside the repository.");
-        }
-
+        string path = Captures.File(name);
         using StreamReader reader = new(CaptureText.Open(path));
         while (reader.ReadLine() is { } line)
         {

@@ -21,7 +21,7 @@ public sealed class ArchitectureTests
     [Test]
     public void Every_project_under_src_is_in_the_table_and_declares_exactly_its_arrows()
     {
-        string src = Path.Combine(RepositoryRoot(), "src");
+        string src = RepositoryFolder.Of("src");
         string[] projects = Directory.GetFiles(src, "*.csproj", SearchOption.AllDirectories);
         Assert.That(projects.Select(Path.GetFileNameWithoutExtension), Is.EquivalentTo(Arrows.Keys));
         foreach (string project in projects)
@@ -50,19 +50,8 @@ public sealed class ArchitectureTests
     {
         foreach (string name in new[] { "Sim.Core", "Sim.Tlb", "Sim.Kvm" })
         {
-            XDocument project = XDocument.Load(Path.Combine(RepositoryRoot(), "src", name, $"{name}.csproj"));
+            XDocument project = XDocument.Load(RepositoryFolder.Of("src", name, $"{name}.csproj"));
             Assert.That(project.Descendants("PackageReference"), Is.Empty, name);
         }
-    }
-
-    private static string RepositoryRoot()
-    {
-        DirectoryInfo? directory = new(TestContext.CurrentContext.TestDirectory);
-        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "Nestsim.slnx")))
-        {
-            directory = directory.Parent;
-        }
-
-        return directory?.FullName ?? throw new InvalidOperationException("The tests must run inside the repository.");
     }
 }

@@ -11,7 +11,7 @@ internal static class CompareVerb
     public static Command Create(Invocation invocation)
     {
         ExperimentOptions options = new();
-        Option<string[]> policies = new("--policies", "-p") { Description = "Flush policies, separated by commas [default: a selection for the profile's vendor]", HelpName = "a,b,..." };
+        Option<string[]> policies = new("--policies", "-p") { Description = "Flush policies, separated by commas; POLICY~MUTANT puts a deliberate bug into one [default: a selection for the profile's vendor]", HelpName = "a,b,..." };
         Option<string?> reference = new("--reference") { Description = "Policy that the others are compared with [default: the first]", HelpName = "policy" };
         InterruptOptions interrupts = new();
         VerbCommand command = new(
@@ -20,6 +20,7 @@ internal static class CompareVerb
             "compare traces/nested-sort.nst.gz",
             "compare traces/nested-sort.nst.gz -p kvm-6.12 --irq-paths none,posted,ipiv --profile sapphire-rapids",
             "compare traces/nested-sort.nst.gz -p kvm-5.14,kvm-5.16,never --reference never --warm-up 20%",
+            "compare traces/nested-sqlite-vpid-new.nst.gz -p kvm-6.12,kvm-6.12~ignores-new-vpid12",
             "compare big.nst --skip 10M --warm-up 5M --measure 100M --profile sapphire-rapids -o results");
         options.AddTo(command);
         command.Options.Add(policies);

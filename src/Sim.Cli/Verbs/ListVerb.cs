@@ -3,6 +3,7 @@ using Sim.Core;
 using Sim.Core.Configuration;
 using Sim.Core.Stats;
 using Sim.Experiments;
+using Sim.Kvm.Interrupts;
 using Sim.Reports.Charts;
 using Sim.Workloads.Formats;
 using Sim.Workloads.Generators;
@@ -15,7 +16,9 @@ internal static class ListVerb
     private static readonly (string Name, string Title, Func<IEnumerable<(string Name, string Summary)>> Entries)[] Kinds =
     [
         ("policies", "Flush policies", () => Entries(Components.Policies)),
+        ("mutants", "Deliberate bugs to put behind a policy's name, as in kvm-6.12~no-sync-on-invlpg", () => Components.Mutants.Select(mutant => (mutant.Name, $"{mutant.Breaks}: {mutant.Summary}"))),
         ("irq-paths", "Interrupt paths of 'nestsim interrupts'", () => Entries(Components.InterruptPaths)),
+        ("races", "Races of 'nestsim interrupts --races'", () => RaceTable.Races),
         ("apicv-updates", "Rules for APICv controls that change while L2 is active", () => Entries(Components.ApicvUpdateRules)),
         ("profiles", "CPU profiles", Profiles),
         ("footprints", "What hypervisors touch, for 'trace weave --events'", Footprints),

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Sim.Core;
 using Sim.Experiments;
 using Sim.Reports.Views;
 
@@ -8,13 +7,10 @@ namespace Sim.Cli.Verbs;
 /// <summary><c>nestsim validate scenarios</c>: do the expectations of hand-written scenarios hold?</summary>
 internal static class ValidateScenariosVerb
 {
-    private const string Folder = "traces/scenarios";
-    private const string Extension = "*.scenario";
-
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation)
     {
-        Argument<string[]> paths = new("paths") { Description = $"Scenario files, or folders of them [default: {Folder}]", Arity = ArgumentArity.ZeroOrMore };
+        Argument<string[]> paths = ScenarioFiles.Argument();
         VerbCommand command = new(
             "scenarios",
             "Replay hand-written scenarios and check their expect lines; exit code 1 if one does not hold (-v lists all)",
@@ -22,8 +18,7 @@ internal static class ValidateScenariosVerb
             "validate scenarios traces/scenarios/seed1-new-vpid12.scenario -v") { paths };
         command.SetAction(parse =>
         {
-            string[] given = parse.GetValue(paths) is { Length: > 0 } some ? some : [Folder];
-            ScenarioCheck[] checks = [.. given.SelectMany(Files).Select(ScenarioCheck.Of)];
+            ScenarioCheck[] checks = [.. ScenarioFiles.Of(parse.GetValue(paths)).Select(ScenarioCheck.Of)];
             Terminal terminal = invocation.Terminal;
             TableWriter.Write(terminal.Output, [Summary(checks)], terminal.TableStyle(parse.GetValue(invocation.NoColour)));
             bool everything = parse.GetValue(invocation.Verbose);
@@ -50,15 +45,4 @@ internal static class ValidateScenariosVerb
             Numbers.Whole(check.Outcomes.Count(outcome => !outcome.Holds)),
             check.Passed ? "good" : check.Outcomes.Count == 0 ? "NOTHING EXPECTED" : "BAD",
         ])]);
-
-    private static IEnumerable<string> Files(string path)
-    {
-        if (!Directory.Exists(path))
-        {
-            return [path];
-        }
-
-        string[] files = [.. Directory.GetFiles(path, Extension).Order(StringComparer.Ordinal)];
-        return files.Length > 0 ? files : throw new ConfigurationException($"The folder '{path}' holds no {Extension}. Give scenario files, or a folder with some.");
-    }
 }

@@ -10,6 +10,8 @@ internal static class ValidateVerb
     {
         ValidateFlushesVerb.Create(invocation),
         ValidateFootprintsVerb.Create(invocation),
+        ValidateInterruptsVerb.Create(invocation),
+        ValidateMutantsVerb.Create(invocation),
         ValidateScenariosVerb.Create(invocation),
         ValidateSeed1Verb.Create(invocation),
     };

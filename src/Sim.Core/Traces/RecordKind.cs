@@ -79,6 +79,12 @@ public enum RecordKind : byte
     /// write-protected), a paravirtual flush of a vCPU that was preempted.
     /// </summary>
     FlushRequest = 23,
+
+    /// <summary>VMXON of L1, emulated by L0: its L2 has nothing yet, and gets a VPID (enter_vmx_operation). A vCPU that has none of these records is in VMX operation from the start.</summary>
+    Vmxon = 24,
+
+    /// <summary>VMXOFF of L1, emulated by L0: what L0 kept for its L2 goes, and the VPID is free for others (free_nested).</summary>
+    Vmxoff = 25,
 }
 
 /// <summary>How an access uses memory.</summary>

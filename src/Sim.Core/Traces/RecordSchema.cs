@@ -96,6 +96,8 @@ public static class RecordSchema
         table[(int)RecordKind.Tdp12Walk] = [Hex("root", 0), Hex("address", 1), Hex("size", 2), Hex("table3", 3), Hex("table2", 4), Hex("table1", 5)];
         table[(int)RecordKind.Reset] = [Dec("vcpu", 0, 65535)];
         table[(int)RecordKind.FlushRequest] = [Name<RequestedFlush>("request", 0), Dec("vcpu", 1, 65535), Dec("after_service_of", 2, 65535)];
+        table[(int)RecordKind.Vmxon] = [Dec("vcpu", 0, 65535)];
+        table[(int)RecordKind.Vmxoff] = [Dec("vcpu", 0, 65535)];
         return table;
     }
 

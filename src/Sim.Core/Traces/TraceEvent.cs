@@ -119,13 +119,19 @@ public struct TraceEvent : IEquatable<TraceEvent>
     public static TraceEvent FlushRequest(ulong time, RequestedFlush request, ushort vcpu = AnyVcpu, ushort afterServiceOf = AnyVcpu) =>
         new() { Time = time, Kind = RecordKind.FlushRequest, Level = 0, A = (ulong)request, B = vcpu, C = afterServiceOf };
 
+    /// <summary>VMXON of L1.</summary>
+    public static TraceEvent Vmxon(ulong time, ushort vcpu) => new() { Time = time, Kind = RecordKind.Vmxon, Level = 1, A = vcpu };
+
+    /// <summary>VMXOFF of L1.</summary>
+    public static TraceEvent Vmxoff(ulong time, ushort vcpu) => new() { Time = time, Kind = RecordKind.Vmxoff, Level = 1, A = vcpu };
+
     /// <summary>A named moment.</summary>
     public static TraceEvent Mark(ulong time, byte level, string text) => new() { Time = time, Kind = RecordKind.Mark, Level = level, Text = text };
 
     /// <summary>The direction of a VmEnter or VmExit.</summary>
     public readonly TransitionKind Transition => (TransitionKind)A;
 
-    /// <summary>The vCPU of a VmEnter, VmExit, SchedIn, SchedOut or Migrate.</summary>
+    /// <summary>The vCPU of a VmEnter, VmExit, SchedIn, SchedOut, Migrate, Reset, Vmxon or Vmxoff.</summary>
     public readonly ushort Vcpu => (ushort)(Kind is RecordKind.VmEnter or RecordKind.VmExit ? B : A);
 
     /// <inheritdoc/>

@@ -107,26 +107,20 @@ public sealed class RunConfiguration
     /// <param name="assignments">Values from options, in order.</param>
     /// <param name="suggested">What the trace suggests.</param>
     /// <exception cref="ConfigurationException">Anything is wrong; the message has all errors with their places.</exception>
-    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested) =>
-        Load(file, assignments, Components.Policies.Entries.Select(entry => entry.Name).ToArray(), suggested);
+    public static RunConfiguration Load(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested)
+    {
+        RunConfiguration whole = Resolve(file, assignments, suggested);
+        Assignment[] onePoint = [new Assignment("over", "null", "default"), new Assignment("seeds", "1", "default")];
+        whole.Variants = VariantGrid.Of(whole, values => Resolve(file, [.. assignments, .. values, .. onePoint], suggested));
+        return whole;
+    }
 
     /// <summary>The configuration that a trace was made for: its header's property <see cref="Scenario.ConfigurationProperty"/>. Most traces have none.</summary>
     public static IReadOnlyList<Assignment> SuggestedBy(TraceHeader header) =>
         [.. header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty, "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(word => word.Split('=', 2)).Select(pair => new Assignment(pair[0], pair[^1], "the trace's header"))];
 
-    /// <summary>Resolves a configuration with other policies than the shipped ones.</summary>
-    internal static RunConfiguration Load(
-        string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment>? suggested = null)
-    {
-        suggested ??= [];
-        RunConfiguration whole = Resolve(file, assignments, knownPolicies, suggested);
-        Assignment[] onePoint = [new Assignment("over", "null", "default"), new Assignment("seeds", "1", "default")];
-        whole.Variants = VariantGrid.Of(whole, values => Resolve(file, [.. assignments, .. values, .. onePoint], knownPolicies, suggested));
-        return whole;
-    }
-
-    private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyCollection<string> knownPolicies, IReadOnlyList<Assignment> suggested)
+    private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested)
     {
         List<string> errors = [];
         SettingsNode? fromFile = file is null ? null : SettingsNode.ParseFile(file, file, errors);
@@ -160,10 +154,10 @@ public sealed class RunConfiguration
             root.Set("profile", JsonSerializer.Serialize(name.Text), given.Origin);
         }
 
-        return Bind(root, displayName, knownPolicies, errors);
+        return Bind(root, displayName, errors);
     }
 
-    private static RunConfiguration Bind(SettingsNode root, string profileFile, IReadOnlyCollection<string> knownPolicies, List<string> errors)
+    private static RunConfiguration Bind(SettingsNode root, string profileFile, List<string> errors)
     {
         SettingsReader reader = new(root, errors);
         reader.Text("profile");
@@ -176,9 +170,16 @@ public sealed class RunConfiguration
         IReadOnlyList<string> over = reader.OptionalTexts("over");
         int seeds = (int)reader.Integer("seeds", 1, MostSeeds);
         reader.Close();
-        foreach (string policy in policies.Where(policy => !knownPolicies.Contains(policy)))
+        foreach (string policy in policies)
         {
-            reader.Report("policies", NearestNames.Unknown("policy", policy, knownPolicies));
+            try
+            {
+                Components.Policy(policy, machine.Profile.Vendor);
+            }
+            catch (ConfigurationException error)
+            {
+                reader.Report("policies", error.Message);
+            }
         }
 
         foreach (string twice in policies.GroupBy(policy => policy, StringComparer.Ordinal).Where(group => group.Count() > 1).Select(group => group.Key))

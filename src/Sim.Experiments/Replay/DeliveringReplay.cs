@@ -19,7 +19,7 @@ internal sealed class DeliveringReplay : IReplay
     public DeliveringReplay(MachineSpec machine, string policy, InterruptDelivery delivery, InterruptSettings settings, int lanes) =>
         _replay = new InterruptReplay(
             machine,
-            Components.Policies.Create(policy),
+            Components.Policy(policy, machine.Profile.Vendor),
             ReplayKind.ByPolicy,
             lanes,
             settings.Spec,

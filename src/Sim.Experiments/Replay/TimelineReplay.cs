@@ -183,7 +183,7 @@ internal sealed class TimelineReplay : IReplay
             case RecordKind.Mark:
                 _writer.Moment(lane, e.Text ?? "", "mark", e.Time);
                 break;
-            case RecordKind.Halt or RecordKind.SchedIn or RecordKind.SchedOut or RecordKind.Migrate or RecordKind.ApicMode or RecordKind.ApicvInhibit:
+            case RecordKind.Halt or RecordKind.SchedIn or RecordKind.SchedOut or RecordKind.Migrate or RecordKind.ApicMode or RecordKind.ApicvInhibit or RecordKind.Vmxon or RecordKind.Vmxoff:
                 _writer.Instant(lane, $"{e.Kind}", "vcpu", e.Time, ("record", e.ToString()));
                 break;
             default:

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Sim.Core;
 using Sim.Core.Profiles;
+using Sim.Kvm;
 using Sim.Workloads.Scenarios;
 
 namespace Sim.Experiments;
@@ -40,7 +41,7 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
             IReadOnlyList<Expectation> expectations = scenario.Parts[part].Expectations;
             foreach (Expectation expectation in expectations)
             {
-                foreach (string policy in Policies(scenario, expectation, expectations, runnable))
+                foreach (string policy in Policies(scenario, expectation, expectations, runnable, configuration.Machine.Profile.Vendor))
                 {
                     if (!runs.TryGetValue(policy, out ScenarioRun? run))
                     {
@@ -59,7 +60,7 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
     private static string[] Runnable(Vendor vendor) =>
         [.. Components.Policies.Entries.Select(entry => entry.Name).Where(name => Components.Policies.Create(name).Supports(vendor))];
 
-    private static IEnumerable<string> Policies(Scenario scenario, Expectation expectation, IReadOnlyList<Expectation> part, string[] runnable)
+    private static IEnumerable<string> Policies(Scenario scenario, Expectation expectation, IReadOnlyList<Expectation> part, string[] runnable, Vendor vendor)
     {
         foreach (string name in expectation.Policies)
         {
@@ -80,17 +81,28 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
                     }
 
                     break;
-                case var _ when runnable.Contains(name):
+                case var _ when runnable.Contains(name.Split(MutatedPolicy.Separator)[0]):
+                    CheckMutant(scenario, expectation, name, vendor);
                     yield return name;
                     break;
                 default:
-                    throw new TraceFormatException(
-                        scenario.Name,
-                        string.Create(CultureInfo.InvariantCulture, $"line {expectation.Line}"),
-                        "a policy that runs on the scenario's machine, 'all' or 'others'",
-                        $"'{name}'",
-                        NearestNames.Unknown("policy", name, [.. runnable, Expectation.All, Expectation.Others]));
+                    throw Unknown(scenario, expectation, name, NearestNames.Unknown("policy", name, [.. runnable, Expectation.All, Expectation.Others]));
             }
         }
     }
+
+    private static void CheckMutant(Scenario scenario, Expectation expectation, string name, Vendor vendor)
+    {
+        try
+        {
+            Components.Policy(name, vendor);
+        }
+        catch (ConfigurationException error)
+        {
+            throw Unknown(scenario, expectation, name, error.Message);
+        }
+    }
+
+    private static TraceFormatException Unknown(Scenario scenario, Expectation expectation, string name, string hint) => new(
+        scenario.Name, string.Create(CultureInfo.InvariantCulture, $"line {expectation.Line}"), "a policy that runs on the scenario's machine, 'all' or 'others'", $"'{name}'", hint);
 }

@@ -16,8 +16,11 @@ internal sealed partial class ScenarioRun
     public ScenarioRun(Scenario scenario, RunConfiguration configuration, string policy)
     {
         _scenario = scenario;
-        _replay = new ScenarioReplay(scenario, configuration.Machine, Components.Policies.Create(policy));
+        _replay = new ScenarioReplay(scenario, configuration.Machine, Components.Policy(policy, configuration.Machine.Profile.Vendor));
     }
+
+    /// <summary>What the safety oracle saw.</summary>
+    public SafetyReport Safety => _replay.Parts[^1].Safety;
 
     /// <summary>Whether an expectation of a part holds, and what was found.</summary>
     public (bool Holds, string Found) Judge(int part, Expectation expectation) => expectation switch
@@ -31,7 +34,7 @@ internal sealed partial class ScenarioRun
 
     private (bool, string) Judge(SafetyExpectation expected)
     {
-        IReadOnlyList<SafetyIncident> incidents = _replay.Parts[^1].Safety.Incidents;
+        IReadOnlyList<SafetyIncident> incidents = Safety.Incidents;
         SafetyIncident? named = incidents.FirstOrDefault(incident => incident.Kind == expected.FindingKind);
         bool holds = expected.FindingKind is null ? incidents.Count == 0 : named is not null && incidents.Count == 1 && (expected.Count is null || named.Count == expected.Count);
         string found = incidents.Count == 0 ? "safe" : "unsafe " + string.Join(", ", incidents.Select(incident => string.Create(CultureInfo.InvariantCulture, $"{incident.Kind} {incident.Count}")));

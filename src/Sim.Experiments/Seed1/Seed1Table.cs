@@ -74,7 +74,7 @@ public sealed record Seed1Table(RunConfiguration Configuration, IReadOnlyList<Se
 
     private static Seed1Row Row(MachineSpec machine, Seed1Situation situation, Seed1Story story, string policy)
     {
-        RecordedDecisions decisions = new(Components.Policies.Create(policy));
+        RecordedDecisions decisions = new(Components.Policy(policy, machine.Profile.Vendor));
         Scenario scenario = situation.Scenario(story);
         IReadOnlyList<ReplayedPart> parts = new ScenarioReplay(scenario, machine with { L0Ept = situation.L0Ept, RefusesControlsNotOffered = true }, decisions).Parts;
         string? failed = parts.SelectMany(part => part.FailedEntries).FirstOrDefault();

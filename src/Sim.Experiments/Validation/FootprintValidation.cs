@@ -95,7 +95,7 @@ public static class FootprintValidation
     }
 
     private static EpisodeMeter Meter(MachineSpec machine, IReadOnlyList<string> policies, int lanes) =>
-        new([.. policies.Select(policy => new Machine(machine, Components.Policies.Create(policy), ReplayKind.ByPolicy, lanes))], lanes);
+        new([.. policies.Select(policy => new Machine(machine, Components.Policy(policy, machine.Profile.Vendor), ReplayKind.ByPolicy, lanes))], lanes);
 
     private sealed class Tee(params ITraceSink[] sinks) : ITraceSink
     {

@@ -42,7 +42,7 @@ public static class SvmFlushValidation
         }
 
         MachineSpec spec = RunConfiguration.Load(null, [new Assignment("profile", Profile, "--profile")]).Machine with { Attribution = false, RemoteFlushesRecorded = true };
-        SvmFlushReplay replay = new(spec, Components.Policies.Create(policy), lanes);
+        SvmFlushReplay replay = new(spec, Components.Policy(policy, spec.Profile.Vendor), lanes);
         using TracepointReader events = new(CaptureText.Open(recording), recording);
         TracepointLiftResult lifted = TracepointLift.Run(events, replay.Take, lanes);
         if (!lifted.Flushes.Any(flush => flush.Function.StartsWith(Prefix, StringComparison.Ordinal)))

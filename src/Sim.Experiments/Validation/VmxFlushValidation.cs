@@ -32,7 +32,8 @@ public static class VmxFlushValidation
             header = Lift.HeaderOf(reader, name);
         }
 
-        FlushReplay replay = new(Machine(), Components.Policies.Create(policy), header.Lanes);
+        MachineSpec machine = Machine();
+        FlushReplay replay = new(machine, Components.Policy(policy, machine.Profile.Vendor), header.Lanes);
         IReadOnlyList<RemoteFlush> remoteFlushes = HostFlushes.Read(ftrace ?? []);
         LiftResult lift = Lift.Run(() => Open(capture), replay, header.Lanes, inOrder: true, remoteFlushes: remoteFlushes);
         replay.Leave(lift.SynthesizedEntries);

@@ -58,6 +58,14 @@ public sealed class FlushDecision
     /// <summary>Records vpid12 as the last one used.</summary>
     public void RememberVpid12() => Vpid12Remembered = true;
 
+    /// <summary>Replaces each step by what <paramref name="change"/> makes of it; null drops it.</summary>
+    internal void Rewrite(NestedTransition transition, Func<NestedTransition, FlushStep, FlushStep?> change)
+    {
+        FlushStep[] steps = [.. _steps];
+        _steps.Clear();
+        _steps.AddRange(steps.Select(step => change(transition, step)).OfType<FlushStep>());
+    }
+
     internal void Clear()
     {
         _steps.Clear();

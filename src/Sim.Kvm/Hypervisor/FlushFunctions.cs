@@ -34,6 +34,12 @@ internal sealed class FlushFunctions
         Call(lane, vcpu, FlushFunction.All, "all", reason);
         switch (_rules.Primitive)
         {
+            case var _ when Has(KernelDefects.FlushAllActiveOnly):
+                One(lane, vcpu, HardwareTag(vcpu), vcpu.ActiveMmu(_spec.L0Ept).Current, reason);
+                break;
+            case var _ when Has(KernelDefects.FlushAllForgetsL2):
+                One(lane, vcpu, vcpu.Vpid01, vcpu.RootOf(false, _rules.L2HasOwnDirectRoot), reason);
+                break;
             case FlushPrimitive.Asid:
                 Asid(vcpu, vcpu.Vpid01, reason);
                 foreach (ushort asid in vcpu.Tags.All)
@@ -41,12 +47,6 @@ internal sealed class FlushFunctions
                     Asid(vcpu, asid, reason);
                 }
 
-                break;
-            case FlushPrimitive.ByRequest when Has(KernelDefects.FlushAllActiveOnly) && _spec.L0Ept:
-                ActiveEptp(lane, vcpu, reason);
-                break;
-            case FlushPrimitive.ByRequest when Has(KernelDefects.FlushAllActiveOnly):
-                Vpid(lane, HardwareTag(vcpu), reason);
                 break;
             case FlushPrimitive.ByRequest when _spec.L0Ept && !Has(KernelDefects.FlushAllByVpid):
                 lane.Execute(new InveptGlobal(), reason);
@@ -71,7 +71,7 @@ internal sealed class FlushFunctions
             case FlushPrimitive.Asid:
                 Asid(vcpu, HardwareTag(vcpu), reason);
                 break;
-            case FlushPrimitive.ByRequest when _spec.L0Ept && Has(KernelDefects.FlushCurrentNamesLoadedRoot):
+            case FlushPrimitive.ByRequest when _spec.L0Ept && Has(KernelDefects.FlushesCurrentBeforeRootLoad):
                 Eptp(lane, vcpu.LoadedRoot, reason);
                 break;
             case FlushPrimitive.ByRequest when _spec.L0Ept:
@@ -136,6 +136,23 @@ internal sealed class FlushFunctions
     /// <summary>ept_sync_context of the current root; nothing if there is no valid one, or no EPT.</summary>
     public void ActiveEptp(Lane lane, VCpu vcpu, Reason reason) => Eptp(lane, vcpu.ActiveMmu(_spec.L0Ept).Current, reason);
 
+    /// <summary>One context: its ASID, its root with EPT, else its VPID.</summary>
+    private void One(Lane lane, VCpu vcpu, ushort tag, RootKey? root, Reason reason)
+    {
+        if (Amd)
+        {
+            Asid(vcpu, tag, reason);
+        }
+        else if (_spec.L0Ept)
+        {
+            Eptp(lane, root, reason);
+        }
+        else
+        {
+            Vpid(lane, tag, reason);
+        }
+    }
+
     private void Eptp(Lane lane, RootKey? root, Reason reason)
     {
         if (root is { } key && _spaces.Tdp(key) is { } table)
@@ -190,6 +207,15 @@ internal sealed class FlushFunctions
         else if (flushes)
         {
             lane.Execute(_spec.Profile.FlushByAsid ? new TlbControlAsid(HardwareTag(vcpu)) : new TlbControlAll(), reason);
+        }
+    }
+
+    /// <summary>nested_vmcb02_prepare_control. A mutant forgets what is pending for the L2 that is entered.</summary>
+    public void PrepareVmcb02(VCpu vcpu)
+    {
+        if (Has(KernelDefects.ClobbersTlbControl))
+        {
+            vcpu.TlbControl.Remove(TlbControlOf(vcpu, HardwareTag(vcpu)));
         }
     }
 

@@ -63,10 +63,10 @@ public enum ShadowGuestFlush
     /// <summary>Hardware flush, no sync (5.8 to 5.13).</summary>
     HardwareOnly,
 
-    /// <summary>All roots are dropped; sync and flush happen when they are loaded again (5.14 to 5.16).</summary>
+    /// <summary>All roots are dropped; sync and flush happen when they are loaded again (5.14 and 5.15).</summary>
     Unload,
 
-    /// <summary>The current root is synced, unsync cached roots dropped, then the hardware is flushed (5.17 and later).</summary>
+    /// <summary>The current root is synced, unsync cached roots dropped, then the hardware is flushed (5.16 and later, 61b05a9fd4ae).</summary>
     Sync,
 }
 
@@ -102,21 +102,21 @@ public enum InveptEmulation
     FreeRoots,
 }
 
-/// <summary>Bugs that no shipped kernel has: what a mutant forgets (kvm-semantics.md 2.12), to see that the safety oracle notices.</summary>
+/// <summary>Bugs that no shipped kernel has: what a mutant forgets (<see cref="KernelMutants"/>), to see that the safety oracle notices.</summary>
 [Flags]
 public enum KernelDefects
 {
     /// <summary>None: every real kernel.</summary>
     None = 0,
 
-    /// <summary>A vCPU that runs on another physical CPU than before flushes nothing there (H9).</summary>
+    /// <summary>A vCPU that comes to another physical CPU flushes nothing there (H9).</summary>
     NoFlushOnOtherCpu = 1,
 
     /// <summary>flush_all with EPT on executes INVVPID all-contexts, so that guest-physical mappings stay (H10).</summary>
     FlushAllByVpid = 2,
 
-    /// <summary>flush_current names the root that was last loaded, not the one that is to be loaded (H11).</summary>
-    FlushCurrentNamesLoadedRoot = 4,
+    /// <summary>flush_current comes before the new root is loaded, and names the one that was (H11).</summary>
+    FlushesCurrentBeforeRootLoad = 4,
 
     /// <summary>flush_guest executes INVVPID type 3, so that global translations stay (H12).</summary>
     FlushGuestRetainsGlobals = 8,
@@ -150,6 +150,21 @@ public enum KernelDefects
 
     /// <summary>MOV to CR3 and INVPCID of a PCID leave cached roots of it as they are.</summary>
     KeepsRootsOfPcid = 8192,
+
+    /// <summary>A VMCS that was never loaded counts as loaded here (H3).</summary>
+    NoFlushOnFirstLoad = 16384,
+
+    /// <summary>flush_all flushes L1's own tag or root only (H14).</summary>
+    FlushAllForgetsL2 = 32768,
+
+    /// <summary>INVLPGA of L1 does nothing.</summary>
+    IgnoresInvlpga = 65536,
+
+    /// <summary>VMRUN's emulation loses the TLB_CONTROL that is pending for L2's ASID.</summary>
+    ClobbersTlbControl = 131072,
+
+    /// <summary>ASIDs of the VM are not flushed where another of its vCPUs ran last.</summary>
+    NoFlushAfterSibling = 262144,
 }
 
 /// <summary>The kernel around a flush policy: everything that differs between versions but is not decided at the transition itself.</summary>
@@ -197,13 +212,19 @@ public sealed record KernelRules
     /// </summary>
     public bool InvvpidOnVmcs02Cpu { get; init; }
 
+    /// <summary>
+    /// VMXON of L1 forgets last_vpid, so that the first nested entry flushes the vpid02 that somebody else may have had ("Always flush vpid02 on first use", posted June 2026; not in 7.1.5).
+    /// Else only the creation of the vCPU does.
+    /// </summary>
+    public bool ForgetsVpid12AtVmxon { get; init; }
+
     /// <summary>INVEPT by L1.</summary>
     public InveptEmulation Invept { get; init; } = InveptEmulation.FreeRoots;
 
     /// <summary>A nested transition without vpid12 syncs the root it switches to, without EPT, and no other (41fab65e7c44: 5.8 to 5.13).</summary>
     public bool SyncsRootWithoutVpid12 { get; init; }
 
-    /// <summary>A sync that changes a shadow entry flushes all contexts (5.16 and later). Before, that is left to the guest's flush that is being emulated.</summary>
+    /// <summary>A sync flushes every vCPU (<see cref="ShadowMmu.Sync"/>), as does one of a single entry that changes it. So do all kernels; a mutant that does not lets other defects show.</summary>
     public bool SyncFlushes { get; init; } = true;
 
     /// <summary>A shadow-paged guest that sets CR4.PCIDE loses all roots: cached ones may be unsync, and a MOV to CR3 without a flush could now select them (5.16 and later).</summary>
@@ -227,7 +248,6 @@ public sealed record KernelRules
         ServicesGuestBeforeSwitch = false,
         Invvpid = InvvpidEmulation.NotOffered,
         Invept = InveptEmulation.SyncAndFlush,
-        SyncFlushes = false,
         UnloadsWhenPcidIsEnabled = false,
     };
 
@@ -252,7 +272,6 @@ public sealed record KernelRules
         ShadowGuestFlush = ShadowGuestFlush.HardwareOnly,
         Invvpid = InvvpidEmulation.FlushVpid02FreeRoots,
         SyncsRootWithoutVpid12 = true,
-        SyncFlushes = false,
         UnloadsWhenPcidIsEnabled = false,
     };
 
@@ -260,18 +279,26 @@ public sealed record KernelRules
     public static KernelRules Kvm514 { get; } =
         Kvm58 with { ShadowGuestFlush = ShadowGuestFlush.Unload, Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots, SyncsRootWithoutVpid12 = false };
 
-    /// <summary>Policy E1: 5.15.7 stable and 5.16 (read: 5.15.85). 5.17 to 6.1 differ in <see cref="ShadowGuestFlush"/> only.</summary>
-    public static KernelRules Kvm516 { get; } =
-        Kvm514 with { FlushGuestVpid = CurrentVpid.Vpid02InGuestMode, ServicesGuestBeforeSwitch = true, SyncFlushes = true, UnloadsWhenPcidIsEnabled = true };
+    /// <summary>Policy E1: 5.16 to 6.1 (read: 5.17-rc5, 5.19, 6.1.20). 5.15.7 stable and later have its decisions, but unload for a guest flush (read: 5.15.85).</summary>
+    public static KernelRules Kvm516 { get; } = Kvm514 with
+    {
+        FlushGuestVpid = CurrentVpid.Vpid02InGuestMode,
+        ServicesGuestBeforeSwitch = true,
+        ShadowGuestFlush = ShadowGuestFlush.Sync,
+        UnloadsWhenPcidIsEnabled = true,
+    };
 
     /// <summary>Policy F: 6.2 to 6.11 (read: 6.5, 6.8.1).</summary>
-    public static KernelRules Kvm62 { get; } = Kvm516 with { ShadowGuestFlush = ShadowGuestFlush.Sync };
+    public static KernelRules Kvm62 { get; } = Kvm516;
 
     /// <summary>Policy G: 6.12 to 7.1.5.</summary>
     public static KernelRules Kvm612 { get; } = new();
 
     /// <summary>Policy G with the INVVPID fix of June 2026 (recorded: stable 6.12.117).</summary>
     public static KernelRules Kvm612117 { get; } = Kvm612 with { InvvpidOnVmcs02Cpu = true };
+
+    /// <summary>Policy G with the proposed "Always flush vpid02 on first use".</summary>
+    public static KernelRules Vpid02FirstUse { get; } = Kvm612 with { ForgetsVpid12AtVmxon = true };
 
     /// <summary>nSVM, 5.8 to 6.13.</summary>
     public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid, Tags = TagAllocation.PerCpu, FlushesOnPgeChange = true };

@@ -6,7 +6,7 @@ namespace Sim.Kvm;
 /// </summary>
 public sealed class L2Tags
 {
-    private readonly ushort[] _tags;
+    private ushort[] _tags;
     private readonly List<(uint Vpid12, int Slot)> _recent = [];
 
     /// <summary>A pool of these real tags; empty if none could be allocated (vpid02 = 0).</summary>
@@ -43,6 +43,16 @@ public sealed class L2Tags
         }
 
         _recent.Insert(0, (vpid12, slot));
+    }
+
+    /// <summary>VMXOFF: the real tags are given back. What stood for which vpid12 stays in memory, as vmx->nested.last_vpid does.</summary>
+    public void Release() => _tags = [];
+
+    /// <summary>VMXON: other real tags take the place of those that were given back.</summary>
+    public void Take(params IEnumerable<ushort> tags)
+    {
+        _tags = tags.ToArray();
+        _recent.RemoveAll(entry => entry.Slot >= Capacity);
     }
 
     /// <summary>Forgets every vpid12: last_vpid = 0, so that the next one counts as new whatever it is.</summary>

@@ -77,9 +77,19 @@ internal sealed class MmuRoots
             Sync(lane, vcpu, vcpu.RootReason);
         }
 
-        LoadPgd(vcpu);
         lane.HypervisorCycles += _spec.Profile.Costs.KvmRootLookup;
-        _flush.Current(lane, vcpu, vcpu.UnloadedFor ?? vcpu.RootReason with { Rule = "root_load" });
+        Reason reason = vcpu.UnloadedFor ?? vcpu.RootReason with { Rule = "root_load" };
+        if (Has(KernelDefects.FlushesCurrentBeforeRootLoad))
+        {
+            _flush.Current(lane, vcpu, reason);
+            LoadPgd(vcpu);
+        }
+        else
+        {
+            LoadPgd(vcpu);
+            _flush.Current(lane, vcpu, reason);
+        }
+
         vcpu.UnloadedFor = null;
         return flushRemote;
     }

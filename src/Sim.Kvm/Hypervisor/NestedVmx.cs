@@ -173,6 +173,11 @@ internal sealed class NestedVmx
         if (Amd)
         {
             _oracle?.Invalidated(vcpu, new Invlpga((ushort)e.A, e.B), "L1");
+            if ((_rules.Defects & KernelDefects.IgnoresInvlpga) != 0)
+            {
+                return;
+            }
+
             uint asid12 = (uint)e.A;
             bool isL2s = vcpu.Tags.Any && asid12 != 0;
             if (isL2s && vcpu.Tags.All.Count > 1 && !vcpu.Tags.Knows(asid12))
@@ -243,6 +248,11 @@ internal sealed class NestedVmx
 
         Cr4Bits before = vcpu.Active.Cr4;
         vcpu.GuestMode = isEntry;
+        if (isEntry)
+        {
+            _flush.PrepareVmcb02(vcpu);
+        }
+
         LoadCr4(lane, vcpu, before, transition.Name);
         _roots.Select(lane, vcpu, new Reason(transition.Name, "root_switch"));
         _roots.SyncWithoutVpid12(vcpu, new Reason(transition.Name, "no_vpid12"));

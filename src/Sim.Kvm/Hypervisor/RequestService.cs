@@ -52,9 +52,10 @@ internal sealed class RequestService
         if (_rules.Tags != TagAllocation.PerCpu && vcpu.LastLane[vmcs] != lane.Index)
         {
             // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
-            if ((_rules.Defects & KernelDefects.NoFlushOnOtherCpu) == 0)
+            bool isFirst = vcpu.LastLane[vmcs] < 0;
+            if (!Has(isFirst ? KernelDefects.NoFlushOnFirstLoad : KernelDefects.NoFlushOnOtherCpu))
             {
-                vcpu.Raise(FlushRequest.All, new Reason("vm_entry", vcpu.LastLane[vmcs] < 0 ? "first_load" : "other_cpu"));
+                vcpu.Raise(FlushRequest.All, new Reason("vm_entry", isFirst ? "first_load" : "other_cpu"));
             }
 
             vcpu.LastLane[vmcs] = lane.Index;
@@ -62,7 +63,11 @@ internal sealed class RequestService
 
         if (_rules.Tags == TagAllocation.PerVm && lane.TagsHeldFor != vcpu)
         {
-            vcpu.Raise(FlushRequest.All, new Reason("vm_entry", "sibling_ran_here"));
+            if (!Has(KernelDefects.NoFlushAfterSibling))
+            {
+                vcpu.Raise(FlushRequest.All, new Reason("vm_entry", "sibling_ran_here"));
+            }
+
             lane.TagsHeldFor = vcpu;
         }
 
@@ -74,6 +79,8 @@ internal sealed class RequestService
             }
         }
     }
+
+    private bool Has(KernelDefects defect) => (_rules.Defects & defect) != 0;
 
     private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)
     {

@@ -24,7 +24,7 @@ public enum InterruptSource
 public readonly record struct Delivery(byte Vector, int Target, byte Level, InterruptSource Source);
 
 /// <summary>Somebody who carries out programs step by step: a vCPU's thread, the interrupt context of a physical CPU, a device with its IOMMU.</summary>
-public sealed class Activity
+public class Activity
 {
     private const int MaximumDepth = 12;
 
@@ -59,6 +59,12 @@ public sealed class Activity
     /// <summary>What the step before found: carried from one step to the next, as in a register.</summary>
     internal bool Found { get; set; }
 
+    /// <summary>The entry of AVIC's physical table that a step before read.</summary>
+    internal AvicPhysicalEntry ReadEntry { get; set; }
+
+    /// <summary>The remapping entry that a step before read (AMD).</summary>
+    internal AvicIrte ReadIrte { get; set; }
+
     /// <summary>A step that stays needs not be tried again before this time, unless somebody pokes its CPU; 0: try again.</summary>
     internal long WaitUntil { get; set; }
 
@@ -74,6 +80,12 @@ public sealed class Activity
     /// <summary>The step that comes next. There must be one.</summary>
     internal Step Current => _programs[_depth - 1][_positions[_depth - 1]];
 
+    /// <summary>Programs under way, one inside the other.</summary>
+    internal int Depth => _depth;
+
+    /// <summary>A program under way, the outermost first, and the position in it.</summary>
+    internal (Program Program, int Position) Frame(int index) => (_programs[index], _positions[index]);
+
     /// <summary>The delivery is about to become a bit of its target's PIR or IRR.</summary>
     internal void Requested()
     {
@@ -86,7 +98,7 @@ public sealed class Activity
     /// <summary>Begins a program; the one under way goes on behind its present step when that ends.</summary>
     internal void Call(Program program)
     {
-        _programs[_depth] = program;
+        _programs[_depth] = System.InForce(program);
         _positions[_depth] = -1;
         _depth++;
     }
@@ -94,7 +106,7 @@ public sealed class Activity
     /// <summary>Begins a program in place of the one under way.</summary>
     internal void Jump(Program program)
     {
-        _programs[_depth - 1] = program;
+        _programs[_depth - 1] = System.InForce(program);
         _positions[_depth - 1] = -1;
     }
 

@@ -24,6 +24,7 @@ internal sealed class Guest
         if (vmcs.Avic)
         {
             vmcs.Page.Accept(vector);
+            vcpu.LookAtIrr();
         }
         else
         {
@@ -61,7 +62,7 @@ internal sealed class Guest
         VirtualCpu vcpu = activity.Vcpu!;
         VmcsState vmcs = vcpu.Active;
         int vector = vmcs.Avic ? vmcs.Page.EndOfInterrupt() : vmcs.Status.EndOfInterrupt(vmcs.Page);
-        vcpu.EvaluateIrr = true;
+        vcpu.LookAtIrr();
         vcpu.Guest(vcpu.Level).EoiWritten = true;
         if (!vcpu.GuestMode && vector >= 0 && activity.System.Spec.EoiExitVectors.Contains((byte)vector))
         {
@@ -149,14 +150,9 @@ internal sealed class Guest
             return ExitSteps.ImmediateExit;
         }
 
-        if (vcpu.EvaluateIrr && vmcs.Page.Deliverable < 0)
-        {
-            vcpu.EvaluateIrr = false;
-        }
-
         if (guest.InterruptsEnabled)
         {
-            if (vmcs.Has(VmControls.VirtualInterruptDelivery) ? vmcs.Status.IsPending(vmcs.Page) : vmcs.Avic && vcpu.EvaluateIrr && vmcs.Page.Deliverable >= 0)
+            if (vmcs.Has(VmControls.VirtualInterruptDelivery) ? vmcs.Status.IsPending(vmcs.Page) : vmcs.Avic && vcpu.FoundInIrr && vmcs.Page.Deliverable >= 0)
             {
                 return Deliver;
             }
@@ -227,7 +223,7 @@ internal sealed class Guest
             vcpu.L2Halted = false;
         }
 
-        return L1Steps.Enter(_system);
+        return L1Steps.Enter(_system, vcpu);
     }
 
     private Program? Act(VirtualCpu vcpu, GuestContext guest)

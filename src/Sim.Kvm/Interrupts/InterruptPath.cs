@@ -18,6 +18,9 @@ public interface IInterruptPath
     /// <summary>AVIC: VMCB01 has it unless inhibited.</summary>
     bool UsesAvic { get; }
 
+    /// <summary>The module parameter enable_ipiv: the processor may find the target of a guest's IPI running, and deliver it by itself.</summary>
+    bool EnableIpiv { get; }
+
     /// <summary>The processor's part of a guest's ICR write; null if it exits.</summary>
     Program? HardwareIpi { get; }
 

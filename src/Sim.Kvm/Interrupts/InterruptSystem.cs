@@ -36,7 +36,7 @@ internal sealed class InterruptSystem
 {
     private readonly Guest _guest;
 
-    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor, bool loaded = false, TraceReplay? trace = null)
+    public InterruptSystem(InterruptSpec spec, IInterruptPath path, IApicvUpdateRule updateRule, IGuestBehaviour behaviour, IConductor conductor, TraceReplay? trace = null)
     {
         if (!path.Supports(spec.Profile.Vendor))
         {
@@ -52,7 +52,7 @@ internal sealed class InterruptSystem
         Conductor = conductor;
         Trace = trace;
         Apicv = new ApicvState(spec.Inhibits);
-        Ledger = new InterruptLedger(spec.Vcpus);
+        Ledger = trace is null ? new InterruptLedger(spec.Vcpus) : new InterruptLedger(spec.Vcpus) { MayWait = trace.MayWait };
         Cpus = [.. Enumerable.Range(0, spec.Lanes).Select(index => new PhysicalCpu(this, index))];
         Vcpus = [.. Enumerable.Range(0, spec.Vcpus).Select(id => new VirtualCpu(this, id, Cpus[id % spec.Lanes]))];
         PidPointers = new PidPointerTable(spec.Vcpus);
@@ -61,16 +61,7 @@ internal sealed class InterruptSystem
         foreach (VirtualCpu vcpu in Vcpus)
         {
             Reset(vcpu);
-            if (trace?.Schedules(vcpu.Id) == true)
-            {
-                continue;
-            }
-
-            if (loaded && vcpu.Cpu.Current is null)
-            {
-                Place(vcpu);
-            }
-            else
+            if (trace?.Schedules(vcpu.Id) != true)
             {
                 vcpu.Cpu.RunQueue.Enqueue(vcpu);
             }
@@ -109,6 +100,9 @@ internal sealed class InterruptSystem
 
     /// <summary>L1 delivers to L2 through L2's own posted-interrupt descriptor; else by injection.</summary>
     public bool L1PostsToL2 => (Controls12 & VmControls.PostedInterrupts) != 0;
+
+    /// <summary>A rule that is known to be wrong, in force instead of KVM's; null in every run but those that show what it breaks.</summary>
+    public WrongRule? Rule { get; init; }
 
     /// <summary>Told of every step behind its effect, if somebody wants to know.</summary>
     public Action<ExecutedStep>? Observer { get; init; }
@@ -194,9 +188,9 @@ internal sealed class InterruptSystem
         if (message.IsDoorbell)
         {
             // There is one doorbell: it makes the CPU look at the IRR of the VMCB that runs, whosever it is; in the host it is nothing.
-            if (cpu is { InGuest: true, Current: { } vcpu } && vcpu.Active.Avic)
+            if (cpu is { InGuest: true, Current: { } vcpu })
             {
-                vcpu.EvaluateIrr = true;
+                vcpu.LookAtIrr();
             }
         }
         else
@@ -271,6 +265,9 @@ internal sealed class InterruptSystem
         Conductor.Poke(to);
     }
 
+    /// <summary>What is carried out for a program: itself, unless a wrong rule is in force.</summary>
+    public Program InForce(Program program) => Rule is null ? program : Rule.Apply(program);
+
     /// <summary>
     /// Every interrupt is somewhere: what the ledger takes to wait in an APIC is a bit of that APIC's IRR or of its descriptor's PIR, and there is no other bit.
     /// L1's notifications to itself, which the ledger does not count, are left out.
@@ -313,19 +310,6 @@ internal sealed class InterruptSystem
         vcpu.Vmcs01.Controls = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow;
         vcpu.Vmcs02.NotificationVector = HostVectors.NestedPostedInterrupt;
         ApicvSteps.WriteControls(this, vcpu, vcpu.Vmcs01);
-    }
-
-    /// <summary>Puts a vCPU into its guest at once, as behind a long run: for explored schedules, which begin there.</summary>
-    private static void Place(VirtualCpu vcpu)
-    {
-        PhysicalCpu cpu = vcpu.Cpu;
-        cpu.Current = vcpu;
-        vcpu.IsLoaded = true;
-        cpu.InGuest = true;
-        vcpu.Mode = VcpuMode.InGuestMode;
-        vcpu.Thread.System.AvicPhysicalIds[vcpu.Id].IsRunning = vcpu.Vmcs01.Avic;
-        vcpu.Thread.System.AvicPhysicalIds[vcpu.Id].HostApicId = (uint)cpu.Index;
-        vcpu.Irte.IsRun = vcpu.Vmcs01.Avic;
-        vcpu.Irte.Destination = (uint)cpu.Index;
+        vcpu.Irte.GuestMode = vcpu.ApicvActive;
     }
 }

@@ -66,16 +66,17 @@ public sealed class Program
 
     internal Step this[int index] => _steps[index];
 
-    /// <summary>This program with one step less: how tests make a rule that is known to be wrong.</summary>
-    public Program Without(Step step) => new($"{Name} without '{step.Name}'", [.. _steps.Where(s => s != step)]);
+    /// <summary>This program without a step; itself if it has none such. Like the next three, how a rule that is known to be wrong is made of the right one.</summary>
+    internal Program Without(Step step) => Has(step) ? new Program(Name, [.. _steps.Where(s => s != step)]) : this;
 
-    /// <summary>This program with two neighbours exchanged.</summary>
-    public Program Swapped(Step first, Step second)
-    {
-        Step[] steps = [.. _steps];
-        int a = Array.IndexOf(steps, first);
-        int b = Array.IndexOf(steps, second);
-        (steps[a], steps[b]) = (second, first);
-        return new Program($"{Name} with '{second.Name}' before '{first.Name}'", steps);
-    }
+    /// <summary>This program with one step more, behind another one; itself if it has none such.</summary>
+    internal Program Added(Step step, Step behind) => Has(behind) ? new Program(Name, [.. _steps.SelectMany(s => s == behind ? new[] { s, step } : [s])]) : this;
+
+    /// <summary>This program with a step behind another one; itself if it has not both.</summary>
+    internal Program Moved(Step step, Step behind) => Has(step) && Has(behind) ? Without(step).Added(step, behind) : this;
+
+    /// <summary>This program with another step in place of one; itself if it has none such.</summary>
+    internal Program Replaced(Step step, Step by) => Has(step) ? new Program(Name, [.. _steps.Select(s => s == step ? by : s)]) : this;
+
+    private bool Has(Step step) => Array.IndexOf(_steps, step) >= 0;
 }

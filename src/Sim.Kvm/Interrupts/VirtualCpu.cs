@@ -35,6 +35,7 @@ internal enum VcpuRequests
 internal sealed class VirtualCpu
 {
     private readonly GuestContext[] _guests = [new(), new(), new()];
+    private AvicIrte _irte;
 
     public VirtualCpu(InterruptSystem system, int id, PhysicalCpu cpu)
     {
@@ -77,7 +78,7 @@ internal sealed class VirtualCpu
     public PostedInterruptDescriptor Pid { get; } = new();
 
     /// <summary>The IOMMU's entry of a device assigned to it (AMD).</summary>
-    public AvicIrte Irte { get; } = new();
+    public ref AvicIrte Irte => ref _irte;
 
     /// <summary>vcpu->arch.apic->apicv_active: what software believes.</summary>
     public bool ApicvActive { get; set; }
@@ -114,8 +115,8 @@ internal sealed class VirtualCpu
     /// <summary>What L1's own KVM believes: its vcpu->mode of L2's vCPU is IN_GUEST_MODE.</summary>
     public bool InL2PerL1 { get; set; }
 
-    /// <summary>Why L1 gets the nested VM-exit that is under way, if it is not the reason of the real one.</summary>
-    public ExitCause? NestedExitCause { get; set; }
+    /// <summary>Why L1 would get a nested VM-exit now: the reason of the real one, or an interrupt for L1.</summary>
+    public ExitCause NestedExitCause { get; set; }
 
     /// <summary>L2 executed HLT, which L1 intercepts.</summary>
     public bool L2Halted { get; set; }
@@ -129,11 +130,14 @@ internal sealed class VirtualCpu
     /// <summary>What L1 must emulate for L2 before it enters it again.</summary>
     public L1Task L1Task { get; set; }
 
-    /// <summary>AVIC: look at IRR at the next chance (VMRUN, doorbell, EOI).</summary>
-    public bool EvaluateIrr { get; set; }
+    /// <summary>AVIC: there was something to deliver when the processor last looked at IRR (VMRUN, doorbell, EOI, delivery). It does not look by itself.</summary>
+    public bool FoundInIrr { get; set; }
 
     /// <summary>The guest's own state at a level, 1 or 2.</summary>
     public GuestContext Guest(int level) => _guests[level];
+
+    /// <summary>AVIC: the processor looks at the IRR of the VMCB that runs.</summary>
+    public void LookAtIrr() => FoundInIrr = Active.Avic && Active.Page.Deliverable >= 0;
 
     public bool Take(VcpuRequests request)
     {

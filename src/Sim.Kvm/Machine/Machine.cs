@@ -44,7 +44,7 @@ public sealed class Machine
         if (!policy.Supports(vendor))
         {
             throw new ConfigurationException(
-                $"Policy {policy.GetType().Name} does not run on {vendor} hardware, and profile '{spec.Profile.Name}' is {vendor}. "
+                $"Policy {(policy is MutatedPolicy ? policy : policy.GetType().Name)} does not run on {vendor} hardware, and profile '{spec.Profile.Name}' is {vendor}. "
                 + (vendor == Vendor.Amd ? "Try nsvm-5.8, or a yardstick such as always-guest." : "Try kvm-6.12, or a yardstick such as always-guest."));
         }
 
@@ -180,6 +180,9 @@ public sealed class Machine
 
     /// <summary>What the safety oracle saw since the beginning, or since <see cref="RestartSafety"/>; null if it does not watch.</summary>
     public SafetyReport? Safety => _oracle?.Report();
+
+    /// <summary>For tests: wrong uses and permitted uses of old translations so far, without a report.</summary>
+    internal (long Incidents, long Permitted) SafetyCounts => _oracle!.Counts;
 
     /// <summary>The measured window begins: what the oracle saw before it is forgotten, what it knows of tables and virtual TLBs is not.</summary>
     public void RestartSafety() => _oracle?.Restart();
@@ -331,6 +334,12 @@ public sealed class Machine
                 break;
             case RecordKind.Tdp12Walk when _kind == ReplayKind.ByPolicy && _spec.L0Ept:
                 _mmu.WalkEpt12(lane, e);
+                break;
+            case RecordKind.Vmxon when _kind == ReplayKind.ByPolicy && _spec.Profile.Vendor == Vendor.Intel:
+                _vcpus.EnterVmxOperation(_vcpus.Of(e.Vcpu));
+                break;
+            case RecordKind.Vmxoff when _kind == ReplayKind.ByPolicy && _spec.Profile.Vendor == Vendor.Intel:
+                _vcpus.LeaveVmxOperation(_vcpus.Of(e.Vcpu));
                 break;
             case RecordKind.Reset when _kind == ReplayKind.ByPolicy:
                 _mmu.Reset(lane, _vcpus.Of(e.Vcpu));

@@ -10,6 +10,7 @@ namespace Sim.Kvm;
 internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy policy, Action<VCpu> created)
 {
     private readonly SortedDictionary<ushort, VCpu> _vcpus = [];
+    private readonly SortedSet<ushort> _freedTags = [];
     private ushort _nextTag = 1;
 
     /// <summary>Every vCPU named so far, by number.</summary>
@@ -37,6 +38,31 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
     /// <summary>The vCPU that entered last on a CPU; vCPU 0 before the first entry.</summary>
     public VCpu RunningOn(Lane lane) => lane.Vcpu ?? Of(0);
 
+    /// <summary>
+    /// handle_vmxon, enter_vmx_operation: vmcs02 is a new one that no CPU has loaded, and L2 gets VPIDs if it gave them back. VPIDs are not flushed when they change hands.
+    /// </summary>
+    public void EnterVmxOperation(VCpu vcpu)
+    {
+        vcpu.LastLane[1] = -1;
+        if (!vcpu.Tags.Any)
+        {
+            vcpu.Tags.Take(TakeTagsOfL2());
+        }
+
+        if (rules.ForgetsVpid12AtVmxon)
+        {
+            vcpu.Tags.Forget();
+        }
+    }
+
+    /// <summary>handle_vmxoff, free_nested: vpid02 is free for others, and the roots of nested EPT go. last_vpid stays.</summary>
+    public void LeaveVmxOperation(VCpu vcpu)
+    {
+        _freedTags.UnionWith(vcpu.Tags.All);
+        vcpu.Tags.Release();
+        vcpu.GuestMmu.Free(_ => true);
+    }
+
     /// <summary>KVM's name for a tag: 01 or 02, with the slot of a pool and the vCPU if it is not 0.</summary>
     public string NameOfTag(ushort tag)
     {
@@ -54,7 +80,7 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
     }
 
     /// <summary>VPIDs or ASIDs that nobody has; 0 is the host's. An L2 that gets none shares L1's (vpid02 = 0).</summary>
-    private int TagsLeft => spec.Profile.AddressSpaceIds - _nextTag;
+    private int TagsLeft => spec.Profile.AddressSpaceIds - _nextTag + _freedTags.Count;
 
     private VCpu WithTagsOfItsOwn(ushort id)
     {
@@ -64,8 +90,25 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
                 $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
         }
 
-        ushort vpid01 = spec.L0Vpid ? _nextTag++ : (ushort)0;
+        return new VCpu(id, spec.L0Vpid ? TakeTag() : (ushort)0, new L2Tags(TakeTagsOfL2()));
+    }
+
+    private ushort[] TakeTagsOfL2()
+    {
         int wanted = spec.L0Vpid && rules.OffersVpid ? policy.L2Tags(spec.Vpid02Pool) : 0;
-        return new VCpu(id, vpid01, new L2Tags(Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => _nextTag++).ToArray()));
+        return [.. Enumerable.Range(0, Math.Min(wanted, TagsLeft)).Select(_ => TakeTag())];
+    }
+
+    /// <summary>allocate_vpid: the lowest number that is free.</summary>
+    private ushort TakeTag()
+    {
+        if (_freedTags.Count == 0)
+        {
+            return _nextTag++;
+        }
+
+        ushort freed = _freedTags.Min;
+        _freedTags.Remove(freed);
+        return freed;
     }
 }

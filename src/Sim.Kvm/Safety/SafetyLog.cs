@@ -27,7 +27,12 @@ internal sealed class SafetyLog
 
     private readonly SortedDictionary<string, Kind> _kinds = new(StringComparer.Ordinal);
     private readonly Queue<(IssuedInvalidation Issued, RecordPlace Place, long Now)> _executed = new();
-    private long _permitted;
+
+    /// <summary>Wrong uses so far.</summary>
+    public long Incidents { get; private set; }
+
+    /// <summary>Permitted uses of old translations so far.</summary>
+    public long Permitted { get; private set; }
 
     public void Executed(IssuedInvalidation issued, in RecordPlace place, long now)
     {
@@ -39,15 +44,16 @@ internal sealed class SafetyLog
         _executed.Enqueue((issued, place, now));
     }
 
-    public void Permit() => _permitted++;
+    public void Permit() => Permitted++;
 
     public void Add(in Verdict verdict, in UseOfOld use)
     {
         if (!_kinds.TryGetValue(verdict.Kind!, out Kind? kind))
         {
-            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use)));
+            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use), RecordOf(use.Use.Block, use.Use.Access)));
         }
 
+        Incidents++;
         kind.Count++;
         kind.Pages.Add(use.Use.Block.Address[use.Use.Access] >> 12);
         kind.Causes.Add((verdict.Change, verdict.Owed));
@@ -56,15 +62,15 @@ internal sealed class SafetyLog
     public void Clear()
     {
         _kinds.Clear();
-        _permitted = 0;
+        (Incidents, Permitted) = (0, 0);
     }
 
     public SafetyReport Report() => new(
         [.. _kinds.Select(kind => new SafetyIncident(
             kind.Key,
             kind.Value.Count,
-            [.. kind.Value.Story, Text($"in all: {kind.Value.Count} uses of {kind.Value.Pages.Count} pages, {kind.Value.Causes.Count} pairs of a change and a flush owed")]))],
-        _permitted);
+            [.. kind.Value.Story, Text($"in all: {kind.Value.Count} uses of {kind.Value.Pages.Count} pages, {kind.Value.Causes.Count} pairs of a change and a flush owed")]) { FirstRecord = kind.Value.FirstRecord })],
+        Permitted);
 
     private string[] Story(in Verdict verdict, in UseOfOld use)
     {
@@ -109,8 +115,10 @@ internal sealed class SafetyLog
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private sealed class Kind(string[] story)
+    private sealed class Kind(string[] story, ulong firstRecord)
     {
+        public ulong FirstRecord { get; } = firstRecord;
+
         public string[] Story { get; } = story;
 
         public long Count { get; set; }

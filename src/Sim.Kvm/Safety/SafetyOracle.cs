@@ -48,6 +48,9 @@ internal sealed class SafetyOracle
     /// <summary>What was found since the beginning, or since <see cref="Restart"/>.</summary>
     public SafetyReport Report() => _log.Report();
 
+    /// <summary>Wrong uses and permitted uses of old translations in that time.</summary>
+    public (long Incidents, long Permitted) Counts => (_log.Incidents, _log.Permitted);
+
     /// <summary>Forgets what was found, not what may be found: the measured window begins.</summary>
     public void Restart() => _log.Clear();
 
@@ -64,9 +67,9 @@ internal sealed class SafetyOracle
         ulong ep4ta = l2 && vmcs12.UsesEpt && !Amd ? vmcs12.Eptp : 0;
         MappingKind kind = Amd || (l2 && vmcs12.UsesEpt) ? MappingKind.Combined : MappingKind.Linear;
         Tag tagged = new(kind, vpid, registers.EffectivePcid, false, ep4ta);
-        Tag upper = registers.GlobalPages && _spec.GlobalKernelPages ? new Tag(kind, vpid, 0, true, ep4ta) : tagged;
+        Tag global = new(kind, vpid, 0, true, ep4ta);
         Tag guestPhysical = new(MappingKind.GuestPhysical, Amd ? vpid : (ushort)0, 0, false, ep4ta);
-        Virtual(vcpu).Run(tagged, upper, tables, guestPhysical, l2 ? ept12 : null);
+        Virtual(vcpu).Run(tagged, global, registers.GlobalPages && _spec.GlobalKernelPages, tables, guestPhysical, l2 ? ept12 : null);
     }
 
     /// <summary>The virtual CPU carried out an invalidation: an instruction of the guest, or a transition that L1 knows to flush.</summary>
@@ -200,7 +203,7 @@ internal sealed class SafetyOracle
             ?? throw new InvalidOperationException($"The safety oracle cannot say how linear address 0x{address:x} came to host page 0x{use.PhysicalPage:x}.");
         VirtualTlb tlb = Virtual(lane.Vcpu!);
         Holding current = ((long)address < 0 ? tlb.Upper : tlb.Lower)!;
-        Verdict verdict = VerdictOf(versions, tlb, current, chain, isOwn, address);
+        Verdict verdict = VerdictOf(versions, tlb, chain, isOwn, address);
         if (verdict.Kind is null)
         {
             _log.Permit();
@@ -214,7 +217,7 @@ internal sealed class SafetyOracle
         return false;
     }
 
-    private static Verdict VerdictOf(in Versions versions, VirtualTlb tlb, Holding current, in AddressChain chain, bool isOwn, ulong address)
+    private static Verdict VerdictOf(in Versions versions, VirtualTlb tlb, in AddressChain chain, bool isOwn, ulong address)
     {
         if (versions.Host is { } host)
         {
@@ -239,20 +242,21 @@ internal sealed class SafetyOracle
             }
         }
 
-        Holding? linear = chain.Guest == current.Tables ? current : tlb.Find(current.Tag, chain.Guest);
+        (Holding? tagged, Holding? global) = tlb.HoldersOf(chain.Guest, address);
         if (versions.Guest is { } first)
         {
-            return first.IsPermitted(linear, out string? because)
+            return first.IsPermitted(tagged, out string? notTagged) || first.IsPermitted(global, out string? notGlobal)
                 ? default
-                : new Verdict("stale_use", first, first.Gone, because ?? NeverRan);
+                : new Verdict("stale_use", first, first.Gone, notTagged ?? notGlobal ?? NeverRan);
         }
 
-        if (isOwn || (linear is not null && linear.MayHold(AddressRange.At(address))))
+        AddressRange page = AddressRange.At(address);
+        if (isOwn || tagged?.MayHold(page) == true || global?.MayHold(page) == true)
         {
             return default;
         }
 
-        return new Verdict("foreign_use", null, $"page tables 0x{chain.Guest.Root:x}", linear?.DroppedBy ?? "these page tables never ran under this virtual tag");
+        return new Verdict("foreign_use", null, $"page tables 0x{chain.Guest.Root:x}", tagged?.DroppedBy ?? global?.DroppedBy ?? "these page tables never ran under this virtual tag");
     }
 
     /// <summary>Which versions of the tables' mappings lead from the address to the host page; null if none do. The newest are tried first.</summary>

@@ -7,7 +7,11 @@ namespace Sim.Kvm;
 /// </param>
 /// <param name="Count">Memory references (records) that met it.</param>
 /// <param name="Story">The first one in lines: who mapped, who changed, which flush was owed, which was done, which record used it; then how many there were.</param>
-public sealed record SafetyIncident(string Kind, long Count, IReadOnlyList<string> Story);
+public sealed record SafetyIncident(string Kind, long Count, IReadOnlyList<string> Story)
+{
+    /// <summary>Index of the record of the first one, over all lanes in file order.</summary>
+    public ulong FirstRecord { get; init; }
+}
 
 /// <summary>What the safety oracle saw.</summary>
 /// <param name="Incidents">One for each kind that happened, in ordinal order.</param>

@@ -64,6 +64,7 @@ internal sealed class VirtualTlb
 {
     private readonly Dictionary<(Tag Tag, PageTable Tables), Holding> _byName = [];
     private readonly List<Holding> _all = [];
+    private Tag _global;
 
     /// <summary>All holdings, in order of first use.</summary>
     public IReadOnlyList<Holding> All => _all;
@@ -79,19 +80,21 @@ internal sealed class VirtualTlb
 
     /// <summary>The virtual CPU is in this context from now on.</summary>
     /// <param name="tagged">Tag of non-global translations.</param>
-    /// <param name="upper">Tag of translations of the upper half.</param>
+    /// <param name="global">Tag of global translations.</param>
+    /// <param name="upperIsGlobal">Translations of the upper half are global.</param>
     /// <param name="tables">The tables that CR3 names.</param>
     /// <param name="guestPhysical">Tag of guest-physical mappings.</param>
     /// <param name="ept12">EPT12; null if not used.</param>
-    public void Run(in Tag tagged, in Tag upper, PageTable tables, in Tag guestPhysical, PageTable? ept12)
+    public void Run(in Tag tagged, in Tag global, bool upperIsGlobal, PageTable tables, in Tag guestPhysical, PageTable? ept12)
     {
         foreach (Holding? old in new[] { Lower, Upper, GuestPhysical })
         {
             old?.Leave();
         }
 
+        _global = global;
         Lower = Enter(tagged, tables.Owner(0));
-        Upper = Enter(upper, tables.Owner(ulong.MaxValue));
+        Upper = Enter(upperIsGlobal ? global : tagged, tables.Owner(ulong.MaxValue));
         GuestPhysical = ept12 is null ? null : Enter(guestPhysical, ept12);
     }
 
@@ -135,6 +138,13 @@ internal sealed class VirtualTlb
             }
         }
     }
+
+    /// <summary>
+    /// What may hold translations of some tables that can be used for an address now: the current PCID's, and global ones. CR4.PGE says whether global ones are created; that they could only be used
+    /// while it is 1, the SDM does not say (vol. 3, 4.10.2.4), and another VPID's or a VM-entry's change of it flushes nothing here.
+    /// </summary>
+    public (Holding? Tagged, Holding? Global) HoldersOf(PageTable tables, ulong address) =>
+        (Find(Lower!.Tag, tables), (long)address < 0 ? Find(_global, tables) : null);
 
     /// <summary>What a tag may hold of some tables; null if it never was in that context.</summary>
     public Holding? Find(in Tag tag, PageTable tables) => _byName.GetValueOrDefault((tag, tables));

@@ -85,9 +85,13 @@ internal sealed class ShadowMmu
     }
 
     /// <summary>kvm_mmu_sync_roots: brings every unsync shadow page under a root up to date, and pays for it.</summary>
+    /// <remarks>
+    /// mmu_sync_children makes the guest's tables read-only again, which flushes every vCPU if they were writable: an unsync one is, for the guest wrote it (5.15.85, 6.12 alike). KVM does that before it
+    /// compares the entries and, since 5.16, once more after; one flush after stands for both.
+    /// </remarks>
     public void Sync(Lane lane, PageTable root, Reason reason)
     {
-        bool changed = false;
+        int synced = 0;
         foreach (PageTable tree in new[] { root.Owner(0), root.Owner(ulong.MaxValue) }.Distinct())
         {
             if (!_unsync.TryGetValue(tree, out SortedDictionary<ulong, SortedSet<ulong>>? unsync))
@@ -95,17 +99,18 @@ internal sealed class ShadowMmu
                 continue;
             }
 
-            _synced += unsync.Count;
+            synced += unsync.Count;
             lane.HypervisorCycles += (long)unsync.Count * _spec.Profile.Costs.KvmSyncPage;
             foreach (ulong address in unsync.Values.SelectMany(old => old))
             {
-                changed |= Refresh(tree, address);
+                Refresh(tree, address);
             }
 
             unsync.Clear();
         }
 
-        if (changed && _rules.SyncFlushes)
+        _synced += synced;
+        if (synced > 0 && _rules.SyncFlushes)
         {
             FlushRemote!(lane, reason with { Rule = "sync" });
         }

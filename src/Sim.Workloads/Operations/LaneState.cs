@@ -48,6 +48,9 @@ internal sealed class LaneState(bool hasOtherLanes)
             case RecordKind.SetCr4:
                 RegistersOf(e.Level).Take(e);
                 return default;
+            case RecordKind.Vmxon:
+            case RecordKind.Vmxoff:
+                return _vcpus.TryGetValue(e.Vcpu, out VcpuState? vcpu) ? vcpu.TakeVmx(e.Kind) : default;
             case RecordKind.SchedIn:
                 Arrive(e.Vcpu);
                 return default;
@@ -122,6 +125,7 @@ internal sealed class LaneState(bool hasOtherLanes)
         {
             TransitionKind.L0ToL1 when vcpu.InL2 => new TransitionFault("L0ToL1 after L2ToL1", $"it while vCPU {e.Vcpu} is in L2"),
             TransitionKind.L0ToL2 when !vcpu.InL2 => new TransitionFault("L0ToL2 after L1ToL2", $"it while vCPU {e.Vcpu} is in L1"),
+            TransitionKind.L1ToL2 when vcpu.IsInVmxOperation == false => new TransitionFault("L1ToL2 in VMX operation", "it after Vmxoff"),
             TransitionKind.L1ToL2 when vcpu.Last != TransitionKind.L1ToL0 => new TransitionFault("L1ToL2 after L1ToL0", $"it after {vcpu.Last}"),
             TransitionKind.L2ToL1 when vcpu.Last == TransitionKind.L1ToL2 => new TransitionFault("L2ToL1 after L2ToL0", "it after L1ToL2: a nested entry that failed", IsWarning: true),
             TransitionKind.L2ToL1 when vcpu.Last != TransitionKind.L2ToL0 => new TransitionFault("L2ToL1 after L2ToL0", $"it after {vcpu.Last}"),
@@ -167,6 +171,9 @@ internal sealed class VcpuState
     /// <summary>True between L1ToL2 and L2ToL1.</summary>
     public bool InL2 { get; private set; }
 
+    /// <summary>Between VMXON and VMXOFF; null before the first of them.</summary>
+    public bool? IsInVmxOperation { get; private set; }
+
     /// <summary>The L1ToL0 that came before the last L1ToL2: VMLAUNCH, VMRESUME or VMRUN.</summary>
     public TraceEvent? ExitBeforeNestedEntry { get; private set; }
 
@@ -178,6 +185,15 @@ internal sealed class VcpuState
 
     /// <summary>Its last transition of a kind, or null.</summary>
     public TraceEvent? LastOf(TransitionKind kind) => _last[(int)kind];
+
+    /// <summary>Takes in a VMXON or VMXOFF of this vCPU.</summary>
+    public TransitionFault TakeVmx(RecordKind kind)
+    {
+        bool isOn = kind == RecordKind.Vmxon;
+        bool isRepeated = IsInVmxOperation == isOn;
+        IsInVmxOperation = isOn;
+        return isRepeated ? new TransitionFault($"{(isOn ? RecordKind.Vmxoff : RecordKind.Vmxon)} before a further {kind}", "none") : default;
+    }
 
     /// <summary>Takes in a transition of this vCPU.</summary>
     public void Take(in TraceEvent e)

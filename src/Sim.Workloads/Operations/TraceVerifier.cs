@@ -22,7 +22,7 @@ public enum TraceInvariant
     /// <summary>Blocks come in the order of their first record's time, and belong to a lane that the header announces.</summary>
     BlockOrder = 2,
 
-    /// <summary>Entries and exits of a lane pair, and nested ones come when L0 can carry them out.</summary>
+    /// <summary>Entries and exits of a lane pair, and nested ones come when L0 can carry them out; VMXON and VMXOFF of a vCPU take turns, with no nested entry behind VMXOFF.</summary>
     Transitions = 3,
 
     /// <summary>An event is of the level that runs.</summary>
@@ -245,6 +245,13 @@ public sealed class TraceVerifier
                 if (e.Level != running)
                 {
                     Report(FindingSeverity.Error, TraceInvariant.Level, number, e.Time, $"{e.Kind} of L{running}, which runs", $"L{e.Level}");
+                }
+
+                break;
+            case RecordKind.Vmxon or RecordKind.Vmxoff:
+                if (e.Level != 1 || !(running == 1 || lane.State.EmulatesL1))
+                {
+                    Report(FindingSeverity.Error, TraceInvariant.Level, number, e.Time, $"{e.Kind} of L1 while it runs or L0 emulates it", $"L{e.Level} while L{running} runs");
                 }
 
                 break;

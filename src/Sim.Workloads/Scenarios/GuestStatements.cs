@@ -60,6 +60,9 @@ internal sealed class GuestStatements
             case "invvpid" or "invept" or "invlpga" when !vcpu.InL2:
                 ReadNestedInvalidation(line, vcpu, verb);
                 break;
+            case "vmxon" or "vmxoff" when !vcpu.InL2:
+                ReadVmx(line, vcpu, verb);
+                break;
             case "halts":
                 _recorder.Execute(vcpu, new TraceEvent { Kind = RecordKind.Halt });
                 break;
@@ -83,24 +86,30 @@ internal sealed class GuestStatements
         }
 
         uint? reason = null;
+        RequestedFlush? request = null;
         foreach ((string key, string value) in line.Options())
         {
-            if (key != "reason")
+            switch (key)
             {
-                throw line.Unknown("an option of 'exits'", key, ["reason"]);
+                case "reason":
+                    bool isName = ExitReasons.TryParse(Encoding.ASCII.GetBytes(value), out Vendor vendor, out uint number) && vendor == _recorder.Vendor;
+                    reason = isName ? number : (uint)line.Number64(value, "an exit reason of this vendor", uint.MaxValue);
+                    break;
+                case "request":
+                    request = line.Choose(value, "a flush request", ScenarioWords.FlushRequests);
+                    break;
+                default:
+                    throw line.Unknown("an option of 'exits'", key, ["reason", "request"]);
             }
-
-            bool isName = ExitReasons.TryParse(Encoding.ASCII.GetBytes(value), out Vendor vendor, out uint number) && vendor == _recorder.Vendor;
-            reason = isName ? number : (uint)line.Number64(value, "an exit reason of this vendor", uint.MaxValue);
         }
 
         if (vcpu.InL2 && !toL0)
         {
-            _recorder.NestedExit(vcpu, reason);
+            _recorder.NestedExit(vcpu, reason, request);
         }
         else
         {
-            _recorder.ExitAndReenter(vcpu, reason);
+            _recorder.ExitAndReenter(vcpu, reason, request);
         }
     }
 
@@ -161,6 +170,16 @@ internal sealed class GuestStatements
         ushort pcid = type < 2 ? _names.Process(line, line.Word("a process")).Pcid : (ushort)0;
         ulong address = type == 0 ? Address(line, line.Word("a page")) : 0;
         _recorder.Execute(vcpu, TraceEvent.Invpcid(0, 0, type, pcid, address));
+    }
+
+    private void ReadVmx(ScenarioLine line, ScenarioVcpu vcpu, string verb)
+    {
+        if (_recorder.Vendor != Vendor.Intel)
+        {
+            throw line.Bad("something that AMD has", $"'{verb}'", "The scenario's first vmcs or vmcb says whose machine it is.");
+        }
+
+        _recorder.Emulate(vcpu, verb == "vmxon" ? TraceEvent.Vmxon(0, vcpu.Id) : TraceEvent.Vmxoff(0, vcpu.Id));
     }
 
     private void ReadNestedInvalidation(ScenarioLine line, ScenarioVcpu vcpu, string verb)

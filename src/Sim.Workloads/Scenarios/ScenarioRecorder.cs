@@ -13,6 +13,8 @@ internal sealed class ScenarioRecorder
     private const uint VmxExternalInterrupt = 1;
     private const uint VmxCpuid = 10;
     private const uint VmxResume = 24;
+    private const uint VmxVmxoff = 26;
+    private const uint VmxVmxon = 27;
     private const uint VmxInvept = 50;
     private const uint VmxInvvpid = 53;
     private const uint SvmInterrupt = 0x60;
@@ -75,7 +77,14 @@ internal sealed class ScenarioRecorder
     /// <summary>An instruction of L1 that L0 emulates: exit, record, entry.</summary>
     public void Emulate(ScenarioVcpu vcpu, TraceEvent e)
     {
-        uint reason = e.Kind switch { RecordKind.Invvpid => VmxInvvpid, RecordKind.Invept => VmxInvept, _ => SvmInvlpga };
+        uint reason = e.Kind switch
+        {
+            RecordKind.Invvpid => VmxInvvpid,
+            RecordKind.Invept => VmxInvept,
+            RecordKind.Vmxon => VmxVmxon,
+            RecordKind.Vmxoff => VmxVmxoff,
+            _ => SvmInvlpga,
+        };
         Run(vcpu);
         Leave(vcpu, reason);
         Add(vcpu.Lane, e with { Level = 1 });
@@ -136,21 +145,23 @@ internal sealed class ScenarioRecorder
         Enter(vcpu);
     }
 
-    /// <summary>L2 exits to L0, which reflects it to L1; L1 runs.</summary>
-    public void NestedExit(ScenarioVcpu vcpu, uint? reason)
+    /// <summary>L2 exits to L0, which may raise a request on the vCPU and then reflects the exit to L1; L1 runs.</summary>
+    public void NestedExit(ScenarioVcpu vcpu, uint? reason, RequestedFlush? request)
     {
         Run(vcpu);
         Leave(vcpu, reason ?? Cpuid);
+        Raise(vcpu, request);
         Add(vcpu.Lane, TraceEvent.VmExit(0, TransitionKind.L2ToL1, vcpu.Id, reason ?? Cpuid));
         vcpu.InL2 = false;
         Enter(vcpu);
     }
 
-    /// <summary>Who runs on the vCPU exits to L0 and goes on.</summary>
-    public void ExitAndReenter(ScenarioVcpu vcpu, uint? reason)
+    /// <summary>Who runs on the vCPU exits to L0, which may raise a request on the vCPU, and goes on.</summary>
+    public void ExitAndReenter(ScenarioVcpu vcpu, uint? reason, RequestedFlush? request)
     {
         Run(vcpu);
         Leave(vcpu, reason ?? Cpuid);
+        Raise(vcpu, request);
         Enter(vcpu);
     }
 
@@ -194,6 +205,14 @@ internal sealed class ScenarioRecorder
 
         vcpu.HasRun = true;
         Enter(vcpu);
+    }
+
+    private void Raise(ScenarioVcpu vcpu, RequestedFlush? request)
+    {
+        if (request is { } raised)
+        {
+            Add(vcpu.Lane, TraceEvent.FlushRequest(0, raised, vcpu.Id));
+        }
     }
 
     private void Enter(ScenarioVcpu vcpu)

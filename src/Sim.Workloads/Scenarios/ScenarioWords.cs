@@ -31,6 +31,8 @@ internal static class ScenarioWords
 
     public static readonly (string, ulong)[] ApicModes = [("disabled", 0), ("xapic", 1), ("x2apic", 2)];
 
+    public static readonly (string, RequestedFlush)[] FlushRequests = [("all", RequestedFlush.All), ("current", RequestedFlush.Current), ("guest", RequestedFlush.Guest)];
+
     public static readonly (string, ulong)[] InterruptSources = [("device", 0), ("ipi", 1), ("timer", 2), ("software", 3)];
 
     public static readonly (string, ulong)[] Levels = [("L1", 1), ("L2", 2)];
@@ -44,5 +46,5 @@ internal static class ScenarioWords
     public static readonly string[] VerbsOfL2 =
         ["reads", "writes", "executes", "works", "exits", "maps", "remaps", "unmaps", "restricts", "widens", "loads", "sets", "clears", "invlpg", "invpcid", "halts", "eoi", "apic"];
 
-    public static readonly string[] VerbsOfL1 = ["enters", "invvpid", "invept", "invlpga"];
+    public static readonly string[] VerbsOfL1 = ["enters", "invvpid", "invept", "invlpga", "vmxon", "vmxoff"];
 }

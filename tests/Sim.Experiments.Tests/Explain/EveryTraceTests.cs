@@ -15,12 +15,12 @@ public sealed class EveryTraceTests
     /// </summary>
     private static string Measured => TestContext.Parameters.Get("records", "30000");
 
-    private static IEnumerable<string> Traces => Directory.GetFiles(Folder(), "*.nst.gz").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> Traces => Directory.GetFiles(RepositoryFolder.Of("traces"), "*.nst.gz").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 
     [Test]
     public void Each_dimension_sums_to_the_total_exactly_for_every_pair_of_policies([ValueSource(nameof(Traces))] string trace)
     {
-        IReadOnlyList<RunResult> runs = RunAll(Path.Combine(Folder(), trace));
+        IReadOnlyList<RunResult> runs = RunAll(RepositoryFolder.Of("traces", trace));
 
         Assert.That(runs.Select(run => run.Failure), Is.All.Null);
         Assert.That(runs, Has.Count.GreaterThan(2));
@@ -63,15 +63,4 @@ public sealed class EveryTraceTests
     private static WalkCount TotalOf(StatSheet sheet) => new(
         sheet.Stats.Where(stat => stat.Path.EndsWith(".stlb.misses", StringComparison.Ordinal)).Sum(stat => stat.Value),
         sheet.Stats.Where(stat => stat.Path.EndsWith(".stall_cycles", StringComparison.Ordinal)).Sum(stat => stat.Value));
-
-    private static string Folder()
-    {
-        DirectoryInfo? directory = new(TestContext.CurrentContext.TestDirectory);
-        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "Nestsim.slnx")))
-        {
-            directory = directory.Parent;
-        }
-
-        return Path.Combine(directory!.FullName, "traces");
-    }
 }

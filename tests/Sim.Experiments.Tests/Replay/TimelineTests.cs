@@ -13,6 +13,8 @@ public sealed class TimelineTests
 {
     private const uint Cpuid = 10;
     private const uint Vmresume = 24;
+    private static readonly string Sqlite = RepositoryFolder.Of("traces", "nested-sqlite-vpid-new.nst.gz");
+
     private string _folder = "";
 
     [SetUp]
@@ -71,9 +73,9 @@ public sealed class TimelineTests
     public void Writing_a_timeline_changes_no_result()
     {
         RunConfiguration configuration = Configuration("kvm-6.12");
-        RunSet plain = new Experiment(configuration).Run(Sqlite());
+        RunSet plain = new Experiment(configuration).Run(Sqlite);
         using ChromeTraceWriter writer = new(At("t.json"), "t", 3_000_000);
-        RunSet told = new Experiment(configuration) { Timeline = writer }.Run(Sqlite());
+        RunSet told = new Experiment(configuration) { Timeline = writer }.Run(Sqlite);
 
         Assert.That(RunSetJson.ToText(told, withSession: false), Is.EqualTo(RunSetJson.ToText(plain, withSession: false)));
     }
@@ -83,7 +85,7 @@ public sealed class TimelineTests
     {
         using (ChromeTraceWriter writer = new(At("t.json"), "t", 3_000_000))
         {
-            new Experiment(Configuration("kvm-6.12", ("windows.measure", "200K"))) { Timeline = writer }.Run(Sqlite());
+            new Experiment(Configuration("kvm-6.12", ("windows.measure", "200K"))) { Timeline = writer }.Run(Sqlite);
             writer.Complete();
         }
 
@@ -169,20 +171,6 @@ public sealed class TimelineTests
 
     private static RunConfiguration Configuration(string policy, params (string Path, string Value)[] settings) =>
         RunConfiguration.Load(null, [new Assignment("policies", $"[\"{policy}\"]", "test"), .. settings.Select(setting => new Assignment(setting.Path, setting.Value, "test"))]);
-
-    private static string Sqlite()
-    {
-        for (DirectoryInfo? at = new(AppContext.BaseDirectory); at is not null; at = at.Parent)
-        {
-            string path = Path.Combine(at.FullName, "traces", "nested-sqlite-vpid-new.nst.gz");
-            if (File.Exists(path))
-            {
-                return path;
-            }
-        }
-
-        throw new FileNotFoundException("traces");
-    }
 
     private static string Word(JsonElement element, string member) => element.TryGetProperty(member, out JsonElement value) ? value.GetString() ?? "" : "";
 

@@ -8,7 +8,7 @@ namespace Sim.Experiments.Tests.Scenarios;
 [TestFixture]
 public sealed class ScenarioFilesTests
 {
-    private static readonly string Folder = FindFolder();
+    private static readonly string Folder = RepositoryFolder.Of("traces", "scenarios");
 
     private static IEnumerable<TestCaseData> Files() =>
         Directory.GetFiles(Folder, "*.scenario").Order(StringComparer.Ordinal).Select(path => new TestCaseData(path).SetArgDisplayNames(Path.GetFileNameWithoutExtension(path)));
@@ -30,17 +30,4 @@ public sealed class ScenarioFilesTests
 
     [Test]
     public void There_are_scenarios() => Assert.That(Files().Count(), Is.GreaterThan(0));
-
-    private static string FindFolder()
-    {
-        for (DirectoryInfo? folder = new(TestContext.CurrentContext.TestDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (Directory.Exists(Path.Combine(folder.FullName, "traces", "scenarios")))
-            {
-                return Path.Combine(folder.FullName, "traces", "scenarios");
-            }
-        }
-
-        throw new DirectoryNotFoundException("No traces/scenarios above the test directory.");
-    }
 }

@@ -2,6 +2,7 @@ using Sim.Core.Traces;
 using Sim.Experiments.Validation;
 using Sim.Kvm;
 using Sim.Workloads;
+using Sim.Workloads.Tests.Kernel;
 
 namespace Sim.Experiments.Tests.Validation;
 
@@ -84,29 +85,12 @@ internal sealed class FootprintValidationTests
     }
 
     private static readonly Lazy<IReadOnlyList<FootprintCheck>> OfCaptures = new(() => FootprintValidation.Run(
-        [.. new[] { "win1.pages", "win2.full", "win3.pages", "win4.pages" }.Select(window => FootprintRecording.Open(Capture($"bochs-vmx-mem.{window}.txt.xz")))],
+        [.. new[] { "win1.pages", "win2.full", "win3.pages", "win4.pages" }.Select(window => FootprintRecording.Open(Captures.File($"bochs-vmx-mem.{window}.txt.xz")))],
         Machine(),
         ["kvm-4.20", "kvm-6.12", "always-guest"],
         1));
 
     private static double Error(long predicted, long recorded) => Math.Abs(predicted - recorded) / (double)recorded;
-
-    private static string Capture(string name)
-    {
-        DirectoryInfo? folder = new(TestContext.CurrentContext.TestDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Nestsim.slnx")))
-        {
-            folder = folder.Parent;
-        }
-
-        string path = Path.Combine(folder!.Parent!.FullName, "shared", "captures", name);
-        if (!File.Exists(path))
-        {
-            Assert.Ignore($"{name} is not there: the recordings lie in ../shared/captures beside the repository.");
-        }
-
-        return path;
-    }
 
     private static IReadOnlyList<FootprintCheck> Run(params FootprintRecording[] recordings) => FootprintValidation.Run(recordings, Machine(), ["kvm-6.12", "always-guest"], 1);
 

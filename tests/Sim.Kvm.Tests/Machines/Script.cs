@@ -14,8 +14,8 @@ internal sealed class Script
     private ulong _record;
     private int _lane;
 
-    public Script(string policy, bool ept = true, bool vpid = true, CpuProfile? profile = null, int pool = 8, ReplayKind kind = ReplayKind.ByPolicy)
-        : this(new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly).Create(policy), ept, vpid, profile, pool, kind)
+    public Script(string policy, bool ept = true, bool vpid = true, CpuProfile? profile = null, int pool = 8, ReplayKind kind = ReplayKind.ByPolicy, int lanes = 1)
+        : this(MutatedPolicy.Create(new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly), policy, (profile ?? Profiles.Textbook).Vendor), ept, vpid, profile, pool, kind, lanes)
     {
     }
 

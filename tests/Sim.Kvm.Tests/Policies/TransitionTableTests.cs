@@ -53,6 +53,8 @@ public sealed class TransitionTableTests
     [TestCase("kvm-6.12", "entry", "V0 E0 V12 E12 v02", "")]
     [TestCase("kvm-6.12", "exit", "V0 E0 V12 E12 v02", "")]
     [TestCase("kvm-6.12", "entry", "E0", "raise guest: no_vpid12")]
+    [TestCase("vpid02-first-use", "entry", "V0 E0 V12 E12 v02 new", "raise guest: new_vpid12; remember")]
+    [TestCase("vpid02-first-use", "entry", "V0 E0 V12 E12 v02", "")]
     [TestCase("always-current", "exit", "V0 E0 V12 E12 v02", "raise current: every_transition")]
     [TestCase("always-guest", "entry", "V0 E0 V12 E12 v02", "raise guest: every_transition")]
     [TestCase("always-all", "exit", "V0 E0 V12 E12 v02", "raise all: every_transition")]

@@ -3,15 +3,17 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm.Tests.Safety;
 
-/// <summary>A policy in a kernel with something changed.</summary>
+/// <summary>A policy in a kernel with something changed that no named mutant changes.</summary>
 internal sealed class Mutant(IFlushPolicy policy, Func<KernelRules, KernelRules> change) : IFlushPolicy
 {
+    private static readonly Catalogue<IFlushPolicy> Policies = new(typeof(IFlushPolicy).Assembly);
+
     public Mutant(string policy, Func<KernelRules, KernelRules> change)
         : this(Named(policy), change)
     {
     }
 
-    public static IFlushPolicy Named(string policy) => new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly).Create(policy);
+    public static IFlushPolicy Named(string policy, Vendor vendor = Vendor.Intel) => MutatedPolicy.Create(Policies, policy, vendor);
 
     public bool Supports(Vendor vendor) => policy.Supports(vendor);
 

@@ -1,23 +1,17 @@
-using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Tlb;
 
 namespace Sim.Kvm.Tests.Safety;
 
 /// <summary>
-/// The CPU that L1 sees, with the largest TLB it could have, written a second time: what each page mapped to is found out by looking after every event, contexts are kept in lists, each
-/// invalidation (SDM rules of kvm-semantics.md 1.2) goes through the lists. An access may reach what the tables say, or what they said since the last invalidation that covered it.
+/// The CPU that L1 sees, with the largest TLB it could have, written a second time: contexts are kept in lists, each invalidation (SDM rules of kvm-semantics.md 1.2) goes through the
+/// lists, and an access may reach what the tables say, or what they said (<see cref="MapHistory"/>) since the last invalidation that covered it.
 /// </summary>
-internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyList<ulong> addresses)
+internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory history)
 {
-    private const ulong L2Memory = 0x8000_0000;
-    private const long Never = long.MaxValue;
-
     private readonly List<Linear> _linear = [];
+    private readonly Dictionary<LinearTag, List<Linear>> _byTag = [];
     private readonly List<Physical> _physical = [];
-    private readonly Dictionary<(PageTable Tables, ulong Page), List<Version>> _history = [];
-    private readonly HashSet<PageTable> _tables = [];
-    private long _now;
 
     public bool L2 { get; private set; }
 
@@ -36,9 +30,11 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyL
 
     public State Now => L2 ? L2s[Vmcs12] : L1;
 
-    private bool UsesEpt => L2 && Eptp12 != 0;
+    public PageTable Tables => L2 ? TablesOfL2(Now.Root) : spaces.L1Tables(Now.Root);
 
-    private bool Combines => UsesEpt && !amd;
+    public PageTable? Ept12 => UsesEpt ? spaces.Ept12(Eptp12) : null;
+
+    private bool UsesEpt => L2 && Eptp12 != 0;
 
     private uint Vpid => L2 && (V12 || amd) ? Id12 : 0;
 
@@ -46,18 +42,22 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyL
 
     private ushort Pcid => (Now.Cr4 & Cr4Bits.Pcide) != 0 ? Now.Pcid : (ushort)0;
 
-    private PageTable Tables => L2 ? TablesOfL2(Now.Root) : spaces.L1Tables(Now.Root);
-
-    private PageTable? Ept12 => UsesEpt ? spaces.Ept12(Eptp12) : null;
+    private uint PhysicalVpid => amd ? Vpid : 0;
 
     /// <summary>The tables of the L2 that is, or was last, active.</summary>
     public PageTable TablesOfL2(ulong root) => spaces.L2Tables(new Vmcs12(Vmcs12, Eptp12 != 0 ? VmControls.EnableEpt : 0, Id12, Eptp12), root);
 
-    public void Enter(ulong vmcs12, bool v12, uint id12, ulong eptp12)
+    public void Enter(ulong vmcs12, bool v12, uint id12, ulong eptp12, TlbControl control)
     {
         (L2, Vmcs12, V12, Id12, Eptp12) = (true, vmcs12, v12, id12, eptp12);
         L2s.TryAdd(vmcs12, new State());
         Transition();
+        if (control != TlbControl.None)
+        {
+            bool all = control == TlbControl.FlushAll;
+            Drop(entry => all || (entry.Tag.Vpid == id12 && !(control == TlbControl.FlushAsidNonGlobal && entry.Tag.Global)));
+            DropPhysical(entry => all || entry.Vpid == id12);
+        }
     }
 
     public void Exit()
@@ -66,12 +66,21 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyL
         Transition();
     }
 
+    /// <summary>
+    /// True unless the guest emptied its TLB of something of these tables, and changed them after, while it was elsewhere: an operating system that keeps count of its changes flushes then.
+    /// </summary>
+    public bool IsUpToDate(ulong root, ushort pcid)
+    {
+        PageTable tables = L2 ? TablesOfL2(root) : spaces.L1Tables(root);
+        return IsUpToDate(TagOf(false) with { Pcid = pcid }, tables.Owner(0)) && IsUpToDate(TagOf(true) is { Global: true } global ? global : TagOf(true) with { Pcid = pcid }, tables.Owner(ulong.MaxValue));
+    }
+
     public void MovToCr3(ulong root, ushort pcid, bool noFlush)
     {
         (Now.Root, Now.Pcid) = (root, pcid);
         if (!noFlush || (Now.Cr4 & Cr4Bits.Pcide) == 0)
         {
-            Drop(entry => entry.Vpid == Vpid && !entry.Global && entry.Pcid == Pcid);
+            DropCurrentPcid();
         }
     }
 
@@ -82,177 +91,143 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyL
         Now.Cr4 = value;
         if (all)
         {
-            Drop(entry => entry.Vpid == Vpid);
+            Drop(entry => entry.Tag.Vpid == Vpid);
         }
         else if ((changed & value & Cr4Bits.Smep) != 0)
         {
-            Drop(entry => entry.Vpid == Vpid && !entry.Global && entry.Pcid == Pcid);
+            DropCurrentPcid();
         }
     }
 
-    public void Invlpg(ulong address) => Drop(entry => entry.Vpid == Vpid && (entry.Global || entry.Pcid == Pcid), address);
+    public void Invlpg(ulong address) => Drop(entry => entry.Tag.Vpid == Vpid && (entry.Tag.Global || entry.Tag.Pcid == Pcid), address);
 
     public void Invpcid(int type, ushort pcid, ulong address) => Drop(
-        entry => entry.Vpid == Vpid && type switch { 0 or 1 => !entry.Global && entry.Pcid == pcid, 2 => true, _ => !entry.Global }, type == 0 ? address : null);
+        entry => entry.Tag.Vpid == Vpid && type switch { 0 or 1 => !entry.Tag.Global && entry.Tag.Pcid == pcid, 2 => true, _ => !entry.Tag.Global }, type == 0 ? address : null);
 
     public void Invvpid(int type, uint vpid, ulong address) => Drop(
-        entry => type switch { 0 or 1 => entry.Vpid == vpid, 2 => entry.Vpid != 0, _ => entry.Vpid == vpid && !entry.Global }, type == 0 ? address : null);
+        entry => type switch { 0 or 1 => entry.Tag.Vpid == vpid, 2 => entry.Tag.Vpid != 0, _ => entry.Tag.Vpid == vpid && !entry.Tag.Global }, type == 0 ? address : null);
 
     public void Invept(int type, ulong eptp)
     {
-        Drop(entry => entry.Combined && (type == 2 || entry.Ep4ta == eptp));
-        foreach (Physical entry in _physical.Where(entry => type == 2 || entry.Ep4ta == eptp))
-        {
-            entry.Since = Never;
-        }
+        Drop(entry => entry.Tag.Combined && (type == 2 || entry.Tag.Ep4ta == eptp));
+        DropPhysical(entry => type == 2 || entry.Ep4ta == eptp);
     }
 
-    public void Invlpga(uint asid, ulong address) => Drop(entry => entry.Vpid == asid, address);
+    public void Invlpga(uint asid, ulong address) => Drop(entry => entry.Tag.Vpid == asid, address);
 
-    /// <summary>What is mapped now is taken note of, and the current context may cache any of it.</summary>
+    /// <summary>After an event: the current context may cache any of what is mapped from now on.</summary>
     public void Look()
     {
-        _now++;
         PageTable tables = Tables;
-        foreach (ulong address in addresses)
+        Hold(TagOf(false), tables.Owner(0));
+        Hold(TagOf(true), tables.Owner(ulong.MaxValue));
+        if (Ept12 is { } ept12)
         {
-            _tables.Add(tables.Owner(address));
-        }
-
-        foreach (PageTable known in _tables)
-        {
-            foreach (ulong address in addresses)
-            {
-                See(known, address >> 12, known.TryFind(address, out Mapping mapping) ? mapping with { Frame = mapping.At(address) } : null);
-            }
-        }
-
-        foreach (PageTable ept12 in spaces.Ept12s)
-        {
-            Dictionary<ulong, Mapping> mapped = ept12.Leaves(L2Memory, PageSize.Size1G).ToDictionary(leaf => leaf.Address >> 12, leaf => leaf.Mapping);
-            foreach (ulong page in _history.Keys.Where(key => key.Tables == ept12).Select(key => key.Page).Concat(mapped.Keys).Distinct().ToArray())
-            {
-                See(ept12, page, mapped.TryGetValue(page, out Mapping mapping) ? mapping : null);
-            }
-        }
-
-        foreach (bool upper in new[] { false, true })
-        {
-            bool global = upper && (Now.Cr4 & Cr4Bits.Pge) != 0;
-            PageTable owner = tables.Owner(upper ? ulong.MaxValue : 0);
-            Linear? entry = _linear.Find(each => each.Is(Vpid, global ? (ushort)0 : Pcid, global, Combines, Ep4ta) && each.Tables == owner);
+            Physical? entry = _physical.Find(each => each.Vpid == PhysicalVpid && each.Ep4ta == Ep4ta && each.Tables == ept12);
             if (entry is null)
             {
-                _linear.Add(entry = new Linear(Vpid, global ? (ushort)0 : Pcid, global, Combines, Ep4ta, owner));
+                _physical.Add(entry = new Physical(PhysicalVpid, Ep4ta, ept12));
             }
 
-            entry.Since = Math.Min(entry.Since, _now);
-            foreach (ulong page in entry.PageSince.Keys.ToArray())
-            {
-                entry.PageSince[page] = Math.Min(entry.PageSince[page], _now);
-            }
-        }
-
-        if (Ept12 is { } current)
-        {
-            Physical? entry = _physical.Find(each => each.Vpid == (amd ? Vpid : 0) && each.Ep4ta == Ep4ta && each.Tables == current);
-            if (entry is null)
-            {
-                _physical.Add(entry = new Physical(amd ? Vpid : 0, Ep4ta, current));
-            }
-
-            entry.Since = Math.Min(entry.Since, _now);
+            entry.Since = Math.Min(entry.Since, history.Now);
         }
     }
 
     /// <summary>0: what the tables say; 1: old, permitted; 2: must not be.</summary>
     public int Judge(ulong address, bool isWrite, ulong usedPage, bool usedReadOnly)
     {
-        bool global = (long)address < 0 && (Now.Cr4 & Cr4Bits.Pge) != 0;
-        List<(ulong Frame, bool Writable, bool Current)> first = [];
+        int best = 2;
         if (Tables.TryFind(address, out Mapping now))
         {
-            first.Add((now.At(address) >> 12, !now.ReadOnly, true));
+            best = Through(now.At(address) >> 12, !now.ReadOnly, isCurrent: true);
         }
 
-        foreach (Linear entry in _linear.Where(each => each.Is(Vpid, global ? (ushort)0 : Pcid, global, Combines, Ep4ta) && each.Tables.Owner(address) == each.Tables))
+        // A global entry may be used whatever CR4.PGE is now.
+        LinearTag own = new(Vpid, Pcid, false, UsesEpt && !amd, Ep4ta);
+        IEnumerable<Linear> entries = _byTag.GetValueOrDefault(own, []).Concat((long)address < 0 ? _byTag.GetValueOrDefault(own with { Pcid = 0, Global = true }, []) : []);
+        foreach (Linear entry in best == 0 ? [] : entries)
         {
-            long since = Math.Max(entry.Since, entry.PageSince.GetValueOrDefault(address >> 12));
-            first.AddRange(Versions(entry.Tables, address >> 12, since));
-        }
-
-        int best = 2;
-        foreach ((ulong frame, bool writable, bool current) in first)
-        {
-            foreach ((ulong below, bool alsoWritable, bool alsoCurrent) in Below(frame))
+            foreach (MapHistory.Version version in history.Since(entry.Tables, address >> 12, entry.SinceFor(address >> 12)))
             {
-                if (spaces.Host.TryFind(below << 12, out Mapping host) && host.At(below << 12) >> 12 == usedPage >> 12
-                    && (!isWrite || usedReadOnly || (writable && alsoWritable && !host.ReadOnly)))
-                {
-                    best = Math.Min(best, current && alsoCurrent ? 0 : 1);
-                }
+                best = Math.Min(best, Through(version.Frame, version.Writable, isCurrent: false));
             }
         }
 
         return best;
+
+        int Through(ulong frame, bool writable, bool isCurrent)
+        {
+            if (Ept12 is not { } ept12)
+            {
+                return Leads(frame, writable) ? isCurrent ? 0 : 1 : 2;
+            }
+
+            if (ept12.TryFind(frame << 12, out Mapping mapping) && Leads(mapping.At(frame << 12) >> 12, writable && !mapping.ReadOnly))
+            {
+                return isCurrent ? 0 : 1;
+            }
+
+            foreach (Physical entry in _physical)
+            {
+                if (entry.Vpid == PhysicalVpid && entry.Ep4ta == Ep4ta && history.Since(entry.Tables, frame, entry.Since).Any(version => Leads(version.Frame, writable && version.Writable)))
+                {
+                    return 1;
+                }
+            }
+
+            return 2;
+        }
+
+        bool Leads(ulong frame, bool writable) =>
+            spaces.Host.TryFind(frame << 12, out Mapping host) && host.At(frame << 12) >> 12 == usedPage >> 12 && (!isWrite || usedReadOnly || (writable && !host.ReadOnly));
     }
 
-    private List<(ulong Frame, bool Writable, bool Current)> Below(ulong frame)
+    private LinearTag TagOf(bool upper)
     {
-        if (Ept12 is not { } ept12)
-        {
-            return [(frame, true, true)];
-        }
-
-        List<(ulong, bool, bool)> below = [];
-        if (ept12.TryFind(frame << 12, out Mapping now))
-        {
-            below.Add((now.At(frame << 12) >> 12, !now.ReadOnly, true));
-        }
-
-        foreach (Physical entry in _physical.Where(each => each.Vpid == (amd ? Vpid : 0) && each.Ep4ta == Ep4ta))
-        {
-            below.AddRange(Versions(entry.Tables, frame, entry.Since));
-        }
-
-        return below;
+        bool global = upper && (Now.Cr4 & Cr4Bits.Pge) != 0;
+        return new LinearTag(Vpid, global ? (ushort)0 : Pcid, global, UsesEpt && !amd, Ep4ta);
     }
 
-    private IEnumerable<(ulong Frame, bool Writable, bool Current)> Versions(PageTable tables, ulong page, long since) =>
-        _history.GetValueOrDefault((tables, page), []).Where(version => version.End > since).Select(version => (version.Frame, version.Writable, false));
+    private bool IsUpToDate(LinearTag tag, PageTable tables) =>
+        _byTag.GetValueOrDefault(tag, []).Find(each => each.Tables == tables) is { } entry && entry.DroppedAt >= history.ChangedAt(tables);
 
-    private void See(PageTable tables, ulong page, Mapping? mapping)
+    private void Hold(LinearTag tag, PageTable tables)
     {
-        if (!_history.TryGetValue((tables, page), out List<Version>? versions))
+        if (!_byTag.TryGetValue(tag, out List<Linear>? entries))
         {
-            _history.Add((tables, page), versions = []);
+            _byTag.Add(tag, entries = []);
         }
 
-        Version? last = versions.Count > 0 && versions[^1].End == Never ? versions[^1] : null;
-        bool same = last is not null && mapping is { } m && m.Frame >> 12 == last.Frame && m.ReadOnly != last.Writable;
-        if (last is not null && !same)
+        Linear? entry = entries.Find(each => each.Tables == tables);
+        if (entry is null)
         {
-            last.End = _now;
+            entries.Add(entry = new Linear(tag, tables));
+            _linear.Add(entry);
         }
 
-        if (mapping is { } made && !same)
-        {
-            versions.Add(new Version(made.Frame >> 12, !made.ReadOnly));
-        }
+        entry.Hold(history.Now);
     }
+
+    private void DropCurrentPcid() => Drop(entry => entry.Tag.Vpid == Vpid && !entry.Tag.Global && entry.Tag.Pcid == Pcid);
 
     private void Drop(Func<Linear, bool> which, ulong? address = null)
     {
-        foreach (Linear entry in _linear.Where(which))
+        foreach (Linear entry in _linear)
         {
-            if (address is { } at)
+            if (which(entry))
             {
-                entry.PageSince[at >> 12] = Never;
+                entry.Drop(address >> 12, history.Now);
             }
-            else
+        }
+    }
+
+    private void DropPhysical(Func<Physical, bool> which)
+    {
+        foreach (Physical entry in _physical)
+        {
+            if (which(entry))
             {
-                entry.Since = Never;
-                entry.PageSince.Clear();
+                entry.Since = MapHistory.Never;
             }
         }
     }
@@ -261,7 +236,7 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyL
     {
         if (!amd && !V12)
         {
-            Drop(entry => entry.Vpid == 0);
+            Drop(entry => entry.Tag.Vpid == 0);
         }
     }
 
@@ -275,26 +250,50 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyL
         public Cr4Bits Cr4 { get; set; } = Cr4Bits.Pae | Cr4Bits.Pge;
     }
 
-    private sealed class Linear(uint vpid, ushort pcid, bool global, bool combined, ulong ep4ta, PageTable tables)
+    private readonly record struct LinearTag(uint Vpid, ushort Pcid, bool Global, bool Combined, ulong Ep4ta);
+
+    private sealed class Linear(LinearTag tag, PageTable tables)
     {
-        public uint Vpid => vpid;
+        private readonly Dictionary<ulong, long> _pageSince = [];
+        private readonly List<ulong> _dropped = [];
+        private long _since = MapHistory.Never;
 
-        public ushort Pcid => pcid;
-
-        public bool Global => global;
-
-        public bool Combined => combined;
-
-        public ulong Ep4ta => ep4ta;
+        public LinearTag Tag => tag;
 
         public PageTable Tables => tables;
 
-        /// <summary>Since when it may cache: Never while it may hold nothing.</summary>
-        public long Since { get; set; } = Never;
+        /// <summary>When it lost something first since it was in use; Never if it did not.</summary>
+        public long DroppedAt { get; private set; } = MapHistory.Never;
 
-        public Dictionary<ulong, long> PageSince { get; } = [];
+        /// <summary>Since when it may cache a page: Never if it may not.</summary>
+        public long SinceFor(ulong page) => _dropped.Contains(page) ? MapHistory.Never : Math.Max(_since, _pageSince.GetValueOrDefault(page));
 
-        public bool Is(uint v, ushort p, bool g, bool c, ulong e) => (vpid, pcid, global, combined, ep4ta) == (v, p, g, c, e);
+        public void Hold(long now)
+        {
+            _since = Math.Min(_since, now);
+            foreach (ulong page in _dropped)
+            {
+                _pageSince[page] = now;
+            }
+
+            _dropped.Clear();
+            DroppedAt = MapHistory.Never;
+        }
+
+        public void Drop(ulong? page, long now)
+        {
+            DroppedAt = Math.Min(DroppedAt, now);
+            if (page is { } one)
+            {
+                _dropped.Add(one);
+            }
+            else
+            {
+                _since = MapHistory.Never;
+                _pageSince.Clear();
+                _dropped.Clear();
+            }
+        }
     }
 
     private sealed class Physical(uint vpid, ulong ep4ta, PageTable tables)
@@ -305,15 +304,6 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, IReadOnlyL
 
         public PageTable Tables => tables;
 
-        public long Since { get; set; } = Never;
-    }
-
-    private sealed class Version(ulong frame, bool writable)
-    {
-        public ulong Frame => frame;
-
-        public bool Writable => writable;
-
-        public long End { get; set; } = Never;
+        public long Since { get; set; } = MapHistory.Never;
     }
 }

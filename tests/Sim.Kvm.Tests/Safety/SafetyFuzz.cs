@@ -7,22 +7,31 @@ using Sim.Tlb;
 namespace Sim.Kvm.Tests.Safety;
 
 /// <summary>
-/// Two vCPUs on two lanes that do everything a guest hypervisor can: random accesses, map changes in all tables, nested transitions, invalidations of both levels. Compares the
-/// oracle's verdict on each access with <see cref="NaiveVirtualTlb"/>'s.
+/// Two vCPUs on two lanes that do everything a guest hypervisor can: accesses, map changes in all tables, nested transitions, invalidations of both levels. Compares the oracle's verdict on
+/// each access with <see cref="NaiveVirtualTlb"/>'s.
 /// </summary>
+/// <remarks>
+/// L1 keeps one rule without which its L2s would go wrong on any CPU: before it gives a vpid12 (an ASID) to another L2 whose translations have the same tag, it flushes it (INVVPID, TLB_CONTROL).
+/// Where L0 has no EPT, guests keep two more, the preconditions of docs/safety.md. Before L1 runs an L2 again under a vpid12 after the L2 loaded CR3 or flushed under another one, it flushes it, for
+/// that instruction did not. And nobody loads CR3 without a flush for tables that changed after the PCID was emptied of them, or that never ran under it.
+/// </remarks>
 internal sealed class SafetyFuzz
 {
     private static readonly ulong[] Addresses = [0x10000, 0x11000, 0x250000, 0xFFFF_8000_0001_0000];
 
     private readonly Machine _machine;
-    private Rng _rng;
     private readonly bool _amd;
     private readonly bool _ept;
-    private readonly bool _vpid;
+    private readonly bool _offersVpid;
     private readonly bool _pcids;
+    private readonly MapHistory _history = new();
     private readonly NaiveVirtualTlb[] _vcpus;
+    private readonly Dictionary<(int Vcpu, uint Id12, ulong Ep4ta), ulong> _userOf = [];
+    private readonly HashSet<(int Vcpu, ulong L2, uint Id12)> _used = [];
+    private readonly HashSet<(int Vcpu, ulong L2, uint Id12)> _owed = [];
     private readonly int[] _lane = [0, 1];
     private readonly TraceBlock _block = new();
+    private Rng _rng;
     private ulong _record;
 
     /// <param name="policy">Policy under test.</param>
@@ -30,255 +39,296 @@ internal sealed class SafetyFuzz
     /// <param name="ept">L0 uses EPT or NPT.</param>
     /// <param name="tags">"vpid", "no vpid", or "no vpid02": the second vCPU gets no VPID for its L2.</param>
     /// <param name="pcids">Guests use PCIDs.</param>
-    /// <param name="seed">Seed.</param>
+    /// <param name="seed">Seed of <see cref="Step"/>.</param>
     public SafetyFuzz(IFlushPolicy policy, bool amd, bool ept, string tags, bool pcids, ulong seed)
     {
         _pcids = pcids;
         _amd = amd;
         _ept = ept;
-        _vpid = tags != "no vpid";
-        bool offered = _vpid && policy.Rules(amd ? Vendor.Amd : Vendor.Intel).OffersVpid;
-        CpuProfile profile = (amd ? Profiles.TextbookAmd : Profiles.Textbook) with { AddressSpaceIds = tags == "no vpid02" ? 3 + (offered ? policy.L2Tags(2) : 0) : 64 };
-        _machine = new Machine(new MachineSpec { Profile = profile, L0Ept = ept, L0Vpid = _vpid, Attribution = false, Vpid02Pool = 2 }, policy, ReplayKind.ByPolicy, 2);
-        _vcpus = [.. Enumerable.Range(0, 2).Select(_ => new NaiveVirtualTlb(_machine.Spaces, amd, Addresses))];
-        _vpid &= offered || amd;
+        bool vpid = tags != "no vpid";
+        _offersVpid = vpid && policy.Rules(amd ? Vendor.Amd : Vendor.Intel).OffersVpid;
+        CpuProfile profile = amd ? Profiles.TextbookAmd : Profiles.Textbook;
+        profile = profile with
+        {
+            AddressSpaceIds = tags == "no vpid02" ? 3 + (_offersVpid ? policy.L2Tags(2) : 0) : 64,
+            // Four pages need few sets: each invalidation goes through all of them.
+            SecondLevel = [profile.SecondLevel[0] with { Sets = 8, Ways = 32 }],
+        };
+        _machine = new Machine(new MachineSpec { Profile = profile, L0Ept = ept, L0Vpid = vpid, Attribution = false, Vpid02Pool = 2 }, policy, ReplayKind.ByPolicy, 2);
+        _vcpus = [.. Enumerable.Range(0, 2).Select(_ => new NaiveVirtualTlb(_machine.Spaces, amd, _history))];
         _rng = new Rng(seed);
         Send(0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
         Send(1, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1));
+        Look();
     }
 
-    /// <summary>The last steps, newest last: what a failed comparison is told with.</summary>
-    public Queue<string> Trail { get; } = new();
+    /// <summary>The story of the first incident of each kind.</summary>
+    public string Story => string.Join('\n', _machine.Safety!.Incidents.SelectMany(incident => incident.Story));
 
-    /// <summary>The last incident.</summary>
-    public string Story { get; private set; } = "";
+    public long Incidents => _machine.SafetyCounts.Incidents;
 
-    public long Incidents { get; private set; }
+    public long Permitted => _machine.SafetyCounts.Permitted;
 
-    public long Permitted { get; private set; }
+    /// <summary>Where oracle and naive reference disagreed first; null if they never did.</summary>
+    public string? Disagreement { get; private set; }
 
-    /// <summary>One random operation; fails if oracle and naive reference disagree.</summary>
+    /// <summary>One random operation that does something; fails if oracle and naive reference disagree.</summary>
     public void Step()
     {
-        int v = (int)_rng.Below(2);
-        NaiveVirtualTlb vcpu = _vcpus[v];
-        ulong address = Addresses[_rng.Below((ulong)Addresses.Length)];
-        switch (_rng.Below(20))
+        while (!Apply(Draw()))
         {
-            case 0 or 1 or 2 when !vcpu.L2:
-                Enter(v, vcpu);
-                break;
-            case 0 or 1 when vcpu.L2:
-                Note(v, "nested exit");
-                Send(v, TraceEvent.VmExit(0, TransitionKind.L2ToL0, (ushort)v, 10));
-                Send(v, TraceEvent.VmExit(0, TransitionKind.L2ToL1, (ushort)v, 10));
-                Send(v, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, (ushort)v));
-                vcpu.Exit();
-                break;
-            case 3 or 4:
-                Change(v, vcpu, address);
-                break;
-            case 5:
-                MovToCr3(v, vcpu);
-                break;
-            case 6:
-                Note(v, $"invlpg {address:x}");
-                Send(v, TraceEvent.Invlpg(0, LevelOf(vcpu), address));
-                vcpu.Invlpg(address);
-                break;
-            case 7:
-                ControlRegisters(v, vcpu, address);
-                break;
-            case 8 when !vcpu.L2:
-                Emulated(v, vcpu, address);
-                break;
-            case 9 when _rng.Below(4) == 0:
-                Note(0, "lanes are swapped");
-                foreach (int each in new[] { 0, 1 })
-                {
-                    Send(each, TraceEvent.VmExit(0, _vcpus[each].L2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, (ushort)each, 1));
-                }
-
-                (_lane[0], _lane[1]) = (_lane[1], _lane[0]);
-                foreach (int each in new[] { 0, 1 })
-                {
-                    Send(each, TraceEvent.VmEnter(0, _vcpus[each].L2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, (ushort)each));
-                }
-
-                break;
-            default:
-                Access(v, vcpu, address, _rng.Below(3) == 0 ? AccessType.Write : AccessType.Read);
-                break;
         }
 
+        if (Disagreement is not null)
+        {
+            Assert.Fail(Disagreement);
+        }
+    }
+
+    /// <summary>The next random operation; it may do nothing.</summary>
+    public FuzzOperation Draw() => FuzzOperation.Draw(ref _rng, Addresses, _amd, _ept, _pcids);
+
+    /// <summary>Carries an operation out; false if it makes no sense now.</summary>
+    public bool Apply(in FuzzOperation operation)
+    {
+        NaiveVirtualTlb vcpu = _vcpus[operation.Vcpu];
+        switch (operation.Action)
+        {
+            case FuzzAction.Enter when !vcpu.L2:
+                Enter(vcpu, operation);
+                break;
+            case FuzzAction.Exit when vcpu.L2:
+                Send(operation.Vcpu, TraceEvent.VmExit(0, TransitionKind.L2ToL0, (ushort)operation.Vcpu, 10));
+                Send(operation.Vcpu, TraceEvent.VmExit(0, TransitionKind.L2ToL1, (ushort)operation.Vcpu, 10));
+                Send(operation.Vcpu, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, (ushort)operation.Vcpu));
+                vcpu.Exit();
+                break;
+            case FuzzAction.Change when TargetOf(vcpu, operation, out PageTable? tables, out ulong address):
+                Send(operation.Vcpu, TraceEvent.MapChange(0, operation.Table == MapTable.Tdp01 ? (byte)0 : LevelOf(vcpu), operation.Table, tables!.Root, address, 4096, operation.Kind));
+                _history.Now++;
+                _history.See(tables, address);
+                break;
+            case FuzzAction.MovToCr3:
+                MovToCr3(vcpu, operation);
+                break;
+            case FuzzAction.ToggleCr4 when operation.Bit != Cr4Bits.Pcide || vcpu.Now.Pcid == 0:
+                Send(operation.Vcpu, TraceEvent.SetCr4(0, LevelOf(vcpu), vcpu.Now.Cr4 ^ operation.Bit));
+                vcpu.MovToCr4(vcpu.Now.Cr4 ^ operation.Bit);
+                Flushed(operation.Vcpu, vcpu);
+                break;
+            case FuzzAction.Invlpg:
+                Send(operation.Vcpu, TraceEvent.Invlpg(0, LevelOf(vcpu), operation.Address));
+                vcpu.Invlpg(operation.Address);
+                Flushed(operation.Vcpu, vcpu);
+                break;
+            case FuzzAction.Invpcid:
+                ushort pcid = (vcpu.Now.Cr4 & Cr4Bits.Pcide) != 0 ? operation.Pcid : (ushort)0;
+                Send(operation.Vcpu, TraceEvent.Invpcid(0, LevelOf(vcpu), operation.Type, pcid, operation.Address));
+                vcpu.Invpcid(operation.Type, pcid, operation.Address);
+                Flushed(operation.Vcpu, vcpu);
+                break;
+            case FuzzAction.Invvpid when !vcpu.L2 && _offersVpid:
+                Emulated(operation.Vcpu, TraceEvent.Invvpid(0, 1, operation.Type, (ushort)operation.Id12, operation.Address));
+                vcpu.Invvpid(operation.Type, operation.Id12, operation.Address);
+                break;
+            case FuzzAction.Invept when !vcpu.L2 && _ept && operation.Eptp12 != 0:
+                Emulated(operation.Vcpu, TraceEvent.Invept(0, 1, (byte)((operation.Type & 1) + 1), operation.Eptp12));
+                vcpu.Invept((operation.Type & 1) + 1, operation.Eptp12);
+                break;
+            case FuzzAction.Invlpga when !vcpu.L2:
+                Emulated(operation.Vcpu, TraceEvent.Invlpga(0, 1, operation.Id12, operation.Address));
+                vcpu.Invlpga(operation.Id12, operation.Address);
+                break;
+            case FuzzAction.SwapLanes:
+                SwapLanes();
+                break;
+            case FuzzAction.Read or FuzzAction.Write:
+                Access(vcpu, operation);
+                break;
+            default:
+                return false;
+        }
+
+        Look();
+        return true;
+    }
+
+    private static byte LevelOf(NaiveVirtualTlb vcpu) => vcpu.L2 ? (byte)2 : (byte)1;
+
+    private void Look()
+    {
+        _history.Now++;
         foreach (NaiveVirtualTlb each in _vcpus)
         {
             each.Look();
         }
     }
 
-    private static byte LevelOf(NaiveVirtualTlb vcpu) => vcpu.L2 ? (byte)2 : (byte)1;
-
-    private void Enter(int v, NaiveVirtualTlb vcpu)
+    private void Enter(NaiveVirtualTlb vcpu, in FuzzOperation operation)
     {
-        ulong vmcs12 = (_rng.Below(2) + 5) << 12;
-        bool v12 = _amd || _rng.Below(3) != 0;
-        ulong eptp12 = _rng.Below(3) != 0 ? (_rng.Below(2) + 0x70) << 12 : 0;
-        // A vpid12 (or ASID) stands for one VM: a hypervisor that gives it to another one flushes it.
-        ulong vm = eptp12 != 0 && _ept ? (eptp12 >> 12) - 0x70 : (vmcs12 >> 12) - 3;
-        uint id12 = (uint)((2 * vm) + _rng.Below(2) + 1);
-        bool runs = _rng.Below(6) != 0;
-        Note(v, $"nested entry vmcs12={vmcs12:x} v12={v12} id12={id12} eptp12={eptp12:x} runs={runs}");
-        Send(v, TraceEvent.VmExit(0, TransitionKind.L1ToL0, (ushort)v, 24));
-        Send(v, TraceEvent.NestedEnter(0, (ushort)v, vmcs12, (v12 ? VmControls.EnableVpid : 0) | (eptp12 != 0 ? VmControls.EnableEpt : 0), id12, eptp12));
-        vcpu.Enter(vmcs12, v12 && _vpid, id12, _ept ? eptp12 : 0);
-        if (!runs)
+        ushort v = (ushort)operation.Vcpu;
+        (bool v12, ulong eptp12) = (_amd || (_offersVpid && operation.V12), _ept ? operation.Eptp12 : 0);
+        TlbControl control = operation.TlbControl;
+        if (v12 && (IsOthers(operation, eptp12) | Owes(operation)))
+        {
+            if (_amd)
+            {
+                control = control == TlbControl.FlushAll ? control : TlbControl.FlushAsid;
+            }
+            else
+            {
+                Emulated(v, TraceEvent.Invvpid(0, 1, 1, (ushort)operation.Id12, 0));
+                vcpu.Invvpid(1, operation.Id12, 0);
+            }
+        }
+
+        Send(v, TraceEvent.VmExit(0, TransitionKind.L1ToL0, v, 24));
+        VmControls controls = (operation.V12 ? VmControls.EnableVpid : 0) | (operation.Eptp12 != 0 ? VmControls.EnableEpt : 0);
+        Send(v, TraceEvent.NestedEnter(0, v, operation.Vmcs12, controls.With(control), operation.Id12, operation.Eptp12));
+        vcpu.Enter(operation.Vmcs12, v12, operation.Id12, eptp12, control);
+        if (operation.Flag)
         {
             vcpu.Look();
-            Send(v, TraceEvent.VmExit(0, TransitionKind.L2ToL1, (ushort)v, 1));
+            Send(v, TraceEvent.VmExit(0, TransitionKind.L2ToL1, v, 1));
             vcpu.Exit();
         }
 
-        Send(v, TraceEvent.VmEnter(0, runs ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, (ushort)v));
+        Send(v, TraceEvent.VmEnter(0, operation.Flag ? TransitionKind.L0ToL1 : TransitionKind.L0ToL2, v));
     }
 
-    /// <summary>A guest changes a table, or the host unmaps a page.</summary>
-    private void Change(int v, NaiveVirtualTlb vcpu, ulong address)
+    /// <summary>True if translations of another L2 may be cached under the tag: on Intel those of one EPTP12 cannot be mistaken for those of another.</summary>
+    private bool IsOthers(in FuzzOperation operation, ulong eptp12)
     {
-        MapChangeKind kind = (MapChangeKind)_rng.Below(5);
-        ulong root = _rng.Below(2) << 12;
-        int which = (int)_rng.Below(_ept ? 6UL : 5UL);
-        (MapTable table, PageTable? tables) = which switch
-        {
-            0 => (MapTable.L1, _machine.Spaces.L1Tables(root)),
-            1 or 2 when vcpu.Vmcs12 != 0 => (MapTable.L2, vcpu.TablesOfL2(root)),
-            3 => (MapTable.Tdp01, _machine.Spaces.Host),
-            5 when vcpu.Vmcs12 != 0 => (MapTable.Tdp12, _machine.Spaces.Ept12((_rng.Below(2) + 0x70) << 12)),
-            _ => (MapTable.L0, null),
-        };
-        if (tables is null)
+        (int, uint, ulong) tag = (operation.Vcpu, operation.Id12, _amd ? 0 : eptp12);
+        ulong l2 = eptp12 != 0 ? eptp12 : operation.Vmcs12;
+        bool isOthers = _userOf.TryGetValue(tag, out ulong user) && user != l2;
+        _userOf[tag] = l2;
+        return isOthers;
+    }
+
+    /// <summary>True if the L2 loaded CR3 or flushed under another VPID since it ran under this one.</summary>
+    private bool Owes(in FuzzOperation operation)
+    {
+        (int, ulong, uint) name = (operation.Vcpu, operation.Vmcs12, operation.Id12);
+        _used.Add(name);
+        return _owed.Remove(name);
+    }
+
+    /// <summary>Who runs executed an instruction that flushes: if it is an L2, not under the VPIDs that it ran under before.</summary>
+    private void Flushed(int v, NaiveVirtualTlb vcpu)
+    {
+        if (!vcpu.L2 || _ept)
         {
             return;
         }
 
-        if (table is MapTable.Tdp01 or MapTable.Tdp12)
+        foreach ((int Vcpu, ulong L2, uint Id12) name in _used)
         {
-            // An address that the tables of some context lead to.
-            PageTable above = vcpu.Vmcs12 != 0 && _rng.Below(2) != 0 ? vcpu.TablesOfL2(root) : _machine.Spaces.L1Tables(root);
-            if (!above.TryFind(address, out Mapping mapping))
+            if (name.Vcpu == v && name.L2 == vcpu.Vmcs12 && !(vcpu.V12 && name.Id12 == vcpu.Id12))
             {
-                return;
-            }
-
-            address = mapping.At(address) & ~0xFFFUL;
-            if (table == MapTable.Tdp01 && vcpu.Eptp12 != 0 && _machine.Spaces.Ept12(vcpu.Eptp12).TryFind(address, out Mapping second))
-            {
-                address = second.At(address) & ~0xFFFUL;
+                _owed.Add(name);
             }
         }
-
-        Note(v, $"{kind} in {table} root {tables.Root:x} at {address:x}");
-        byte by = table == MapTable.Tdp01 ? (byte)0 : LevelOf(vcpu);
-        Send(v, TraceEvent.MapChange(0, by, table, tables.Root, address, 4096, kind));
     }
 
-    private void MovToCr3(int v, NaiveVirtualTlb vcpu)
+    /// <summary>The table and address that a change is about; false if there is no such table or address yet.</summary>
+    private bool TargetOf(NaiveVirtualTlb vcpu, in FuzzOperation operation, out PageTable? tables, out ulong address)
+    {
+        address = operation.Address;
+        bool hasL2 = vcpu.Vmcs12 != 0;
+        tables = operation.Table switch
+        {
+            MapTable.L1 => _machine.Spaces.L1Tables(operation.Root),
+            MapTable.L2 => hasL2 ? vcpu.TablesOfL2(operation.Root) : null,
+            MapTable.Tdp01 => _machine.Spaces.Host,
+            _ => hasL2 && operation.Eptp12 != 0 ? _machine.Spaces.Ept12(operation.Eptp12) : null,
+        };
+        if (tables is null || operation.Table is MapTable.L1 or MapTable.L2)
+        {
+            return tables is not null;
+        }
+
+        // An address that the tables of some context lead to.
+        PageTable above = hasL2 && operation.Flag ? vcpu.TablesOfL2(operation.Root) : _machine.Spaces.L1Tables(operation.Root);
+        if (!above.TryFind(address, out Mapping mapping))
+        {
+            return false;
+        }
+
+        address = mapping.At(address) & ~0xFFFUL;
+        if (operation.Table == MapTable.Tdp01 && vcpu.Eptp12 != 0 && _machine.Spaces.Ept12(vcpu.Eptp12).TryFind(address, out Mapping second))
+        {
+            address = second.At(address) & ~0xFFFUL;
+        }
+
+        return true;
+    }
+
+    private void MovToCr3(NaiveVirtualTlb vcpu, in FuzzOperation operation)
     {
         bool pcide = (vcpu.Now.Cr4 & Cr4Bits.Pcide) != 0;
-        (ulong root, ushort pcid, bool noFlush) = (_rng.Below(2) << 12, pcide ? (ushort)_rng.Below(3) : (ushort)0, pcide && _rng.Below(2) != 0);
-        Note(v, $"mov cr3 {root:x} pcid {pcid} noflush {noFlush}");
-        Send(v, TraceEvent.SetCr3(0, LevelOf(vcpu), root, pcid, noFlush));
-        vcpu.MovToCr3(root, pcid, noFlush);
+        (ushort pcid, bool noFlush) = (pcide ? operation.Pcid : (ushort)0, pcide && operation.Flag && (_ept || vcpu.IsUpToDate(operation.Root, operation.Pcid)));
+        Send(operation.Vcpu, TraceEvent.SetCr3(0, LevelOf(vcpu), operation.Root, pcid, noFlush));
+        vcpu.MovToCr3(operation.Root, pcid, noFlush);
+        Flushed(operation.Vcpu, vcpu);
     }
 
-    private void ControlRegisters(int v, NaiveVirtualTlb vcpu, ulong address)
+    private void SwapLanes()
     {
-        if (_rng.Below(2) == 0)
+        foreach (int each in new[] { 0, 1 })
         {
-            Cr4Bits bit = _rng.Below(_pcids ? 3UL : 2) switch { 0 => Cr4Bits.Pge, 1 => Cr4Bits.Smep, _ => Cr4Bits.Pcide };
-            if (bit != Cr4Bits.Pcide || vcpu.Now.Pcid == 0)
-            {
-                Note(v, $"toggle {bit}");
-                Send(v, TraceEvent.SetCr4(0, LevelOf(vcpu), vcpu.Now.Cr4 ^ bit));
-                vcpu.MovToCr4(vcpu.Now.Cr4 ^ bit);
-            }
-
-            return;
+            Send(each, TraceEvent.VmExit(0, _vcpus[each].L2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, (ushort)each, 1));
         }
 
-        (byte type, ushort pcid) = ((byte)_rng.Below(4), (vcpu.Now.Cr4 & Cr4Bits.Pcide) != 0 ? (ushort)_rng.Below(3) : (ushort)0);
-        Note(v, $"invpcid {type} {pcid} {address:x}");
-        Send(v, TraceEvent.Invpcid(0, LevelOf(vcpu), type, pcid, address));
-        vcpu.Invpcid(type, pcid, address);
+        (_lane[0], _lane[1]) = (_lane[1], _lane[0]);
+        foreach (int each in new[] { 0, 1 })
+        {
+            Send(each, TraceEvent.VmEnter(0, _vcpus[each].L2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, (ushort)each));
+        }
     }
 
-    /// <summary>Instructions of L1 that L0 emulates.</summary>
-    private void Emulated(int v, NaiveVirtualTlb vcpu, ulong address)
+    /// <summary>An instruction of L1 that exits to L0.</summary>
+    private void Emulated(int v, in TraceEvent instruction)
     {
-        (int type, uint id12, ulong eptp12) = ((int)_rng.Below(4), (uint)_rng.Below(8) + 1, (_rng.Below(2) + 0x70) << 12);
         Send(v, TraceEvent.VmExit(0, TransitionKind.L1ToL0, (ushort)v, 50));
-        if (_amd)
-        {
-            Note(v, $"invlpga {id12} {address:x}");
-            Send(v, TraceEvent.Invlpga(0, 1, id12, address));
-            vcpu.Invlpga(id12, address);
-        }
-        else if (_rng.Below(2) == 0 && _vpid)
-        {
-            Note(v, $"invvpid {type} {id12} {address:x}");
-            Send(v, TraceEvent.Invvpid(0, 1, (byte)type, (ushort)id12, address));
-            vcpu.Invvpid(type, id12, address);
-        }
-        else if (_ept)
-        {
-            Note(v, $"invept {(type & 1) + 1} {eptp12:x}");
-            Send(v, TraceEvent.Invept(0, 1, (byte)((type & 1) + 1), eptp12));
-            vcpu.Invept((type & 1) + 1, eptp12);
-        }
-
+        Send(v, instruction);
         Send(v, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, (ushort)v));
     }
 
-    private void Access(int v, NaiveVirtualTlb vcpu, ulong address, AccessType type)
+    private void Access(NaiveVirtualTlb vcpu, in FuzzOperation operation)
     {
-        Note(v, $"{type} {address:x} at level {LevelOf(vcpu)}");
+        AccessType type = operation.Action == FuzzAction.Write ? AccessType.Write : AccessType.Read;
+        (ulong address, int lane) = (operation.Address, _lane[operation.Vcpu]);
         _block.Clear();
-        _block.Lane = _lane[v];
+        _block.Lane = lane;
         _block.AddAccess(0, address, AccessFlags.Pack(type));
         _block.FirstRecord = _record++;
+        (long incidents, long permitted) = _machine.SafetyCounts;
         _machine.Replay(_block, 0, 1);
-        Assert.That(_machine.MmuOf(_lane[v]).TryPeek(address, type, out ulong page, out bool readOnly), "the access left an entry");
-        int naive = vcpu.Judge(address, type == AccessType.Write, page, readOnly);
-        SafetyReport report = _machine.Safety!;
-        long incidents = report.Incidents.Sum(incident => incident.Count);
-        int oracle = incidents > 0 ? 2 : report.PermittedStaleUses > 0 ? 1 : 0;
-        Incidents += incidents;
-        Permitted += report.PermittedStaleUses;
-        if (incidents > 0)
+        if (!_machine.MmuOf(lane).TryPeek(address, type, out ulong page, out bool readOnly))
         {
-            Story = string.Join('\n', report.Incidents.SelectMany(incident => incident.Story));
+            throw new InvalidOperationException("An access left no entry.");
         }
 
-        _machine.RestartSafety();
+        int naive = vcpu.Judge(address, type == AccessType.Write, page, readOnly);
+        int oracle = Incidents > incidents ? 2 : Permitted > permitted ? 1 : 0;
         if (oracle != naive)
         {
-            Assert.Fail($"oracle {Word(oracle)}, naive {Word(naive)}, page {page:x} ro {readOnly}:\n{string.Join('\n', Trail)}\n{Story}");
+            Disagreement ??= $"record {_record - 1}, {operation}: oracle {Word(oracle)}, naive reference {Word(naive)}, page {page:x}{(readOnly ? ", read-only" : "")}\n{Story}";
+        }
+
+        PageTable tables = vcpu.Tables;
+        _history.Now++;
+        _history.See(tables, address);
+        if (vcpu.Ept12 is { } ept12 && tables.TryFind(address, out Mapping mapping))
+        {
+            _history.See(ept12, mapping.At(address));
         }
     }
 
     private static string Word(int verdict) => verdict switch { 0 => "current", 1 => "permitted", _ => "incident" };
 
-    private void Note(int v, string what)
-    {
-        if (Trail.Count == 60)
-        {
-            Trail.Dequeue();
-        }
-
-        Trail.Enqueue($"{_record} vCPU {v}: {what}");
-    }
-
-    private void Send(int v, TraceEvent e)
+    private void Send(int v, in TraceEvent e)
     {
         _block.Clear();
         _block.Lane = _lane[v];

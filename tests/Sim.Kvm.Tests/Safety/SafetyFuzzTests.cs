@@ -1,104 +1,90 @@
 using System.Globalization;
 
+
 namespace Sim.Kvm.Tests.Safety;
 
 /// <summary>Random machines: oracle and naive reference agree on every access; policies claimed safe are, those known to be unsafe are caught within 10,000 operations.</summary>
 [TestFixture]
 public sealed class SafetyFuzzTests
 {
-    private const int Steps = 6_000;
+    private const int Short = 6_000;
+    private const int Caught = 10_000;
+
+    private static readonly string[] Tags = ["vpid", "no vpid", "no vpid02"];
 
     private static readonly string[] Intel =
         ["kvm-4.2", "kvm-4.4", "kvm-4.20", "kvm-5.8", "kvm-5.14", "kvm-5.16", "kvm-6.2", "kvm-6.12", "kvm-6.12.117", "always-current", "always-guest", "always-all", "never", "vpid02-per-vpid12"];
 
-    private static readonly string[] Amd = ["nsvm-5.8", "always-current", "always-guest", "always-all", "never", "nsvm-l2-asid"];
+    private static readonly string[] Amd = ["nsvm-5.8", "nsvm-6.14", "nsvm-l2-asid", "nsvm-l2-asid-per-vm", "nsvm-l2-asid-pool", "always-current", "always-guest", "always-all", "never"];
 
-    [Test]
-    public void Intel_with_EPT([ValueSource(nameof(Intel))] string policy, [Values("vpid", "no vpid", "no vpid02")] string tags) =>
-        Fuzz(Mutant.Named(policy), false, true, tags, pcids: true, isSafe: policy != "never" || tags == "no vpid");
+    /// <summary>Every policy in every machine.</summary>
+    private static readonly Claim[] All =
+    [
+        .. from policy in Intel from tags in Tags select new Claim(policy, false, true, tags, policy != "never" || tags == "no vpid"),
+        .. from policy in Intel from tags in Tags select new Claim(policy, false, false, tags, IsSafeWithoutEpt(policy, tags)),
+        .. from policy in Amd select new Claim(policy, true, true, "vpid", policy.StartsWith("nsvm", StringComparison.Ordinal) || policy == "always-guest"),
+    ];
 
-    [Test]
-    public void Intel_without_EPT([ValueSource(nameof(Intel))] string policy, [Values("vpid", "no vpid", "no vpid02")] string tags) =>
-        Fuzz(Mutant.Named(policy), false, false, tags, pcids: false, IsSafeWithoutEpt(policy, tags));
+    private static IEnumerable<TestCaseData> Claims =>
+        All.Select(claim => new TestCaseData(claim.Policy, claim.Amd, claim.Ept, claim.Tags, claim.IsSafe)
+            .SetArgDisplayNames(claim.Policy, claim.Machine, claim.Tags, claim.IsSafe ? "safe" : "unsafe"));
 
-    [Test]
-    public void Amd_with_NPT([ValueSource(nameof(Amd))] string policy) =>
-        Fuzz(Mutant.Named(policy), true, true, "vpid", pcids: true, isSafe: policy is "nsvm-5.8" or "always-guest" or "nsvm-l2-asid");
+    /// <summary>The safe ones, with all of their tag cases in turn.</summary>
+    private static IEnumerable<TestCaseData> SafePolicies =>
+        All.Where(claim => claim.IsSafe).GroupBy(claim => (claim.Policy, claim.Amd, claim.Ept, claim.Machine)).Select(each => (each.Key, Tags: each.Select(claim => claim.Tags).ToArray()))
+            .Select(each => new TestCaseData(each.Key.Policy, each.Key.Amd, each.Key.Ept, each.Tags).SetArgDisplayNames(each.Key.Policy, each.Key.Machine, string.Join(" and ", each.Tags)));
 
-    /// <summary>
-    /// Found by this fuzz: since 5.17 a guest flush without EPT keeps cached roots that are in sync at that moment. If the guest then changes their tables and goes back to them by a MOV to CR3
-    /// without a flush, they are used unsynced, although the flush had emptied the TLB of that PCID. Dropping all roots, as 5.14 to 5.16 do, is safe.
-    /// </summary>
-    [Test]
-    public void A_guest_flush_that_keeps_cached_roots_is_unsafe_with_PCIDs([Values] bool unloads)
+    [TestCaseSource(nameof(Claims))]
+    public void A_policy_is_what_it_is_claimed_to_be(string policy, bool amd, bool ept, string tags, bool isSafe)
     {
-        Mutant policy = new("kvm-6.12", rules => rules with { ShadowGuestFlush = unloads ? ShadowGuestFlush.Unload : ShadowGuestFlush.Sync });
-        Fuzz(policy, false, false, "vpid", pcids: true, isSafe: unloads);
+        if (isSafe)
+        {
+            FuzzRun run = new FuzzRun(seed => new SafetyFuzz(Mutant.Named(policy), amd, ept, tags, true, seed)).Run(Short);
+            Assert.That(run.Finding, Is.Null);
+            Assert.That(run.Permitted, Is.Positive, "old translations are used where that is allowed");
+            return;
+        }
+
+        int caught = OperationsToCatch(Mutant.Named(policy), amd, ept, tags);
+        TestContext.Out.WriteLine($"{policy}, {(amd ? "AMD" : ept ? "EPT" : "no EPT")}, {tags}: caught after {caught} operations");
+        Assert.That(caught, Is.LessThanOrEqualTo(Caught));
     }
 
     /// <summary>A bug put into each rule in turn is caught; the unchanged kernel is safe (the tests above, and the first case).</summary>
     [Test]
-    public void A_deliberate_bug_in_each_rule_is_caught([Values(
-        KernelDefects.None, KernelDefects.NoFlushOnOtherCpu, KernelDefects.FlushAllByVpid, KernelDefects.FlushAllActiveOnly, KernelDefects.FlushGuestRetainsGlobals, KernelDefects.NoSyncOnRootLoad,
-        KernelDefects.NoSyncOnGuestFlush, KernelDefects.NoSyncOnInvlpg, KernelDefects.NoSyncOnRequest, KernelDefects.NoRemoteFlush, KernelDefects.NoAddressFlush)]
-        KernelDefects defect)
+    public void A_deliberate_bug_in_each_rule_is_caught([Values] KernelDefects defect)
     {
         Mutant policy = new("kvm-6.12", rules => rules with { SyncFlushes = false, Defects = defect });
-        int caught = int.MaxValue;
-        foreach (bool ept in new[] { true, false })
-        {
-            SafetyFuzz fuzz = new(policy, false, ept, "vpid", ept, 3);
-            int step = 0;
-            while (step < 10_000 && fuzz.Incidents == 0)
-            {
-                fuzz.Step();
-                step++;
-            }
-
-            caught = fuzz.Incidents > 0 ? Math.Min(caught, step) : caught;
-        }
-
-        TestContext.Out.WriteLine($"{defect}: {(caught == int.MaxValue ? "safe" : $"caught after {caught} operations")}");
-        Assert.That(caught != int.MaxValue, Is.EqualTo(defect != KernelDefects.None));
+        int[] caught = [OperationsToCatch(policy, false, true, "vpid"), OperationsToCatch(policy, false, false, "vpid")];
+        TestContext.Out.WriteLine($"{defect}: with EPT {Told(caught[0])}, without {Told(caught[1])}");
+        Assert.That(caught.Min() <= Caught, Is.EqualTo(defect != KernelDefects.None));
     }
 
-    /// <summary>Ten million operations for every policy that is claimed safe: by hand, about an hour.</summary>
-    [Test]
+    /// <summary>Ten million operations for every policy that is claimed safe: by hand.</summary>
+    [TestCaseSource(nameof(SafePolicies))]
     [Explicit("NESTSIM_FUZZ_STEPS operations each, ten million if it is not set")]
-    public void Safe_policies_stay_safe(
-        [Values("kvm-6.12", "always-guest", "kvm-5.16", "nsvm-5.8", "nsvm-l2-asid")] string policy, [Values("vpid", "no vpid02")] string tags, [Values] bool ept)
+    public void Safe_policies_stay_safe(string policy, bool amd, bool ept, string[] tags)
     {
-        bool amd = policy.StartsWith("nsvm", StringComparison.Ordinal);
-        if (amd ? !ept || tags != "vpid" : !ept && !IsSafeWithoutEpt(policy, tags))
-        {
-            Assert.Ignore("no such claim");
-        }
-
-        long steps = long.Parse(Environment.GetEnvironmentVariable("NESTSIM_FUZZ_STEPS") ?? "10000000", CultureInfo.InvariantCulture);
-        SafetyFuzz fuzz = new(Mutant.Named(policy), amd, ept, tags, ept, 7);
-        for (long step = 0; step < steps; step++)
-        {
-            fuzz.Step();
-            Assert.That(fuzz.Incidents, Is.Zero, fuzz.Story);
-        }
-
-        TestContext.Out.WriteLine($"{policy} {(ept ? "EPT" : "no EPT")} {tags}: {steps} operations, {fuzz.Permitted} permitted uses of old translations");
+        long operations = long.Parse(Environment.GetEnvironmentVariable("NESTSIM_FUZZ_STEPS") ?? "10000000", CultureInfo.InvariantCulture);
+        FuzzRun run = new FuzzRun(seed => new SafetyFuzz(Mutant.Named(policy), amd, ept, tags[(int)(seed % (ulong)tags.Length)], true, seed)).Run(operations, Environment.ProcessorCount);
+        TestContext.Out.WriteLine($"| {policy} | {(amd ? "AMD" : ept ? "EPT" : "no EPT")} | {string.Join(", ", tags)} | {run.Operations} | {run.Permitted} |");
+        Assert.That(run.Finding, Is.Null);
     }
 
-    private static void Fuzz(IFlushPolicy policy, bool amd, bool ept, string tags, bool pcids, bool isSafe)
+    private static string Told(int operations) => operations <= Caught ? $"caught after {operations} operations" : "not caught";
+
+    /// <summary>Operations until the first wrong use; more than <see cref="Caught"/> if there was none by then.</summary>
+    private static int OperationsToCatch(IFlushPolicy policy, bool amd, bool ept, string tags)
     {
-        SafetyFuzz fuzz = new(policy, amd, ept, tags, pcids, 1);
-        for (int step = 0; step < Steps; step++)
+        SafetyFuzz fuzz = new(policy, amd, ept, tags, true, 1);
+        int operations = 0;
+        while (operations <= Caught && fuzz.Incidents == 0)
         {
             fuzz.Step();
-            if (isSafe && fuzz.Incidents > 0)
-            {
-                Assert.Fail($"step {step}:\n{string.Join('\n', fuzz.Trail)}\n{fuzz.Story}");
-            }
+            operations++;
         }
 
-        Assert.That(fuzz.Incidents == 0, Is.EqualTo(isSafe));
-        Assert.That(fuzz.Permitted, Is.Positive, "old translations are used where that is allowed");
+        return operations;
     }
 
     private static bool IsSafeWithoutEpt(string policy, string tags) => policy switch
@@ -107,4 +93,10 @@ public sealed class SafetyFuzzTests
         "kvm-4.4" or "kvm-4.20" or "kvm-5.8" or "kvm-5.14" or "kvm-5.16" or "kvm-6.2" => tags == "no vpid",
         _ => false,
     };
+
+    /// <summary>A policy in a machine, and whether it is claimed to be safe there.</summary>
+    private sealed record Claim(string Policy, bool Amd, bool Ept, string Tags, bool IsSafe)
+    {
+        public string Machine => Amd ? "AMD" : Ept ? "EPT" : "no EPT";
+    }
 }

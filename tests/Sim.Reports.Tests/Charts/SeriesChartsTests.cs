@@ -1,6 +1,6 @@
-using Sim.Core.Stats;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Sim.Core.Stats;
 using Sim.Reports.Charts;
 using Sim.Reports.Charts.VegaLite;
 using Sim.Reports.Results;

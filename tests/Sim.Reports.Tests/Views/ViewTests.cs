@@ -61,6 +61,30 @@ public sealed class ViewTests
     }
 
     [Test]
+    public void Text_columns_begin_at_their_left_edge_in_every_piece()
+    {
+        using StringWriter output = new();
+        Table table = new("T", ["name", "word", "number"], [["row", "a", "1"], ["longer", "bcdefgh", "22"]]) { TextColumns = 2 };
+
+        TableWriter.Write(output, [table, .. table.Split(16, 2)], TableStyle.Plain);
+
+        const string Whole = "T\nname    word     number\n------  -------  ------\nrow     a             1\nlonger  bcdefgh      22\n";
+        const string Pieces = "T\nname    word\n------  -------\nrow     a\nlonger  bcdefgh\n\nT (continued)\nname    number\n------  ------\nrow          1\nlonger      22\n";
+        Assert.That(output.ToString(), Is.EqualTo($"{Whole}\n{Pieces}"));
+    }
+
+    // 4 + 3 + 3 characters, two spaces and an edge each, and the edge that closes the box: 20.
+    [TestCase(20, 1)]
+    [TestCase(19, 2)]
+    public void A_box_is_split_if_it_is_wider_than_the_terminal_with_its_edges(int width, int pieces)
+    {
+        using StringWriter output = new();
+        TableWriter.Write(output, [new Table("T", ["name", "one", "two"], [["row", "1", "22"]])], new TableStyle(true, width));
+        Assert.That(output.ToString().Split("name").Length - 1, Is.EqualTo(pieces));
+        Assert.That(output.ToString(), Does.Contain("name").And.Contain("one").And.Contain("two").And.Not.Contain("…"));
+    }
+
+    [Test]
     public void The_comparison_is_the_golden_table_in_any_culture()
     {
         CultureInfo culture = CultureInfo.CurrentCulture;

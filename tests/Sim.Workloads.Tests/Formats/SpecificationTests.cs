@@ -11,7 +11,7 @@ public sealed partial class SpecificationTests
     [Test]
     public void The_worked_example_of_the_specification_is_what_the_writer_writes()
     {
-        string page = File.ReadAllText(Path.Combine(RepositoryRoot(), "docs", "trace-format.md"));
+        string page = File.ReadAllText(RepositoryFolder.Of("docs", "trace-format.md"));
         byte[] text = Encoding.UTF8.GetBytes(Fence(page, "text"));
         IEnumerable<string> hex = Fence(page, "hex").Split('\n').SelectMany(line => HexBytes().Match(line).Value.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         MemoryStream native = new();
@@ -32,16 +32,5 @@ public sealed partial class SpecificationTests
     {
         int start = page.IndexOf($"```{language}\n", StringComparison.Ordinal) + language.Length + 4;
         return page[start..page.IndexOf("```", start, StringComparison.Ordinal)];
-    }
-
-    private static string RepositoryRoot()
-    {
-        string? folder = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(folder, "Nestsim.slnx")))
-        {
-            folder = Path.GetDirectoryName(folder)!;
-        }
-
-        return folder;
     }
 }

@@ -6,9 +6,11 @@ namespace Sim.Workloads.Tests.Kernel;
 /// <summary>The recordings of real nested KVM beside the repository, and counts of them made by other programs. Tests are skipped where the folder is missing.</summary>
 internal static class Captures
 {
+    private static readonly string Folder = RepositoryFolder.Of("..", "shared", "captures");
+
     public static string File(string name)
     {
-        string path = Path.Combine(Folder(), name);
+        string path = Path.Combine(Folder, name);
         if (!System.IO.File.Exists(path))
         {
             Assert.Ignore($"{name} is not there: the recordings lie in ../shared/captures beside the repository.");
@@ -17,7 +19,7 @@ internal static class Captures
         return path;
     }
 
-    public static string[] Files(string pattern) => Directory.Exists(Folder()) ? [.. Directory.GetFiles(Folder(), pattern).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)] : [];
+    public static string[] Files(string pattern) => Directory.Exists(Folder) ? [.. Directory.GetFiles(Folder, pattern).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)] : [];
 
     /// <summary>Lines "count name" that <c>xz -dc FILE | awk PROGRAM</c> prints.</summary>
     public static SortedDictionary<string, long> Awk(string name, string program)
@@ -39,16 +41,5 @@ internal static class Captures
         process.WaitForExit();
         Assert.That(process.ExitCode, Is.Zero);
         return counts;
-    }
-
-    private static string Folder()
-    {
-        string? folder = TestContext.CurrentContext.TestDirectory;
-        while (folder is not null && !System.IO.File.Exists(Path.Combine(folder, "Nestsim.slnx")))
-        {
-            folder = Path.GetDirectoryName(folder);
-        }
-
-        return Path.Combine(folder ?? ".", "..", "shared", "captures");
     }
 }

@@ -78,6 +78,20 @@ public sealed class TraceVerifierTests
         Assert.That(Invariants([.. exited, Sched(RecordKind.SchedIn, 1), invvpid]), Is.EqualTo(new[] { TraceInvariant.Level }));
     }
 
+    [Test]
+    public void VMXON_and_VMXOFF_take_turns_and_nothing_is_entered_behind_VMXOFF()
+    {
+        TraceEvent[] exited = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 26)];
+        TraceEvent nested = TraceEvent.NestedEnter(3, 0, 0x1000, VmControls.EnableVpid, 1, 0);
+        Assert.That(Run([.. exited, TraceEvent.Vmxoff(2, 0), TraceEvent.Vmxon(2, 0), nested]).Findings, Is.Empty);
+        Assert.That(Run([.. exited, TraceEvent.Vmxon(2, 0), nested]).Findings, Is.Empty, "a trace may begin anywhere");
+        Assert.That(Run([.. exited, TraceEvent.Vmxoff(2, 0), TraceEvent.Vmxoff(2, 0)]).Findings.Select(f => f.Expected), Is.EqualTo(new[] { "Vmxon before a further Vmxoff" }));
+        Assert.That(Run([.. exited, TraceEvent.Vmxon(2, 0), TraceEvent.Vmxon(2, 0)]).Findings.Select(f => f.Expected), Is.EqualTo(new[] { "Vmxoff before a further Vmxon" }));
+        Assert.That(Run([.. exited, TraceEvent.Vmxoff(2, 0), nested]).Findings.Select(f => (f.Expected, f.Found)), Is.EqualTo(new[] { ("L1ToL2 in VMX operation", "it after Vmxoff") }));
+        Assert.That(Invariants([.. exited, TraceEvent.Vmxoff(2, 0) with { Level = 0 }]), Is.EqualTo(new[] { TraceInvariant.Level }));
+        Assert.That(Invariants(TraceEvent.Vmxoff(2, 0)), Is.EqualTo(new[] { TraceInvariant.Level }), "nobody has exited");
+    }
+
     // What happened to it on the other lane may come later in the file, so its first transition here is believed, and only that one.
     [Test]
     public void A_vCPU_that_migrates_inside_a_nested_transition_may_finish_it_on_the_other_lane()

@@ -58,6 +58,30 @@ public sealed class ScenarioParserTests
         Assert.That(events.Where(e => e.Kind == RecordKind.MapChange).Select(e => (e.Level, (MapTable)e.A, e.C, e.D)), Is.EqualTo(new[] { ((byte)0, MapTable.Tdp01, 2UL << 30, 1UL << 30), ((byte)0, MapTable.Tdp01, 0x200000UL, 1UL << 21) }));
     }
 
+    [Test]
+    public void VMXOFF_and_VMXON_are_emulated_on_the_vCPU_that_executes_them()
+    {
+        TraceEvent[] events = [.. Events("vcpu a\nvcpu b\nvmcs A vpid=1\nb: L1 vmxoff\nb: L1 vmxon").Where(e => e.Kind != RecordKind.SchedIn)];
+        Assert.That(events.Select(e => e.Kind), Is.EqualTo(new[]
+        {
+            RecordKind.VmEnter, RecordKind.VmExit, RecordKind.Vmxoff, RecordKind.VmEnter, RecordKind.VmExit, RecordKind.Vmxon, RecordKind.VmEnter,
+        }));
+        Assert.That((events[1].C, events[4].C), Is.EqualTo((26UL, 27UL)), "exit reasons VMXOFF and VMXON");
+        Assert.That(new[] { events[2], events[5] }.Select(e => (e.Level, e.A)), Is.All.EqualTo(((byte)1, 1UL)));
+    }
+
+    [Test]
+    public void A_request_of_an_exit_is_raised_on_its_vCPU_before_the_exit_goes_on()
+    {
+        TraceEvent[] events = [.. Events("vmcs A vpid=1\nL1 enters A\nL2 exits to L0 request=current\nL2 exits request=guest reason=CPUID")];
+        Assert.That(events.Skip(4).Select(e => (e.Kind, e.Kind == RecordKind.FlushRequest ? e.A : 0)), Is.EqualTo(new[]
+        {
+            (RecordKind.VmExit, 0UL), (RecordKind.FlushRequest, (ulong)RequestedFlush.Current), (RecordKind.VmEnter, 0UL),
+            (RecordKind.VmExit, 0UL), (RecordKind.FlushRequest, (ulong)RequestedFlush.Guest), (RecordKind.VmExit, 0UL), (RecordKind.VmEnter, 0UL),
+        }));
+        Assert.That(events.Where(e => e.Kind == RecordKind.FlushRequest).Select(e => (e.B, e.C)), Is.All.EqualTo((0UL, (ulong)TraceEvent.AnyVcpu)));
+    }
+
     // Data pages of an L2 under EPT12 lie from 2 GiB on, in order of first use; another frame is a fresh one.
     [Test]
     public void The_EPT12_entry_behind_a_page_is_that_of_its_first_use()

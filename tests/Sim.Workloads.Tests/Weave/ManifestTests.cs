@@ -11,7 +11,7 @@ public sealed class ManifestTests
 {
     private const long MaxTotalBytes = 8_000_000;
 
-    private static readonly string Folder = FindFolder();
+    private static readonly string Folder = RepositoryFolder.Of("traces");
 
     private static IEnumerable<TestCaseData> Entries() =>
         JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "MANIFEST.json"))).RootElement.EnumerateArray()
@@ -72,18 +72,5 @@ public sealed class ManifestTests
             files.Select(file => file.Name).Order(StringComparer.Ordinal),
             Is.EqualTo(Entries().Select(entry => ((JsonElement)entry.Arguments[0]!).GetProperty("name").GetString()!).Order(StringComparer.Ordinal)));
         Assert.That(files.Sum(file => file.Length), Is.LessThan(MaxTotalBytes));
-    }
-
-    private static string FindFolder()
-    {
-        for (DirectoryInfo? folder = new(TestContext.CurrentContext.TestDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "traces", "MANIFEST.json")))
-            {
-                return Path.Combine(folder.FullName, "traces");
-            }
-        }
-
-        throw new DirectoryNotFoundException("No traces/MANIFEST.json above the test directory.");
     }
 }

@@ -79,8 +79,11 @@ public static class AvicExits
 }
 
 /// <summary>The IOMMU's remapping entry of a device interrupt in guest mode (AMD IOMMU specification 2.2.5.2).</summary>
-public sealed class AvicIrte
+public struct AvicIrte
 {
+    /// <summary>Guest mode: the IOMMU delivers by itself. Else the interrupt is the host's.</summary>
+    public bool GuestMode { get; set; }
+
     /// <summary>A doorbell to <see cref="Destination"/> reaches the vCPU.</summary>
     public bool IsRun { get; set; }
 

@@ -17,6 +17,9 @@ public sealed class Injection : IInterruptPath
     public bool UsesAvic => false;
 
     /// <inheritdoc/>
+    public bool EnableIpiv => false;
+
+    /// <inheritdoc/>
     public Program? HardwareIpi => null;
 
     /// <inheritdoc/>

@@ -126,6 +126,18 @@ internal sealed class TraceReplay
     /// <summary>True if the trace says when and where a vCPU runs.</summary>
     public bool Schedules(int vcpu) => vcpu < _names.Length - _peers;
 
+    /// <summary>True if a guest is not on a CPU at the end of the trace, or at the end L1 does not run its L2: what is for it waits, and is not lost.</summary>
+    public bool MayWait(int vcpu, int level)
+    {
+        if (!Schedules(vcpu))
+        {
+            return false;
+        }
+
+        VirtualCpu waiting = Simulation.System.Vcpus[vcpu];
+        return waiting.Cpu.Current != waiting || (level == 2 && !waiting.GuestMode && LaneOf(vcpu)?.Home == 1);
+    }
+
     /// <summary>The vCPU that takes a part in what an <see cref="InterruptLoad"/> wants: the trace's first ones, as many as it has lanes, then the peers.</summary>
     public int VcpuOf(int participant) => participant < _lanes.Length ? participant : participant - _lanes.Length + _names.Length - _peers;
 

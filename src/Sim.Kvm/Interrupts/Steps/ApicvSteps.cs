@@ -96,6 +96,7 @@ internal static class ApicvSteps
         if (svm)
         {
             WriteControls(system, vcpu, vcpu.Vmcs01);
+            vcpu.Irte.GuestMode = active;
             if (active)
             {
                 AvicSteps.SetRunning(activity, vcpu);

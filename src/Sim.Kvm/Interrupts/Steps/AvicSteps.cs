@@ -26,16 +26,16 @@ internal static class AvicSteps
     /// <summary>The processor reads the target's entry.</summary>
     public static Step ReadIsRunning { get; } = new("read IsRunning", Costs.SharedLine, activity =>
     {
-        activity.Found = activity.System.AvicPhysicalIds[activity.Delivery.Target].IsRunning;
+        activity.ReadEntry = activity.System.AvicPhysicalIds[activity.Delivery.Target];
         return Flow.Next;
     });
 
     /// <summary>Doorbell, or incomplete IPI.</summary>
     public static Step DoorbellOrExit { get; } = new("doorbell or AVIC_INCOMPLETE_IPI", Costs.None, activity =>
     {
-        if (activity.Found)
+        if (activity.ReadEntry.IsRunning)
         {
-            Ring(activity, activity.System.Cpus[activity.System.AvicPhysicalIds[activity.Delivery.Target].HostApicId]);
+            Ring(activity, activity.System.Cpus[activity.ReadEntry.HostApicId]);
         }
         else
         {
@@ -83,22 +83,26 @@ internal static class AvicSteps
         return Flow.Next;
     });
 
-    /// <summary>The IOMMU reads the remapping entry. An entry that is not in guest mode leads to the host.</summary>
-    public static Step ReadIrte { get; } = new("read the IRTE (IOMMU)", Costs.SharedLine, activity =>
+    /// <summary>
+    /// The IOMMU reads the remapping entry and delivers by it: into IRR, or to the host if the entry is not in guest mode. One step, because KVM goes on behind a change of
+    /// the entry only when the IOMMU has finished with the old one (completion wait).
+    /// </summary>
+    public static Step DeliverByIrte { get; } = new("read the IRTE, set IRR (IOMMU)", profile => 2 * profile.InterruptCosts.SharedLine, activity =>
     {
-        if (!activity.Target.ApicvActive)
+        activity.ReadIrte = activity.Target.Irte;
+        if (!activity.ReadIrte.GuestMode)
         {
             activity.System.ArriveAtHost(activity.Target.Cpu.Index, activity.Delivery);
             return Flow.Return;
         }
 
-        return Flow.Next;
+        return SetIrr.Run(activity);
     });
 
     /// <summary>The IOMMU's doorbell, or its log.</summary>
     public static Step DoorbellOrLog { get; } = new("doorbell or GA log (IOMMU)", Costs.SharedLine, activity =>
     {
-        AvicIrte entry = activity.Target.Irte;
+        AvicIrte entry = activity.ReadIrte;
         if (entry.IsRun)
         {
             Ring(activity, activity.System.Cpus[entry.Destination]);
@@ -144,14 +148,14 @@ internal static class AvicSteps
     public static Program Post { get; } = new("svm_deliver_interrupt", SetIrr, ReadMode, Complete);
 
     /// <summary>A remapping entry in guest mode.</summary>
-    public static Program GuestModeIrte { get; } = new("IRTE in guest mode", ReadIrte, SetIrr, DoorbellOrLog);
+    public static Program GuestModeIrte { get; } = new("IRTE in guest mode", DeliverByIrte, DoorbellOrLog);
 
     /// <summary>The vCPU runs on its CPU: in the table (unless IPIs are not to use it) and in the IOMMU.</summary>
     public static void SetRunning(Activity activity, VirtualCpu vcpu)
     {
         ref AvicPhysicalEntry entry = ref activity.System.AvicPhysicalIds[vcpu.Id];
         entry.HostApicId = (uint)vcpu.Cpu.Index;
-        entry.IsRunning = activity.System.Path is not AvicWithoutIpiv;
+        entry.IsRunning = activity.System.Path.EnableIpiv;
         vcpu.Irte.Destination = (uint)vcpu.Cpu.Index;
         vcpu.Irte.IsRun = true;
         vcpu.Irte.GaLogInterrupt = false;

@@ -119,7 +119,7 @@ internal static class EntrySteps
         cpu.InGuest = true;
         activity.IsRecorded = false;
         vcpu.NestedRunPending = false;
-        vcpu.EvaluateIrr = true;
+        vcpu.LookAtIrr();
         if (vcpu.ImmediateExit)
         {
             vcpu.Requests |= VcpuRequests.Event;

@@ -44,13 +44,15 @@ internal static class L1Steps
         return Flow.Next;
     });
 
-    private static readonly Step EnterMode = new("L1: mode = IN_GUEST_MODE", Costs.SharedLine, activity =>
+    /// <summary>L1 disables its interrupts, then sets its own vcpu->mode.</summary>
+    public static Step EnterMode { get; } = new("L1: mode = IN_GUEST_MODE", Costs.SharedLine, activity =>
     {
-        activity.Vcpu!.InL2PerL1 = true;
+        activity.Vcpu!.Guest(1).InterruptsEnabled = false;
+        activity.Vcpu.InL2PerL1 = true;
         return Flow.Next;
     });
 
-    private static readonly Step SyncPir12 = new("L1: move PIR12 to L2's IRR", Costs.SharedLine, activity =>
+    public static Step SyncPir12 { get; } = new("L1: move PIR12 to L2's IRR", Costs.SharedLine, activity =>
     {
         MovePir12(activity.Vcpu!);
         return Flow.Next;
@@ -77,8 +79,9 @@ internal static class L1Steps
 
     private static readonly Program PostToL2 = new("L1 posts to L2", SetPir12, SetOn12, Notify, SendIpi);
     private static readonly Program InjectIntoL2 = new("L1 injects into L2", SetIrr12, Notify, SendIpi);
-    private static readonly Program EnterPosted = new("L1 enters L2", EnterMode, SyncPir12, Vmresume);
-    private static readonly Program EnterInjected = new("L1 enters L2", EnterMode, Inject12, Vmresume);
+    private static readonly Program PrepareToEnter = new("L1 prepares to enter L2", EnterMode);
+    private static readonly Program EnterPosted = new("L1 enters L2", SyncPir12, Vmresume);
+    private static readonly Program EnterInjected = new("L1 enters L2", Inject12, Vmresume);
 
     private static readonly Program PostToL2FromElsewhere = new("L1 posts to L2", SetPir12, SetOn12, Notify, SendFromElsewhere);
     private static readonly Program InjectIntoL2FromElsewhere = new("L1 injects into L2", SetIrr12, Notify, SendFromElsewhere);
@@ -103,8 +106,8 @@ internal static class L1Steps
     /// <summary>How L1 delivers an interrupt to L2.</summary>
     public static Program Deliver(InterruptSystem system) => system.L1PostsToL2 ? PostToL2 : InjectIntoL2;
 
-    /// <summary>How L1 enters L2.</summary>
-    public static Program Enter(InterruptSystem system) => system.L1PostsToL2 ? EnterPosted : EnterInjected;
+    /// <summary>How L1 enters L2. Between the two parts hardware still posts into L1's APIC, and L1 does not take it.</summary>
+    public static Program Enter(InterruptSystem system, VirtualCpu vcpu) => !vcpu.InL2PerL1 ? PrepareToEnter : system.L1PostsToL2 ? EnterPosted : EnterInjected;
 
     private static void MovePir12(VirtualCpu vcpu)
     {

@@ -5,6 +5,9 @@ namespace Sim.Kvm.Interrupts;
 /// <summary>Nested transitions and events as far as interrupts go (kvm-semantics.md 4.5, 5.4).</summary>
 internal static class NestedSteps
 {
+    /// <summary>The step of an acknowledged nested VM-exit that says which vector.</summary>
+    public const string AcknowledgeName = "acknowledge for L1";
+
     private const VmControls Vmcs12Controls = VmControls.TprShadow | VmControls.VirtualInterruptDelivery | VmControls.PostedInterrupts
         | VmControls.ApicRegisterVirtualization | VmControls.VirtualizeX2ApicMode | VmControls.VirtualizeApicAccesses;
 
@@ -25,8 +28,7 @@ internal static class NestedSteps
     {
         VirtualCpu vcpu = activity.Vcpu!;
         InterruptSystem system = activity.System;
-        activity.Extra += system.Exits?.OnNestedExit(activity.Cpu!.Index, vcpu.Id, vcpu.NestedExitCause ?? activity.Cpu!.LastExit) ?? 0;
-        vcpu.NestedExitCause = null;
+        activity.Extra += system.Exits?.OnNestedExit(activity.Cpu!.Index, vcpu.Id, vcpu.NestedExitCause) ?? 0;
         Leave(activity, vcpu);
         vcpu.Guest(1).Work += system.Spec.Profile.Costs.KvmExitHandling;
         system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.Profile.Costs.KvmExitHandling);
@@ -34,7 +36,7 @@ internal static class NestedSteps
     });
 
     /// <summary>The nested VM-exit for an external interrupt whose vector L1 is to be told: L0 acknowledges it in L1's APIC.</summary>
-    private static readonly Step Acknowledge = new("acknowledge for L1", profile => profile.InterruptCosts.KvmInjection, activity =>
+    private static readonly Step Acknowledge = new(AcknowledgeName, profile => profile.InterruptCosts.KvmInjection, activity =>
     {
         VirtualCpu vcpu = activity.Vcpu!;
         int vector = vcpu.Apic.Deliverable;
@@ -53,14 +55,14 @@ internal static class NestedSteps
     });
 
     /// <summary>pi_pending and the request of vmx_deliver_nested_posted_interrupt.</summary>
-    private static readonly Step SetPiPending = new("set pi_pending", Costs.SharedLine, activity =>
+    public static Step SetPiPending { get; } = new("set pi_pending", Costs.SharedLine, activity =>
     {
         activity.Target.PiPending = true;
         activity.System.Request(activity.Target, VcpuRequests.Event);
         return Flow.Next;
     });
 
-    private static readonly Step NotifyNested = new("notify with 0xf0 or wake", Costs.SharedLine, activity =>
+    public static Step NotifyNested { get; } = new("notify with 0xf0 or wake", Costs.SharedLine, activity =>
     {
         VirtualCpu target = activity.Target;
         if (!activity.Found)
@@ -138,6 +140,7 @@ internal static class NestedSteps
         vcpu.GuestMode = false;
         vcpu.NestedRunPending = false;
         vcpu.InL2PerL1 = false;
+        vcpu.Guest(1).InterruptsEnabled = true;
         vcpu.L2Failed = true;
         vcpu.Mode = VcpuMode.OutsideGuestMode;
         vcpu.Cpu.InterruptsEnabled = true;

@@ -133,15 +133,28 @@ internal static class SchedulerSteps
         return Flow.Next;
     });
 
-    /// <summary>vmx_vcpu_pi_put of a blocking vCPU: on the wake-up list, and NV becomes the wake-up vector; a notification that is outstanding is sent again to itself.</summary>
-    public static Step AskForWakeup { get; } = new("NV=0xf1", Costs.SharedLine, activity =>
+    /// <summary>pi_enable_wakeup_handler (vmx_vcpu_pi_put of a blocking vCPU), with interrupts off: the list that the wake-up vector's handler goes through.</summary>
+    public static Step JoinWakeupList { get; } = new("onto the wake-up list", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        vcpu.Cpu.WakeupList.Add(vcpu);
-        vcpu.Pid.Nv = HostVectorNumbers.Wakeup;
-        if (vcpu.Pid.On)
+        activity.Cpu!.InterruptsEnabled = false;
+        activity.Cpu.WakeupList.Add(activity.Vcpu!);
+        return Flow.Next;
+    });
+
+    /// <summary>From here on hardware that posts uses the wake-up vector.</summary>
+    public static Step SetWakeupVector { get; } = new("NV=0xf1", Costs.SharedLine, activity =>
+    {
+        activity.Vcpu!.Pid.Nv = HostVectorNumbers.Wakeup;
+        return Flow.Next;
+    });
+
+    /// <summary>A notification that went out with the old vector is sent again, to this CPU.</summary>
+    public static Step RepeatNotification { get; } = new("self-IPI 0xf1 if ON", Costs.None, activity =>
+    {
+        activity.Cpu!.InterruptsEnabled = true;
+        if (activity.Vcpu!.Pid.On)
         {
-            activity.System.Send(vcpu.Cpu, HostVectors.Wakeup);
+            activity.System.Send(activity.Cpu, HostVectors.Wakeup);
         }
 
         return Flow.Next;
@@ -196,7 +209,7 @@ internal static class SchedulerSteps
 
     /// <summary>kvm_vcpu_halt if hardware may post: the wake-up vector.</summary>
     public static Program HaltPostedByHardware { get; } =
-        new("kvm_vcpu_halt", Poll, PrepareToSleep, EntrySteps.TestAndClearOn, EntrySteps.MovePir, CheckRunnable, Deactivate, AskForWakeup, LeaveCpu, CallLoad, LookAgain);
+        new("kvm_vcpu_halt", Poll, PrepareToSleep, EntrySteps.TestAndClearOn, EntrySteps.MovePir, CheckRunnable, Deactivate, JoinWakeupList, SetWakeupVector, RepeatNotification, LeaveCpu, CallLoad, LookAgain);
 
     /// <summary>kvm_vcpu_halt with AVIC: IsRunning is cleared before the check.</summary>
     public static Program HaltAvic { get; } = new("kvm_vcpu_halt", Poll, AvicSteps.PutBlocking, PrepareToSleep, CheckRunnable, Deactivate, LeaveCpu, CallLoad, LookAgain);

@@ -16,6 +16,9 @@ internal sealed class CommandedBehaviour : IGuestBehaviour
     /// <summary>Tells a vCPU what to do next.</summary>
     public void Command(int vcpu, GuestAction action) => _commands[vcpu].Enqueue(action);
 
+    /// <summary>Commands that a vCPU has not yet taken.</summary>
+    public int Left(int vcpu) => _commands[vcpu].Count;
+
     /// <summary>From now on a vCPU lives at another level: 1 if its L1 does not enter L2 again.</summary>
     public void Settle(int vcpu, int level) => _vcpus[vcpu].Level = level;
 

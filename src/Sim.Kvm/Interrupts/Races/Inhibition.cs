@@ -1,0 +1,22 @@
+using Sim.Core;
+
+namespace Sim.Kvm.Interrupts;
+
+/// <summary>APICv or AVIC is inhibited by another vCPU as the interrupt comes (kvm-semantics.md 4.6): what was posted before must still be found, and injected.</summary>
+[Component("inhibition", Summary = "APICv or AVIC of the VM is inhibited as the interrupt comes")]
+internal sealed class Inhibition : IInterruptRace
+{
+    /// <inheritdoc/>
+    public IReadOnlyList<WrongRule> WrongRules { get; } =
+    [
+        PostingRules.NoSyncIfInhibited,
+        NestedRules.NoEventWhenInhibited,
+    ];
+
+    /// <inheritdoc/>
+    public bool IsAbout(IInterruptPath path, InterruptSource sender) => (path.UsesApicv || path.UsesAvic) && sender != InterruptSource.Ipi && RaceStage.Exists(path, sender);
+
+    /// <inheritdoc/>
+    public Race Start(RaceSetting setting, IConductor conductor) => new RaceStage(setting, conductor, [1, 1])
+        .Settle().Send().Do(1, new GuestAction(GuestActionKind.Inhibit, Vector: (byte)ApicvInhibit.BlockIrq)).Build();
+}
