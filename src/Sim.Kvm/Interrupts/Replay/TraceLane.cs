@@ -41,6 +41,9 @@ internal sealed class TraceLane
     /// <summary>Trace time up to which this lane's cycles are spent.</summary>
     public ulong Cursor { get; set; }
 
+    /// <summary>Trace time that this lane has behind it: its cycles are not only given out, they are over.</summary>
+    public ulong Passed { get; set; }
+
     /// <summary>Records that are not there yet do not lie before this time.</summary>
     public ulong Frontier { get; set; }
 

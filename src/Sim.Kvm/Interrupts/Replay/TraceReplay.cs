@@ -124,7 +124,25 @@ internal sealed class TraceReplay
     }
 
     /// <summary>True if the trace says when and where a vCPU runs.</summary>
-    public bool Schedules(int vcpu) => vcpu < _lanes.Length || vcpu >= _lanes.Length + _peers;
+    public bool Schedules(int vcpu) => vcpu < _names.Length - _peers;
+
+    /// <summary>True if a guest is not on a CPU at the end of the trace, or at the end L1 does not run its L2: what is for it waits, and is not lost.</summary>
+    public bool MayWait(int vcpu, int level)
+    {
+        if (!Schedules(vcpu))
+        {
+            return false;
+        }
+
+        VirtualCpu waiting = Simulation.System.Vcpus[vcpu];
+        return waiting.Cpu.Current != waiting || (level == 2 && !waiting.GuestMode && LaneOf(vcpu)?.Home == 1);
+    }
+
+    /// <summary>The vCPU that takes a part in what an <see cref="InterruptLoad"/> wants: the trace's first ones, as many as it has lanes, then the peers.</summary>
+    public int VcpuOf(int participant) => participant < _lanes.Length ? participant : participant - _lanes.Length + _names.Length - _peers;
+
+    /// <summary>The part that a vCPU takes.</summary>
+    public int ParticipantOf(int vcpu) => Schedules(vcpu) ? vcpu : vcpu - (_names.Length - _peers) + _lanes.Length;
 
     /// <summary>True if a physical CPU follows a lane of the trace.</summary>
     public bool Follows(int cpu) => cpu < _lanes.Length;
@@ -199,6 +217,7 @@ internal sealed class TraceReplay
             return null;
         }
 
+        Advanced(lane);
         long work = 0;
         bool translated = false;
         while (true)
@@ -237,7 +256,6 @@ internal sealed class TraceReplay
 
             if (work > 0)
             {
-                Advanced(lane);
                 return work;
             }
 
@@ -254,6 +272,7 @@ internal sealed class TraceReplay
     public Flow HostStep(Activity activity)
     {
         TraceLane lane = _lanes[activity.Cpu!.Index];
+        Advanced(lane);
         switch (lane.Next(out ulong gap))
         {
             case Supplied.Gap when lane.IsHalted && activity.Vcpu is { } halted && IsWanted(halted):
@@ -263,9 +282,9 @@ internal sealed class TraceReplay
             case Supplied.Gap:
                 ulong spent = Math.Min(gap, TraceLane.ChunkCycles);
                 lane.Cursor += spent;
-                return Spend(activity, lane, (long)spent);
+                return Spend(activity, (long)spent);
             case Supplied.Accesses:
-                return Spend(activity, lane, Translate(lane));
+                return Spend(activity, Translate(lane));
             case Supplied.Event:
                 return HostEvent(activity, lane);
             case Supplied.Ended when activity.Vcpu is { } vcpu && IsWanted(vcpu):
@@ -334,10 +353,9 @@ internal sealed class TraceReplay
 
     private static bool IsWanted(VirtualCpu vcpu) => !vcpu.Pid.Pir.IsEmpty || EntrySteps.HasEvents(vcpu.Thread.System, vcpu);
 
-    private Flow Spend(Activity activity, TraceLane lane, long cycles)
+    private static Flow Spend(Activity activity, long cycles)
     {
         activity.Extra += (int)cycles;
-        Advanced(lane);
         return Flow.Stay;
     }
 
@@ -395,7 +413,11 @@ internal sealed class TraceReplay
         Sent++;
         delivery = new((byte)e.B, IndexOf((ushort)e.C), (byte)e.D, (InterruptSource)e.A);
         InterruptSystem system = Simulation.System;
-        system.Ledger.Posted(delivery, Simulation.Now);
+        if (!Guest.IsL1Notification(delivery.Level, delivery.Vector))
+        {
+            system.Ledger.Posted(delivery, Simulation.Now);
+        }
+
         return delivery.Level == 2 ? L1Steps.DeliverFromElsewhere(system) : system.IsDeliveredByHardware(delivery) ? system.Path.HardwareDevice! : system.Path.Post;
     }
 
@@ -510,6 +532,8 @@ internal sealed class TraceReplay
 
         if (_laneOf[index] >= 0 && activity.System.Cpus[_laneOf[index]] is { } other && other.Current == vcpu)
         {
+            // The trace does not tell how it left.
+            ((IConductor)Simulation).Poke(other);
             Put(other, vcpu);
         }
 
@@ -596,8 +620,8 @@ internal sealed class TraceReplay
             return index;
         }
 
-        index = _indices.Count < _lanes.Length ? _indices.Count : _indices.Count + _peers;
-        if (index >= _names.Length)
+        index = _indices.Count;
+        if (!Schedules(index))
         {
             throw new ConfigurationException($"The trace names more than {_names.Length - _peers} vCPUs, and a run with interrupt paths takes {VcpusPerLane} for each physical CPU. Cut the trace.");
         }
@@ -607,11 +631,12 @@ internal sealed class TraceReplay
         return index;
     }
 
-    private static bool IsPast(TraceLane lane, ulong time) => lane.Cursor >= time || (lane.Supply.IsComplete && !lane.Supply.Any);
+    private static bool IsPast(TraceLane lane, ulong time) => lane.Passed >= time || (lane.Supply.IsComplete && !lane.Supply.Any);
 
     /// <summary>A lane came further: who waits for it looks again.</summary>
     private void Advanced(TraceLane lane)
     {
+        lane.Passed = lane.Cursor;
         for (int waiting = 0; waiting < _waitsFor.Length; waiting++)
         {
             if (_waitsFor[waiting] == lane.Index && IsPast(lane, _lanes[waiting].Cursor))
