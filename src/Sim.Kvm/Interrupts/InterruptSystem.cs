@@ -62,7 +62,7 @@ internal sealed class InterruptSystem
         foreach (VirtualCpu vcpu in Vcpus)
         {
             Reset(vcpu);
-            if (trace?.Schedules(vcpu.Id) != true)
+            if (trace?.Vcpus.Follows(vcpu.Id) != true)
             {
                 vcpu.Cpu.RunQueue.Enqueue(vcpu);
             }
@@ -134,7 +134,7 @@ internal sealed class InterruptSystem
         {
             if (cpu.RunQueue.Count == 0)
             {
-                return Trace?.HostOf(cpu);
+                return Trace?.Host.On(cpu);
             }
 
             SchedulerSteps.Choose(cpu);
