@@ -55,7 +55,7 @@ public sealed class SafetyFuzzTests
     public void A_deliberate_bug_in_each_rule_is_caught([Values] KernelDefects defect)
     {
         // H11 needs a policy that relies on FLUSH_CURRENT, and the order of a kernel that did not defer it.
-        Mutant policy = defect == KernelDefects.FlushCurrentNamesLoadedRoot
+        Mutant policy = defect == KernelDefects.FlushesCurrentBeforeRootLoad
             ? new Mutant("always-current", rules => rules with
             {
                 Defects = defect,
