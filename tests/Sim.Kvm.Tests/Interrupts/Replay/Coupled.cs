@@ -1,5 +1,4 @@
 using Sim.Core;
-using Sim.Core.Profiles;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
 using Sim.Kvm.Interrupts;

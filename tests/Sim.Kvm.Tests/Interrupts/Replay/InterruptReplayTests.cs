@@ -1,4 +1,3 @@
-using Sim.Core.Traces;
 using Sim.Kvm.Interrupts;
 using Sim.Kvm.Tests.Machines;
 
