@@ -25,7 +25,7 @@ internal sealed class TraceGuests : IGuestBehaviour
     }
 
     /// <inheritdoc/>
-    public int HomeLevel(int vcpu) => _trace.Vcpus.Follows(vcpu) ? _trace.LaneOf(vcpu)?.Home ?? 1 : 1;
+    public int HomeLevel(int vcpu) => _trace.Vcpus.Follows(vcpu) ? _trace.LaneOf(vcpu)?.Home ?? 1 : _load.Ipis?.Level ?? 1;
 
     /// <inheritdoc/>
     public GuestAction Next(int vcpu)
