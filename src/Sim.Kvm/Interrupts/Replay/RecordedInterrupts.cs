@@ -126,7 +126,7 @@ internal sealed class RecordedInterrupts
             system.Ledger.Posted(delivery, simulation.Now);
         }
 
-        Program device = delivery.Source == InterruptSource.Device && system.Path.HardwareDevice is { } byHardware ? byHardware : system.Path.Post;
+        Program device = system.IsDeliveredByHardware(delivery) ? system.Path.HardwareDevice! : system.Path.Post;
         return delivery.Level == 2 ? L1Steps.DeliverFromElsewhere(system) : device;
     }
 }
