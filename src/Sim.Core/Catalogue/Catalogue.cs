@@ -52,7 +52,7 @@ public sealed class Catalogue<T>
     {
         if (!_entries.TryGetValue(name, out Entry? entry))
         {
-            throw new ConfigurationException(NearestNames.Unknown(typeof(T).Name.TrimStart('I'), name, _entries.Keys));
+            throw new ConfigurationException(NearestNames.Unknown(typeof(T).IsInterface ? typeof(T).Name[1..] : typeof(T).Name, name, _entries.Keys));
         }
 
         return (T)Activator.CreateInstance(entry.Type)!;
