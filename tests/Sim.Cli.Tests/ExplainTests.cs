@@ -114,7 +114,24 @@ public sealed class ExplainTests
 
         string output = Run("explain", json, "never", "always-guest", "-q").Output;
 
-        Assert.That(output, Does.Contain("\nnever: UNSAFE: stale_use 3 times. The first stale_use:\n  L1 unmapped 0x1000\n  L2 read it\nalways-guest: safe on this trace (uses of old translations: 2, all permitted)."));
+        Assert.That(output, Does.Contain("\nnever: UNSAFE: stale_use 3 times.\n  The first stale_use:\n    L1 unmapped 0x1000\n    L2 read it\nalways-guest: safe on this trace (uses of old translations: 2, all permitted)."));
+    }
+
+    // The seed's scenario says l0_ept=off; with EPT nothing would be wrong.
+    [Test]
+    public void A_scenario_is_explained_on_the_machine_that_it_names_with_the_pages_that_went_wrong()
+    {
+        string scenario = Path.Combine(_folder, "two.scenario");
+        File.WriteAllText(
+            scenario,
+            "nestsim-scenario 1\ntitle t\nmachine l0_ept=off\nvmcs A vpid=1\npage heap count=3\npage one\nL1 enters A\nL2 reads heap one\nL2 exits\nL1 remaps heap of L2\nL1 remaps one of L2\nL1 enters A vpid=2\nL2 reads one one heap\n");
+
+        (int code, string output, _) = Run("explain", scenario, "kvm-5.14", "kvm-5.16", "--top", "2", "-q");
+
+        Assert.That(code, Is.Zero);
+        Assert.That(output, Does.Contain("\nkvm-5.14: UNSAFE: stale_use 5 times.\n").And.Contain("\nkvm-5.16: safe on this trace"));
+        Assert.That(output, Does.Match(@"(?m)^kvm-5\.14: stale_use by page\n.*\n.*\n0x20000000 +vCPU 0 L2 +VPID 2, PCID 0 +0x0 +2 +\d+\n0x10000000 +vCPU 0 L2 +VPID 2, PCID 0 +0x0 +1 +\d+\n2 others +2$"));
+        Assert.That(Run("compare", scenario, "--policies", "kvm-5.14", "-q").Output, Does.Contain("kvm-5.14: stale_use by page\n"));
     }
 
     private static void Refused(string[] command, string message)

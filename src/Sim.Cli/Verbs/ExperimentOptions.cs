@@ -43,7 +43,11 @@ internal sealed class ConfigurationOptions
 
     /// <summary>Resolves the configuration that the options and <paramref name="others"/> describe; options win over the file.</summary>
     /// <exception cref="ConfigurationException">Anything is wrong.</exception>
-    public RunConfiguration Load(ParseResult parse, params IReadOnlyList<Assignment> others)
+    public RunConfiguration Load(ParseResult parse, params IReadOnlyList<Assignment> others) => LoadFor(Trace is null ? null : parse.GetValue(Trace), parse, others);
+
+    /// <summary>The same for a trace that is not an argument of its own; null for none.</summary>
+    /// <exception cref="ConfigurationException">Anything is wrong.</exception>
+    public RunConfiguration LoadFor(string? trace, ParseResult parse, params IReadOnlyList<Assignment> others)
     {
         List<Assignment> assignments = [];
         foreach (string set in parse.GetValue(_set) ?? [])
@@ -70,7 +74,7 @@ internal sealed class ConfigurationOptions
         }
 
         assignments.AddRange(others);
-        return RunConfiguration.Load(parse.GetValue(_config), assignments, Trace is null ? [] : SuggestedBy(parse.GetValue(Trace)!));
+        return RunConfiguration.Load(parse.GetValue(_config), assignments, trace is null ? [] : SuggestedBy(trace));
     }
 
     /// <summary>What the trace's header suggests. Standard input can be read only once: it suggests nothing.</summary>

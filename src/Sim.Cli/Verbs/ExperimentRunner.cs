@@ -12,6 +12,8 @@ namespace Sim.Cli.Verbs;
 /// <summary>Runs an experiment for a command: results to standard output and files, hints and failures to standard error.</summary>
 internal static class ExperimentRunner
 {
+    private const int PagesShown = 5;
+
     /// <summary>Runs it.</summary>
     /// <param name="invocation">The call.</param>
     /// <param name="parse">The parsed command line.</param>
@@ -37,17 +39,15 @@ internal static class ExperimentRunner
         }
 
         WriteFiles(parse, options, set);
+        TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
         terminal.Output.Write(Title(set) + "\n\n");
-        TableWriter.Write(terminal.Output, configuration.Over.Count > 0 ? SweepView.Of(set) : configuration.Seeds > 1 ? SeedView.Of(set) : view(set), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+        TableWriter.Write(terminal.Output, configuration.Over.Count > 0 ? SweepView.Of(set) : configuration.Seeds > 1 ? SeedView.Of(set) : view(set), style);
         if (configuration.Seeds > 1 && configuration.Over.Count == 0 && SeedView.Unmoved(set) is { Count: > 0 } unmoved)
         {
             terminal.Output.Write($"\nThe seed changes nothing at all for {string.Join(", ", unmoved)}: the model is deterministic, and nothing in this machine replaces at random. Their numbers are exact; more seeds say no more.\n");
         }
 
-        foreach (string line in SafetyView.Stories(set.Runs))
-        {
-            terminal.Output.Write(line + "\n");
-        }
+        WriteSafety(terminal.Output, set, style);
 
         if (!quiet)
         {
@@ -62,6 +62,18 @@ internal static class ExperimentRunner
 
         int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
         return set.Partial ? CliApplication.InterruptedByUser : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, set) : CliApplication.Success;
+    }
+
+    /// <summary>The first story of each kind of wrong outcome, then the pages it happened on.</summary>
+    private static void WriteSafety(TextWriter output, RunSet set, TableStyle style)
+    {
+        Prose.Write(output, SafetyView.Stories(set.Runs), style);
+        IReadOnlyList<Table> pages = SafetyView.Pages(set.Runs, PagesShown);
+        if (pages.Count > 0)
+        {
+            output.Write('\n');
+            TableWriter.Write(output, pages, style);
+        }
     }
 
     private static int CheckSafe(Terminal terminal, RunSet set)

@@ -63,7 +63,8 @@ internal static class ExplainVerb
 
     private static (RunResult Before, RunResult After, bool Partial) FromTrace(Invocation invocation, ParseResult parse, ConfigurationOptions options, string[] given)
     {
-        RunConfiguration configuration = options.Load(
+        RunConfiguration configuration = options.LoadFor(
+            given[0],
             parse,
             new Assignment("machine.walk_breakdown", "true", "explain"),
             new Assignment("policies", JsonSerializer.Serialize(given[1..]), "explain"),
@@ -113,8 +114,10 @@ internal static class ExplainVerb
             ResultFiles.Write(csv, ExplainView.ToCsv(decomposition));
         }
 
-        terminal.Output.Write(string.Join('\n', ExplainView.Verdict(decomposition)) + "\n\n");
-        TableWriter.Write(terminal.Output, ExplainView.Tables(decomposition, rows), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+        TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
+        Prose.Write(terminal.Output, ExplainView.Verdict(decomposition), style);
+        terminal.Output.Write('\n');
+        TableWriter.Write(terminal.Output, ExplainView.Tables(decomposition, rows), style);
         if (decomposition.Missing.Count > 0 && !parse.GetValue(invocation.Quiet))
         {
             terminal.Error.Write($"hint: not counted in these results: {string.Join(", ", decomposition.Missing)}. Run with --walk-breakdown, and leave machine.attribution on.\n");

@@ -38,13 +38,15 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
 
         IApicvUpdateRule any = new DeferredUpdate();
         InterruptTableRow[] rows = [.. paths.SelectMany(path => InterruptTable.Rows(spec, path, Components.InterruptPaths.Create(path), any))];
+        BroadcastRow[] broadcasts = [.. paths.SelectMany(path => BroadcastTable.Rows(spec, path, Components.InterruptPaths.Create(path)))];
         List<Table> tables = [];
         if (rows.Length > 0)
         {
             tables.Add(PathTable(profile, rows));
+            tables.Add(BroadcastTableOf(broadcasts));
         }
 
-        List<InterruptVerdict> verdicts = [.. rows.GroupBy(row => row.Path).Select(path => new InterruptVerdict(path.Key, path.Sum(row => row.Interrupts), path.Sum(row => row.Handled), new SafetyVerdict(Findings(path), 0)))];
+        List<InterruptVerdict> verdicts = [.. paths.Select(path => Verdict(path, rows.Where(row => row.Path == path), broadcasts.Where(row => row.Path == path)))];
         foreach (string name in updateRules)
         {
             IApicvUpdateRule rule = Components.ApicvUpdateRules.Create(name);
@@ -66,10 +68,20 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
         return new InterruptComparison(tables, verdicts);
     }
 
-    /// <summary>What went wrong in any row: counts by kind, and the first story of each.</summary>
-    private static IReadOnlyList<SafetyFinding> Findings(IEnumerable<InterruptTableRow> rows) =>
+    /// <summary>What went wrong in any row of a path: counts by kind, and the first story of each.</summary>
+    private static InterruptVerdict Verdict(string path, IEnumerable<InterruptTableRow> rows, IEnumerable<BroadcastRow> broadcasts)
+    {
+        (string What, long Sent, long Handled, IReadOnlyList<InterruptFinding> Findings)[] all =
+        [
+            .. rows.Select(row => (Text(row), row.Interrupts, row.Handled, row.Findings)),
+            .. broadcasts.Select(row => ($"IPI to several, {row.Destination}, {row.State}", row.Sent * BroadcastTable.Targets, row.Handled, row.Findings)),
+        ];
+        return new InterruptVerdict(path, all.Sum(row => row.Sent), all.Sum(row => row.Handled), new SafetyVerdict(Findings(all), 0));
+    }
+
+    private static IReadOnlyList<SafetyFinding> Findings(IEnumerable<(string What, long Sent, long Handled, IReadOnlyList<InterruptFinding> Findings)> rows) =>
     [
-        .. rows.SelectMany(row => row.Findings.Count > 0 || row.Handled == row.Interrupts ? row.Findings.Select(Finding) : [new SafetyFinding("interrupt_not_delivered", 1, [$"{Text(row)}: an interrupt was not handled in time"])])
+        .. rows.SelectMany(row => row.Findings.Count > 0 || row.Handled == row.Sent ? row.Findings.Select(Finding) : [new SafetyFinding("interrupt_not_delivered", 1, [$"{row.What}: an interrupt was not handled in time"])])
             .GroupBy(finding => finding.Kind, StringComparer.Ordinal).OrderBy(kind => kind.Key, StringComparer.Ordinal)
             .Select(kind => kind.First() with { Count = kind.Sum(finding => finding.Count) }),
     ];
@@ -85,6 +97,15 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
         [
             row.Path, row.Source == InterruptSource.Ipi ? "IPI" : "device", $"L{row.Level}", Text(row.State), Numbers.Fraction((double)row.Exits / row.Interrupts),
             Numbers.Fraction((double)row.NestedExits / row.Interrupts), Numbers.Whole(row.P50), Numbers.Whole(row.P99), row.Outcome,
+        ])]);
+
+    private static Table BroadcastTableOf(IEnumerable<BroadcastRow> rows) => new(
+        $"One IPI to {BroadcastTable.Targets} vCPUs that run or sleep in L1: VM-exits per ICR write",
+        ["path", "destination", "targets", "exits", "p50", "p99", "outcome"],
+        [.. rows.Select(row => (IReadOnlyList<string>)
+        [
+            row.Path, row.Destination == IpiDestination.Logical ? "logical" : "all but self", row.State == TargetState.Halted ? "halted" : "run", Numbers.Fraction((double)row.Exits / row.Sent),
+            Numbers.Whole(row.P50), Numbers.Whole(row.P99), row.Outcome,
         ])]);
 
     private static Table Moments(string title, ApicvUpdateScenario run) => new(

@@ -56,12 +56,12 @@ public static class InterruptRaces
 
     private static Table Story(RaceRow row) => new(
         $"{row.Race}, {row.Path}, {row.Rule}: {row.Summary}",
-        ["a shortest order that loses an interrupt"],
+        ["a shortest order that goes wrong"],
         [.. row.Explored.Story.Select((line, index) => (IReadOnlyList<string>)[index + 1 < row.Explored.Story.Count ? $"{index + 1,3}  {line}" : line])]);
 
     private static string Outcome(ExploredSchedules explored) => explored.Endless > 0 ? "does not end"
         : explored.WrongEnds == 0 ? "none lost"
-        : $"lost behind {explored.Story.Count - 1} steps";
+        : $"{explored.Story[^1].Split(':')[0].Replace("interrupt_", "", StringComparison.Ordinal)} behind {explored.Story.Count - 1} steps";
 
     private static string Text(InterruptSource sender) => sender switch
     {

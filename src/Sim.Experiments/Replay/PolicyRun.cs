@@ -172,7 +172,7 @@ internal sealed class PolicyRun
                     _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
                     safety = _machine.Safety is { } seen
-                        ? new SafetyVerdict([.. seen.Incidents.Select(incident => new SafetyFinding(incident.Kind, incident.Count, incident.Story))], seen.PermittedStaleUses)
+                        ? new SafetyVerdict([.. seen.Incidents.Select(Finding)], seen.PermittedStaleUses)
                         : null;
                 }
             }
@@ -190,6 +190,12 @@ internal sealed class PolicyRun
             Parameters = _plan.Variant.Parameters,
         };
     }
+
+    private static SafetyFinding Finding(SafetyIncident incident) => new(incident.Kind, incident.Count, incident.Story)
+    {
+        Pages = [.. incident.Pages.Select(page => new SafetyPage(page.Page, page.Vcpu, page.Level, page.Tag, page.Root, page.Uses, page.FirstRecord, page.Change, page.Owed))],
+        PageCount = incident.PageCount,
+    };
 
     /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>
     private static RunFailure Failure(Exception e) => e is NestsimException known ? new RunFailure(known.ExitCode, known.Message) : new RunFailure(4, e.ToString());

@@ -43,7 +43,7 @@ public sealed record MutationTable(IReadOnlyList<MutationRow> Rows)
             }
         }
 
-        return new MutationTable([.. KernelMutants.All.SelectMany(mutant => RowsOf(mutant, candidates))]);
+        return new MutationTable([.. KernelMutants.All.Where(mutant => !mutant.OnlyUncovers).SelectMany(mutant => RowsOf(mutant, candidates))]);
     }
 
     private static IEnumerable<string> Unsafe(Scenario scenario) =>

@@ -59,6 +59,12 @@ public class Activity
     /// <summary>What the step before found: carried from one step to the next, as in a register.</summary>
     internal bool Found { get; set; }
 
+    /// <summary>The guest's ICR write, if it goes to several vCPUs: <see cref="Delivery"/> then names one after the other, beginning behind -1. Else nothing.</summary>
+    internal IcrWrite Multicast { get; set; }
+
+    /// <summary>The ICR write as hardware sees it.</summary>
+    internal IcrWrite Icr => Multicast.IsMulticast ? Multicast : new IcrWrite(Delivery.Vector, (uint)Delivery.Target);
+
     /// <summary>The entry of AVIC's physical table that a step before read.</summary>
     internal AvicPhysicalEntry ReadEntry { get; set; }
 

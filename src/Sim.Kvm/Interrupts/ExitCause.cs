@@ -21,6 +21,9 @@ public enum ExitCause
     /// <summary>AVIC_INCOMPLETE_IPI.</summary>
     IncompleteIpi,
 
+    /// <summary>AVIC_UNACCELERATED_ACCESS: the EOI of a level-triggered vector.</summary>
+    UnacceleratedAccess,
+
     /// <summary>HLT.</summary>
     Hlt,
 

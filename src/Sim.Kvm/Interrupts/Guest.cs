@@ -66,7 +66,7 @@ internal sealed class Guest
         vcpu.Guest(vcpu.Level).EoiWritten = true;
         if (!vcpu.GuestMode && vector >= 0 && activity.System.Spec.EoiExitVectors.Contains((byte)vector))
         {
-            activity.Jump(ExitSteps.EoiInduced);
+            activity.Jump(vmcs.Avic ? ExitSteps.UnacceleratedEoi : ExitSteps.EoiInduced);
         }
 
         return Flow.Next;
@@ -100,7 +100,7 @@ internal sealed class Guest
     private static readonly Step StartIcr = new("write ICR", profile => profile.InterruptCosts.IcrFence, activity =>
     {
         VirtualCpu vcpu = activity.Vcpu!;
-        bool self = activity.Delivery.Target == vcpu.Id;
+        bool self = activity.Delivery.Target == vcpu.Id && !activity.Multicast.IsMulticast;
         VmcsState vmcs = vcpu.Active;
         if (self && vmcs.Has(VmControls.VirtualInterruptDelivery) && activity.Delivery.Level == vcpu.Level)
         {
@@ -255,12 +255,34 @@ internal sealed class Guest
                 vcpu.Thread.Found = action.Kind == GuestActionKind.Inhibit;
                 return ExitSteps.ChangeInhibit;
             case GuestActionKind.SendIpi:
-                vcpu.Thread.Delivery = new Delivery(action.Vector, action.Target, action.Level, InterruptSource.Ipi);
-                _system.Ledger.Posted(vcpu.Thread.Delivery, _system.Conductor.Now);
+                Send(vcpu, action);
                 return vcpu.Level == 1 && action.Level == 2 ? L1Steps.Deliver(_system) : WriteIcr;
             default:
                 guest.Spins = true;
                 return null;
         }
+    }
+
+    /// <summary>Takes an IPI, or one to several vCPUs of L1, on its way.</summary>
+    private void Send(VirtualCpu vcpu, in GuestAction action)
+    {
+        vcpu.Thread.Delivery = new Delivery(action.Vector, action.Target, action.Level, InterruptSource.Ipi);
+        if (action.Destination == IpiDestination.Physical)
+        {
+            _system.Ledger.Posted(vcpu.Thread.Delivery, _system.Conductor.Now);
+            return;
+        }
+
+        bool logical = action.Destination == IpiDestination.Logical;
+        vcpu.Thread.Multicast = new IcrWrite(action.Vector, (uint)action.Target, Logical: logical, Shorthand: logical ? 0 : IcrWrite.AllButSelf);
+        foreach (VirtualCpu target in _system.Vcpus)
+        {
+            if (_system.IsAddressed(vcpu.Thread.Multicast, vcpu.Id, target.Id))
+            {
+                _system.Ledger.Posted(vcpu.Thread.Delivery with { Target = target.Id }, _system.Conductor.Now);
+            }
+        }
+
+        vcpu.Thread.Delivery = vcpu.Thread.Delivery with { Target = -1 };
     }
 }

@@ -37,13 +37,28 @@ public enum GuestActionKind
     Starve,
 }
 
+/// <summary>How an IPI names its targets.</summary>
+public enum IpiDestination
+{
+    /// <summary>One vCPU by its APIC ID.</summary>
+    Physical,
+
+    /// <summary>L1's vCPUs by their logical APIC IDs, see <see cref="LogicalApicId"/>.</summary>
+    Logical,
+
+    /// <summary>All vCPUs of L1 but the sender, by shorthand.</summary>
+    AllButSelf,
+}
+
 /// <summary>One action.</summary>
 /// <param name="Kind">What.</param>
 /// <param name="Cycles">Work: how long.</param>
-/// <param name="Target">SendIpi: vCPU.</param>
+/// <param name="Target">SendIpi: vCPU, or logical destination.</param>
 /// <param name="Level">SendIpi: whose APIC, 1 or 2.</param>
 /// <param name="Vector">SendIpi: vector. Inhibit, Uninhibit: reason.</param>
-public readonly record struct GuestAction(GuestActionKind Kind, long Cycles = 0, int Target = 0, byte Level = 1, byte Vector = 0);
+/// <param name="Destination">SendIpi to level 1: how the target is named.</param>
+public readonly record struct GuestAction(
+    GuestActionKind Kind, long Cycles = 0, int Target = 0, byte Level = 1, byte Vector = 0, IpiDestination Destination = IpiDestination.Physical);
 
 /// <summary>What the guests of one run do. Must be deterministic.</summary>
 public interface IGuestBehaviour

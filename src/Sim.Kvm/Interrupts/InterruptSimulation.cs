@@ -328,7 +328,7 @@ public sealed class InterruptSimulation : IConductor
     private void Send(in Delivery delivery, int hostLane, int source)
     {
         _system.Ledger.Posted(delivery, Now);
-        bool byHardware = delivery.Source == InterruptSource.Device && _system.Path.HardwareDevice is not null;
+        bool byHardware = _system.IsDeliveredByHardware(delivery);
         if (delivery.Source == InterruptSource.Timer)
         {
             _system.ArriveAtHost(_system.Vcpus[delivery.Target].Cpu.Index, delivery);

@@ -57,11 +57,12 @@ internal sealed class InterruptSystem
         Vcpus = [.. Enumerable.Range(0, spec.Vcpus).Select(id => new VirtualCpu(this, id, Cpus[id % spec.Lanes]))];
         PidPointers = new PidPointerTable(spec.Vcpus);
         AvicPhysicalIds = new AvicPhysicalIdTable(spec.Vcpus);
+        AvicLogicalIds = spec.X2Apic ? null : new AvicLogicalIdTable(LogicalApicId.IsFlat(spec.Vcpus));
         _guest = new Guest(this);
         foreach (VirtualCpu vcpu in Vcpus)
         {
             Reset(vcpu);
-            if (trace?.Schedules(vcpu.Id) != true)
+            if (trace?.Vcpus.Follows(vcpu.Id) != true)
             {
                 vcpu.Cpu.RunQueue.Enqueue(vcpu);
             }
@@ -93,6 +94,9 @@ internal sealed class InterruptSystem
     public PidPointerTable PidPointers { get; }
 
     public AvicPhysicalIdTable AvicPhysicalIds { get; }
+
+    /// <summary>Null in x2AVIC, which has none.</summary>
+    public AvicLogicalIdTable? AvicLogicalIds { get; }
 
     /// <summary>Controls of vmcs12: those that L1 wants and L0 can offer. Without APICv in L0 there is none in vmcs12.</summary>
     public VmControls Controls12 => Path.UsesApicv ? Spec.Controls12
@@ -130,7 +134,7 @@ internal sealed class InterruptSystem
         {
             if (cpu.RunQueue.Count == 0)
             {
-                return Trace?.HostOf(cpu);
+                return Trace?.Host.On(cpu);
             }
 
             SchedulerSteps.Choose(cpu);
@@ -207,6 +211,19 @@ internal sealed class InterruptSystem
         Cpus[cpu].Devices.Enqueue(delivery);
         Arrive(new Message(cpu, HostVectors.Device, false));
     }
+
+    /// <summary>
+    /// Whether the IOMMU delivers a device's interrupt by itself: KVM puts the remapping entry into posted (guest) mode only for an MSI, fixed and to one vCPU, and an MSI is
+    /// edge-triggered (vmx_pi_update_irte, avic_pi_update_irte). Others stay remapped: the host's, and posted in software.
+    /// </summary>
+    public bool IsDeliveredByHardware(in Delivery delivery) =>
+        delivery.Source == InterruptSource.Device && Path.HardwareDevice is not null && !Spec.EoiExitVectors.Contains(delivery.Vector);
+
+    /// <summary>Whether an IPI of a vCPU goes to another one (or itself).</summary>
+    public bool IsAddressed(in IcrWrite icr, int sender, int vcpu) =>
+        icr.Shorthand == IcrWrite.AllButSelf ? vcpu != sender
+        : icr.Logical ? LogicalApicId.Names(icr.Destination, vcpu, Vcpus.Length, Spec.X2Apic)
+        : icr.Destination == vcpu;
 
     /// <summary>Sends a physical interrupt.</summary>
     public void Send(PhysicalCpu cpu, HostVectors vector) => Conductor.Send(new Message(cpu.Index, vector, false));
@@ -304,6 +321,7 @@ internal sealed class InterruptSystem
         vcpu.Pid.Load((uint)vcpu.Cpu.Index, HostVectorNumbers.PostedInterrupt);
         PidPointers.Set(vcpu.Id, vcpu.Pid);
         AvicPhysicalIds[vcpu.Id] = AvicPhysicalEntry.For(0x1_0000_0000 + ((ulong)vcpu.Id << 12));
+        AvicLogicalIds?.Set(LogicalApicId.XApic(vcpu.Id, Vcpus.Length), (byte)vcpu.Id);
         vcpu.ApicvActive = (Path.UsesApicv || Path.UsesAvic) && !Apicv.IsInhibited;
         vcpu.Vmcs01.NotificationVector = HostVectors.PostedInterrupt;
         vcpu.Vmcs01.Descriptor = vcpu.Pid;

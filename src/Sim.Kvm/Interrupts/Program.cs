@@ -59,9 +59,6 @@ public sealed class Program
     /// <summary>What it is for.</summary>
     public string Name { get; }
 
-    /// <summary>The steps.</summary>
-    public IReadOnlyList<Step> Steps => _steps;
-
     internal int Length => _steps.Length;
 
     internal Step this[int index] => _steps[index];

@@ -27,5 +27,25 @@ internal static class InvalidationNames
         _ => null,
     };
 
+    /// <summary>The same, with words for what has no name: every invalidation, whoever executes it.</summary>
+    /// <param name="invalidation">The invalidation.</param>
+    /// <param name="tag">Name of a VPID or ASID without its first word.</param>
+    /// <param name="ep4ta">Name of an EP4TA.</param>
+    public static string InWords(Invalidation invalidation, Func<ushort, string> tag, Func<ulong, string> ep4ta) => invalidation switch
+    {
+        Invlpg { Address: var address } => $"INVLPG({Hex(address)})",
+        InvpcidAddress { Pcid: var pcid, Address: var address } => $"INVPCID({Number(pcid)},{Hex(address)})",
+        InvpcidContext { Pcid: var pcid } => $"INVPCID({Number(pcid)})",
+        InvpcidAll => "INVPCID(all)",
+        InvpcidAllNonGlobal => "INVPCID(all,retaining-globals)",
+        MovToCr3 { Pcid: var pcid, NoFlush: var noFlush } => $"MOV to CR3 (PCID {Number(pcid)}{(noFlush ? ", no flush" : "")})",
+        MovToCr4Pge => "MOV to CR4 (all PCIDs)",
+        MovToCr4Context => "MOV to CR4 (current PCID)",
+        VmTransitionWithoutVpid => "VM transition without VPID",
+        _ => Of(invalidation, tag, ep4ta) ?? invalidation.Name,
+    };
+
+    private static string Number(ushort number) => number.ToString(CultureInfo.InvariantCulture);
+
     private static string Hex(ulong address) => "0x" + address.ToString("x", CultureInfo.InvariantCulture);
 }

@@ -57,7 +57,7 @@ public sealed class Machine
         _spec = spec;
         _kind = kind;
         _spaces = new AddressSpaces(spec);
-        _oracle = spec.Safety && kind == ReplayKind.ByPolicy ? new SafetyOracle(spec, _spaces) : null;
+        _oracle = spec.Safety && kind == ReplayKind.ByPolicy ? new SafetyOracle(spec, _spaces, invalidation => InvalidationNames.InWords(invalidation, _vcpus!.NameOfTag, _spaces.NameOf)) : null;
         _kernel = new Kernel(spec, policy, _spaces, _oracle, (lane, reason) => _switches!.FlushRemote(lane, reason), calls);
         VirtualCpuView view = new(spec, kind, _spaces, _oracle);
         _vcpus = new VCpus(spec, _kernel.Rules, policy, view.Became);

@@ -15,6 +15,11 @@ public sealed record KernelMutant(string Name, string Breaks, string Summary)
     /// <summary>What it makes of one step of the policy's decisions; null forgets the step.</summary>
     public Func<NestedTransition, FlushStep, FlushStep?> Step { get; init; } = (_, step) => step;
 
+    /// <summary>
+    /// The rule is needed for nothing that the model has, but hides other bugs: no scenario is to catch this mutant alone, and others are caught behind it (kvm-5.8~no-flush-on-sync~no-address-flush).
+    /// </summary>
+    public bool OnlyUncovers { get; init; }
+
     /// <summary>True if a policy runs on that vendor's hardware and has the rule there that this mutant breaks.</summary>
     public bool Changes(IFlushPolicy policy, Vendor vendor) =>
         policy.Supports(vendor) && (Rules(policy.Rules(vendor)) != policy.Rules(vendor) || Transitions(vendor).Any(transition => ChangesDecision(policy, transition)));

@@ -66,6 +66,9 @@ public static class KernelMutants
             rules => IsVmx(rules) && rules.L2HasOwnDirectRoot, rules => rules with { L2HasOwnDirectRoot = false }),
         Forgets("no-sync-on-invlpg", "2.8", "INVLPG and INVPCID of an address do not sync it (kvm_mmu_invlpg)", KernelDefects.NoSyncOnInvlpg, IsVmx),
         Forgets("no-sync-on-request", "2.4", "MMU_SYNC does nothing (kvm_mmu_sync_roots)", KernelDefects.NoSyncOnRequest, _ => true),
+        Rule(
+            "no-flush-on-sync", "2.8", "a sync flushes nothing by itself (mmu_sync_children, kvm_mmu_sync_roots), which every shipped kernel does in some form",
+            rules => IsVmx(rules) && rules.SyncFlushes, rules => rules with { SyncFlushes = false }) with { OnlyUncovers = true },
         Forgets("no-address-flush", "2.5", "flush_gva does nothing (vmx_flush_tlb_gva)", KernelDefects.NoAddressFlush, IsVmx),
         Forgets(
             "keeps-roots-of-pcid", "2.10", "MOV to CR3 and INVPCID of a PCID leave its cached roots as they are (kvm_invalidate_pcid)", KernelDefects.KeepsRootsOfPcid,
@@ -77,6 +80,9 @@ public static class KernelMutants
         Rule(
             "invvpid-keeps-roots", "2.9", "INVVPID of L1 without EPT leaves L2's cached roots as they are (handle_invvpid, kvm_mmu_free_guest_mode_roots)",
             rules => IsVmx(rules) && rules.Invvpid >= InvvpidEmulation.FlushVpid02FreeRoots, rules => rules with { Invvpid = InvvpidEmulation.FlushVpid02 }),
+        Rule(
+            "invvpid-on-any-cpu", "2.9", "INVVPID of L1 flushes vpid02 on this CPU, also if L2 ran last on another one (before 'Ensure INVVPID is emulated on the correct physical CPU', June 2026)",
+            rules => rules.InvvpidOnVmcs02Cpu, rules => rules with { InvvpidOnVmcs02Cpu = false }),
         Forgets("no-remote-flush", "2.11", "the host takes memory away and raises no request (kvm_flush_remote_tlbs)", KernelDefects.NoRemoteFlush, _ => true),
 
         Step("ignores-new-asid12", "S1 new ASID", "a VMRUN with another vmcb12.ASID flushes nothing (3.3)", (_, step) => step.Rule == "new_asid12" ? null : step),

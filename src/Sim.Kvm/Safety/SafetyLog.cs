@@ -17,10 +17,26 @@ internal readonly record struct Verdict(string? Kind, OldMapping? Old, string Ch
 /// <param name="Use">What hardware did.</param>
 /// <param name="Tag">The virtual tag it ran under.</param>
 /// <param name="TablesSay">What it should have found.</param>
-internal readonly record struct UseOfOld(Lane Lane, UsedTranslation Use, Tag Tag, string TablesSay);
+internal readonly record struct UseOfOld(Lane Lane, UsedTranslation Use, Tag Tag, string TablesSay)
+{
+    /// <summary>Index of the access in the trace.</summary>
+    public ulong Record
+    {
+        get
+        {
+            int events = 0;
+            while (events < Use.Block.EventCount && Use.Block.EventPosition[events] <= Use.Access)
+            {
+                events++;
+            }
 
-/// <summary>Counts incidents, keeps the story of the first one of each kind, and remembers the invalidations that hardware carried out lately.</summary>
-internal sealed class SafetyLog
+            return Use.Block.FirstRecord + (ulong)(Use.Access + events);
+        }
+    }
+}
+
+/// <summary>Counts incidents by kind and page, keeps the story of the first one of each kind, and remembers the invalidations that hardware carried out lately.</summary>
+internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
 {
     private const int InvalidationsKept = 256;
     private const int InvalidationsTold = 6;
@@ -50,13 +66,11 @@ internal sealed class SafetyLog
     {
         if (!_kinds.TryGetValue(verdict.Kind!, out Kind? kind))
         {
-            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use), RecordOf(use.Use.Block, use.Use.Access)));
+            _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use), use.Record));
         }
 
         Incidents++;
-        kind.Count++;
-        kind.Pages.Add(use.Use.Block.Address[use.Use.Access] >> 12);
-        kind.Causes.Add((verdict.Change, verdict.Owed));
+        kind.Add(verdict, use);
     }
 
     public void Clear()
@@ -65,19 +79,14 @@ internal sealed class SafetyLog
         (Incidents, Permitted) = (0, 0);
     }
 
-    public SafetyReport Report() => new(
-        [.. _kinds.Select(kind => new SafetyIncident(
-            kind.Key,
-            kind.Value.Count,
-            [.. kind.Value.Story, Text($"in all: {kind.Value.Count} uses of {kind.Value.Pages.Count} pages, {kind.Value.Causes.Count} pairs of a change and a flush owed")]) { FirstRecord = kind.Value.FirstRecord })],
-        Permitted);
+    public SafetyReport Report() => new([.. _kinds.Select(kind => kind.Value.Tell(kind.Key))], Permitted);
 
     private string[] Story(in Verdict verdict, in UseOfOld use)
     {
         (TraceBlock block, int access) = (use.Use.Block, use.Use.Access);
         AccessType type = (AccessType)(block.Flags[access] & AccessFlags.TypeMask);
-        RecordPlace place = new(RecordOf(block, access), block.Time[access], use.Lane.Index);
-        string who = Text($"vCPU {use.Lane.Vcpu!.Id} in L{use.Use.Context.Level} ({Name(use.Tag)})");
+        RecordPlace place = new(use.Record, block.Time[access], use.Lane.Index);
+        string who = Text($"vCPU {use.Lane.Vcpu!.Id} in L{use.Use.Context.Level} (virtual {Name(use.Tag)})");
         string source = verdict.Old is null ? Text($"an entry of {verdict.Change}") : "an old translation";
         return
         [
@@ -96,35 +105,51 @@ internal sealed class SafetyLog
             return Text($"no invalidation on lane {lane} since the change");
         }
 
-        IEnumerable<string> told = done.TakeLast(InvalidationsTold).Select(each => Text($"{each.Issued.Invalidation} ({each.Issued.Transition}, {each.Issued.Rule}; record {each.Place.Record})"));
+        IEnumerable<string> told = done.TakeLast(InvalidationsTold).Select(each => Text($"{nameOf(each.Issued.Invalidation)} ({each.Issued.Transition}, {each.Issued.Rule}; record {each.Place.Record})"));
         return (done.Length > InvalidationsTold ? Text($"on lane {lane} {done.Length} invalidations, at last ") : Text($"on lane {lane} ")) + string.Join("; ", told);
     }
 
-    private static ulong RecordOf(TraceBlock block, int access)
-    {
-        int events = 0;
-        while (events < block.EventCount && block.EventPosition[events] <= access)
-        {
-            events++;
-        }
-
-        return block.FirstRecord + (ulong)(access + events);
-    }
-
-    private static string Name(in Tag tag) => Text($"virtual VPID {tag.Vpid}, {(tag.Global ? "global" : Text($"PCID {tag.Pcid}"))}{(tag.Ep4ta == 0 ? "" : Text($", EPTP12 0x{tag.Ep4ta:x}"))}");
+    private static string Name(in Tag tag) => Text($"VPID {tag.Vpid}, {(tag.Global ? "global" : Text($"PCID {tag.Pcid}"))}{(tag.Ep4ta == 0 ? "" : Text($", EPTP12 0x{tag.Ep4ta:x}"))}");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private sealed class Kind(string[] story, ulong firstRecord)
     {
-        public ulong FirstRecord { get; } = firstRecord;
+        private readonly Dictionary<(ulong Page, ushort Vcpu, int Level, Tag Tag, ulong Root), UsedPage> _pages = [];
+        private readonly HashSet<(string Change, string Owed)> _causes = [];
+        private long _count;
 
-        public string[] Story { get; } = story;
+        public void Add(in Verdict verdict, in UseOfOld use)
+        {
+            _count++;
+            _causes.Add((verdict.Change, verdict.Owed));
+            TranslationContext context = use.Use.Context;
+            (ulong Page, ushort Vcpu, int Level, Tag Tag, ulong Root) key = (use.Use.Block.Address[use.Use.Access] & ~0xFFFUL, use.Lane.Vcpu!.Id, context.Level, use.Tag, context.Guest.Root);
+            if (!_pages.TryGetValue(key, out UsedPage? page))
+            {
+                _pages.Add(key, page = new UsedPage(new WrongPage(key.Page, key.Vcpu, key.Level, Name(key.Tag), key.Root, 0, use.Record, verdict.Change, verdict.Owed)));
+            }
 
-        public long Count { get; set; }
+            page.Uses++;
+        }
 
-        public HashSet<ulong> Pages { get; } = [];
+        public SafetyIncident Tell(string kind) => new(
+            kind,
+            _count,
+            [.. story, Text($"in all: {Plural(_count, "use")} of {Plural(_pages.Keys.Select(key => key.Page).Distinct().Count(), "page")}, {Plural(_causes.Count, "pair")} of a change and a flush owed")])
+        {
+            Pages = [.. _pages.Values.OrderByDescending(page => page.Uses).ThenBy(page => page.First.FirstRecord).Take(SafetyIncident.MostPages).Select(page => page.First with { Uses = page.Uses })],
+            PageCount = _pages.Count,
+            FirstRecord = firstRecord,
+        };
 
-        public HashSet<(string Change, string Owed)> Causes { get; } = [];
+        private sealed class UsedPage(WrongPage first)
+        {
+            public WrongPage First { get; } = first;
+
+            public long Uses { get; set; }
+        }
+
+        private static string Plural(long count, string noun) => Text($"{count} {noun}{(count == 1 ? "" : "s")}");
     }
 }

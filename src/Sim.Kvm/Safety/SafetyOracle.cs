@@ -1,3 +1,4 @@
+using System.Globalization;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Tlb;
@@ -23,15 +24,17 @@ internal sealed class SafetyOracle
     private readonly Dictionary<(PageTable Tables, PageSize Size, ulong Page), List<OldMapping>> _old = [];
     private readonly Dictionary<(PageTable Tables, PageSize Size, ulong Page), (long At, string What)> _made = [];
     private readonly HashSet<PageTable> _changedTables = [];
-    private readonly SafetyLog _log = new();
+    private readonly SafetyLog _log;
     private readonly List<Lane> _lanes = [];
     private long _now = 1;
     private RecordPlace _place;
 
-    public SafetyOracle(MachineSpec spec, AddressSpaces spaces)
+    /// <summary>An oracle of a machine at reset. <paramref name="nameOf"/> gives invalidations of the hardware their names.</summary>
+    public SafetyOracle(MachineSpec spec, AddressSpaces spaces, Func<Invalidation, string> nameOf)
     {
         _spec = spec;
         _spaces = spaces;
+        _log = new SafetyLog(nameOf);
     }
 
     private bool Amd => _spec.Profile.Vendor == Vendor.Amd;
@@ -76,7 +79,7 @@ internal sealed class SafetyOracle
     public void Invalidated(VCpu vcpu, Invalidation invalidation, string who)
     {
         _now++;
-        Virtual(vcpu).Invalidate(invalidation, $"{invalidation} by {who} at {_place}");
+        Virtual(vcpu).Invalidate(invalidation, $"{InvalidationNames.InWords(invalidation, NameOfVpid12, NameOfEptp12)} by {who} at {_place}");
     }
 
     /// <summary>A table is about to change. <paramref name="old"/>: the mappings that it will have no more, or with fewer rights.</summary>
@@ -146,6 +149,10 @@ internal sealed class SafetyOracle
             lane.Mmu.Reconsider();
         }
     }
+
+    private static string NameOfVpid12(ushort vpid12) => vpid12 == 0 ? " 0" : string.Create(CultureInfo.InvariantCulture, $"12 {vpid12}");
+
+    private static string NameOfEptp12(ulong eptp12) => string.Create(CultureInfo.InvariantCulture, $"eptp12 0x{eptp12:x}");
 
     private VirtualTlb Virtual(VCpu vcpu)
     {

@@ -26,12 +26,12 @@ public static class ExplainView
         return [.. lines.Select(InertText.OneLine)];
     }
 
-    /// <summary>Cycles by activity, then one table for each dimension.</summary>
+    /// <summary>Where unsafe runs went wrong, cycles by activity, then one table for each dimension.</summary>
     /// <param name="decomposition">What to show.</param>
     /// <param name="top">Parts shown of each dimension, of many only those that differ; the others are one row.</param>
     public static IReadOnlyList<Table> Tables(Decomposition decomposition, int top)
     {
-        List<Table> tables = [Activities(decomposition)];
+        List<Table> tables = [.. SafetyView.Pages([decomposition.Before, decomposition.After], top), Activities(decomposition)];
         foreach (Dimension dimension in decomposition.Dimensions)
         {
             List<Contribution> rows = [.. dimension.Parts.Take(top).Where(part => dimension.Parts.Count <= top || part.Difference != default)];
@@ -70,10 +70,14 @@ public static class ExplainView
                 yield return $"{run.Run}: safe on this trace{(safe.PermittedStaleUses == 0 ? "" : $" (uses of old translations: {Exact(safe.PermittedStaleUses)}, all permitted)")}.";
                 break;
             case var unsafeRun:
-                yield return $"{run.Run}: UNSAFE: {string.Join(", ", unsafeRun.Findings.Select(finding => $"{finding.Kind} {Exact(finding.Count)} {(finding.Count == 1 ? "time" : "times")}"))}. The first {unsafeRun.Findings[0].Kind}:";
-                foreach (string line in unsafeRun.Findings[0].Story)
+                yield return $"{run.Run}: UNSAFE: {string.Join(", ", unsafeRun.Findings.Select(finding => $"{finding.Kind} {Exact(finding.Count)} {(finding.Count == 1 ? "time" : "times")}"))}.";
+                foreach (SafetyFinding finding in unsafeRun.Findings)
                 {
-                    yield return "  " + line;
+                    yield return $"  The first {finding.Kind}:";
+                    foreach (string line in finding.Story)
+                    {
+                        yield return "    " + line;
+                    }
                 }
 
                 break;

@@ -153,7 +153,13 @@ public static class HtmlReport
                 html.Element("li", line);
             }
 
-            html.Close("ol").Close("article").Line();
+            html.Close("ol");
+            if (finding.PageCount > 1)
+            {
+                ReportTables.WrongPages(finding).Write(html);
+            }
+
+            html.Close("article").Line();
         }
 
         if (hints.Count > 0)

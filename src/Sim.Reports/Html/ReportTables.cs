@@ -55,6 +55,19 @@ internal static class ReportTables
         ("from bystanders", s => InterruptFigures.StolenEach(s, "bystander"), false),
     ];
 
+    /// <summary>Where a kind of wrong outcome happened.</summary>
+    public static DataTable WrongPages(SafetyFinding finding) => new(
+        $"Where: {Numbers.Whole(finding.PageCount)} pages",
+        finding.Pages.Count < finding.PageCount ? $"The {finding.Pages.Count} pages with the most uses, of {Numbers.Whole(finding.PageCount)}; a page counts once for each context." : "",
+        ["page", "uses", "vCPU", "level", "virtual tag", "root", "first record"],
+        [
+            .. finding.Pages.Select(page => (IReadOnlyList<DataCell>)
+                [new(Numbers.Hex(page.Page)), DataCell.Whole(page.Uses), DataCell.Whole(page.Vcpu), DataCell.Whole(page.Level), new(page.Tag), new(Numbers.Hex(page.Root)), DataCell.Whole(page.FirstRecord)]),
+        ])
+    {
+        Folded = true,
+    };
+
     /// <summary>All tables of these results, in the order of the page.</summary>
     public static IReadOnlyList<DataTable> Of(ReportInput input)
     {

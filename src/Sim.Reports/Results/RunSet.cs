@@ -65,7 +65,26 @@ public sealed record SafetyVerdict(IReadOnlyList<SafetyFinding> Findings, long P
 /// <param name="Kind">stale_use, failed_vm_entry, interrupt_lost, interrupt_duplicated, interrupt_misdelivered, ...</param>
 /// <param name="Count">How often.</param>
 /// <param name="Story">The first one, told in lines: who mapped, who changed, which flush was owed, which was done, which record used it.</param>
-public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string> Story);
+public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string> Story)
+{
+    /// <summary>Where it happened, most uses first; not always all, see <see cref="PageCount"/>. Empty if the finding is not about pages, and in files before version 1.2.</summary>
+    public IReadOnlyList<SafetyPage> Pages { get; init; } = [];
+
+    /// <summary>How many pages there are in all; a page counts once for each context.</summary>
+    public int PageCount { get; init; }
+}
+
+/// <summary>A page that one context used wrongly.</summary>
+/// <param name="Page">Linear address of the 4 KiB page.</param>
+/// <param name="Vcpu">vCPU that used it.</param>
+/// <param name="Level">Level it ran at.</param>
+/// <param name="Tag">Virtual tag it ran under, in words.</param>
+/// <param name="Root">Root of the page tables it ran with.</param>
+/// <param name="Uses">Memory references (records).</param>
+/// <param name="FirstRecord">Index of the first of them in the trace.</param>
+/// <param name="Change">For the first use: the record that changed the mapping, or the other page tables.</param>
+/// <param name="Owed">For the first use: why the virtual CPU cannot hold the translation.</param>
+public sealed record SafetyPage(ulong Page, int Vcpu, int Level, string Tag, ulong Root, long Uses, ulong FirstRecord, string Change, string Owed);
 
 /// <summary>Why a run has no result.</summary>
 /// <param name="ExitCode">The process exit code of this kind of error (DESIGN.md section 8).</param>

@@ -92,9 +92,24 @@ internal static class RunSetJsonReader
     private static SafetyVerdict ReadSafety(JsonElement element) => new(
         [
             .. element.GetProperty("findings").EnumerateArray().Select(finding => new SafetyFinding(
-                Text(finding, "kind"), finding.GetProperty("count").GetInt64(), [.. finding.GetProperty("story").EnumerateArray().Select(line => line.GetString() ?? throw new FormatException("null in 'story'"))])),
+                Text(finding, "kind"), finding.GetProperty("count").GetInt64(), [.. finding.GetProperty("story").EnumerateArray().Select(line => line.GetString() ?? throw new FormatException("null in 'story'"))])
+            {
+                Pages = [.. Members(finding, "pages").Select(ReadPage)],
+                PageCount = finding.TryGetProperty("page_count", out JsonElement count) ? count.GetInt32() : 0,
+            }),
         ],
         element.GetProperty("permitted_stale_uses").GetInt64());
+
+    private static SafetyPage ReadPage(JsonElement page) => new(
+        page.GetProperty("page").GetUInt64(),
+        page.GetProperty("vcpu").GetInt32(),
+        page.GetProperty("level").GetInt32(),
+        Text(page, "tag"),
+        page.GetProperty("root").GetUInt64(),
+        page.GetProperty("uses").GetInt64(),
+        page.GetProperty("first_record").GetUInt64(),
+        Text(page, "change"),
+        Text(page, "owed"));
 
     private static Session ReadSession(JsonElement element) => new(
         Text(element, "command_line"),
@@ -118,7 +133,7 @@ internal static class RunSetJsonReader
         return map;
     }
 
-    /// <summary>The elements of an array that files before version 1.1 do not have.</summary>
+    /// <summary>The elements of an array that files before version 1.1 or 1.2 do not have.</summary>
     private static JsonElement.ArrayEnumerator Members(JsonElement element, string name) => element.TryGetProperty(name, out JsonElement array) ? array.EnumerateArray() : default;
 
     /// <summary>A member that not every run has, and no file before version 1.2.</summary>

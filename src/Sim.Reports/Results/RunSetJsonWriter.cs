@@ -196,11 +196,41 @@ internal static class RunSetJsonWriter
             }
 
             writer.WriteEndArray();
+            if (finding.PageCount > 0)
+            {
+                WritePages(writer, finding);
+            }
+
             writer.WriteEndObject();
         }
 
         writer.WriteEndArray();
         writer.WriteEndObject();
+    }
+
+    private static void WritePages(Utf8JsonWriter writer, SafetyFinding finding)
+    {
+        writer.WriteNumber("page_count", finding.PageCount);
+        writer.WriteStartArray("pages");
+        foreach (SafetyPage page in finding.Pages)
+        {
+            JsonLines.WriteLine(writer, line => WritePage(line, page));
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WritePage(Utf8JsonWriter line, SafetyPage page)
+    {
+        line.WriteNumber("page", page.Page);
+        line.WriteNumber("vcpu", page.Vcpu);
+        line.WriteNumber("level", page.Level);
+        line.WriteString("tag", page.Tag);
+        line.WriteNumber("root", page.Root);
+        line.WriteNumber("uses", page.Uses);
+        line.WriteNumber("first_record", page.FirstRecord);
+        line.WriteString("change", page.Change);
+        line.WriteString("owed", page.Owed);
     }
 
     private static void WriteSeries(Utf8JsonWriter line, Series series)

@@ -28,6 +28,9 @@ public static class Numbers
         return number.ToString("#,##0", CultureInfo.InvariantCulture);
     }
 
+    /// <summary>An address: hexadecimal with 0x.</summary>
+    public static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);
+
     /// <summary>A ratio: three decimals below ten, two below a thousand, one above; a dash if undefined.</summary>
     public static string Fraction(double? value) => value is not { } number ? "-"
         : number.ToString(Math.Abs(number) switch { < 10 => "0.000", < 1000 => "0.00", _ => "#,##0.0" }, CultureInfo.InvariantCulture);

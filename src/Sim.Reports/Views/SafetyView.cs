@@ -1,3 +1,4 @@
+using System.Globalization;
 using Sim.Reports.Results;
 
 namespace Sim.Reports.Views;
@@ -37,6 +38,30 @@ public static class SafetyView
 
     /// <summary>Kinds and counts of wrong outcomes in one line.</summary>
     public static string Counts(SafetyVerdict verdict) => string.Join(", ", verdict.Findings.Select(finding => $"{finding.Kind} {Numbers.Whole(finding.Count)}"));
+
+    /// <summary>Where each kind of wrong outcome happened: pages and contexts, most uses first. Nothing where the story of the first one tells all.</summary>
+    /// <param name="runs">The runs.</param>
+    /// <param name="top">Rows of each table; the others are one row.</param>
+    public static IReadOnlyList<Table> Pages(IReadOnlyList<RunResult> runs, int top) =>
+        [.. from run in runs from finding in run.Safety?.Findings ?? [] where finding.PageCount > 1 select Pages(run, finding, top)];
+
+    private static Table Pages(RunResult run, SafetyFinding finding, int top)
+    {
+        List<IReadOnlyList<string>> rows =
+        [
+            .. finding.Pages.Take(top).Select(page => (IReadOnlyList<string>)
+            [
+                Numbers.Hex(page.Page), string.Create(CultureInfo.InvariantCulture, $"vCPU {page.Vcpu} L{page.Level}"), page.Tag, Numbers.Hex(page.Root), Numbers.Whole(page.Uses), Numbers.Whole(page.FirstRecord),
+            ]),
+        ];
+        int rest = finding.PageCount - rows.Count;
+        if (rest > 0)
+        {
+            rows.Add([$"{Numbers.Whole(rest)} others", "", "", "", Numbers.Whole(finding.Count - finding.Pages.Take(top).Sum(page => page.Uses)), ""]);
+        }
+
+        return new Table($"{run.Run}: {finding.Kind} by page", ["page", "who", "virtual tag", "root", "uses", "first record"], rows) { TextColumns = 4 };
+    }
 
     private static string Word(RunResult run) => run.Safety is null ? "not judged" : run.Safety.IsSafe ? "safe" : "UNSAFE";
 }

@@ -13,11 +13,8 @@ internal sealed class Seed1Rules(string policy, Seed1Situation situation, Seed1S
 
     private bool IsEdit => story == Seed1Story.Edit;
 
-    /// <summary>FLUSH_GUEST without EPT drops all roots of both levels (2.4: 5.14 to 5.16).</summary>
-    private bool UnloadsRoots => policy is "kvm-5.14" or "kvm-5.16";
-
-    /// <summary>A sync that changes an entry flushes remotely (2.8; K13: since 5.16). The yardsticks live in 6.12.</summary>
-    private bool SyncFlushes => policy is not "kvm-5.8" and not "kvm-5.14";
+    /// <summary>FLUSH_GUEST without EPT drops all roots of both levels (2.4: 5.14 and 5.15).</summary>
+    private bool UnloadsRoots => policy is "kvm-5.14";
 
     /// <summary>KVM offers EPT only if it uses it itself, so an L1 that enables it anyhow gets no L2.</summary>
     public bool Fails => situation.L1Ept && !situation.L0Ept;
@@ -52,7 +49,7 @@ internal sealed class Seed1Rules(string policy, Seed1Situation situation, Seed1S
                     yield return $"INVVPID(vpid{current})";
                     break;
                 case "FLUSH_GUEST":
-                    yield return $"INVVPID(vpid{runs})";
+                    yield return $"INVVPID(vpid{(policy == "kvm-5.16" ? current : runs)})";
                     break;
                 default:
                     break;
@@ -63,7 +60,8 @@ internal sealed class Seed1Rules(string policy, Seed1Situation situation, Seed1S
                 yield return $"INVVPID(vpid{runs})";
             }
 
-            if (SyncedPages > 0 && SyncFlushes)
+            // A sync write-protects the guest's tables again, and flushes remotely for that (2.8): a TLB_FLUSH, unless there is one already.
+            if (SyncedPages > 0 && Request != "TLB_FLUSH")
             {
                 yield return "INVVPID(all)";
             }

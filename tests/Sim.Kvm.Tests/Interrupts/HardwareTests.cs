@@ -21,13 +21,12 @@ internal sealed class HardwareTests
         Assert.That(descriptor.Word(4), Is.EqualTo(0x8000_0001_00F2_0000));
     }
 
-    // VT-d 5.2.3: a notification is due if ON=0 and (URG=1 or SN=0).
-    [TestCase(false, false, false, true)]
-    [TestCase(true, false, false, false)]
-    [TestCase(false, true, false, false)]
-    [TestCase(false, true, true, true)]
-    [TestCase(true, true, true, false)]
-    public void Hardware_notifies_only_if_nothing_is_outstanding_and_notification_is_not_suppressed_or_the_interrupt_urgent(bool on, bool sn, bool urgent, bool notifies)
+    // VT-d 5.2.3 with URG=0: a notification is due if ON=0 and SN=0.
+    [TestCase(false, false, true)]
+    [TestCase(true, false, false)]
+    [TestCase(false, true, false)]
+    [TestCase(true, true, false)]
+    public void Hardware_notifies_only_if_nothing_is_outstanding_and_notification_is_not_suppressed(bool on, bool sn, bool notifies)
     {
         PostedInterruptDescriptor descriptor = new() { Sn = sn };
         if (on)
@@ -35,7 +34,7 @@ internal sealed class HardwareTests
             descriptor.TestAndSetOn();
         }
 
-        Assert.That(descriptor.RequestNotification(urgent), Is.EqualTo(notifies));
+        Assert.That(descriptor.RequestNotification(), Is.EqualTo(notifies));
         Assert.That(descriptor.On, Is.EqualTo(on || notifies));
     }
 
@@ -118,19 +117,6 @@ internal sealed class HardwareTests
     }
 
     [Test]
-    public void A_device_interrupt_is_posted_by_hardware_only_if_every_condition_of_KVM_holds()
-    {
-        DeviceRoute good = new(true, true, true, true, 1);
-        Assert.That(InterruptRemappingEntry.Choose(good), Is.EqualTo(IrteMode.Posted));
-        DeviceRoute[] others =
-        [
-            good with { ApicvActive = false }, good with { InKernelApic = false }, good with { IsMsi = false }, good with { FixedOrLowestPriority = false },
-            good with { Destinations = 2 }, good with { Destinations = 0 },
-        ];
-        Assert.That(others.Select(route => InterruptRemappingEntry.Choose(route)), Is.All.EqualTo(IrteMode.Remapped));
-    }
-
-    [Test]
     public void An_entry_of_AVICs_physical_table_has_valid_IsRunning_page_and_host_ID_where_the_APM_says()
     {
         AvicPhysicalEntry entry = AvicPhysicalEntry.For(0x12_3456_7000);
@@ -165,31 +151,15 @@ internal sealed class HardwareTests
         table[1] = AvicPhysicalEntry.For(0x1000);
         table[2] = AvicPhysicalEntry.For(0);
         IcrWrite good = new(0x41, 1);
-        Assert.That(AvicExits.Check(good, table), Is.Null);
-        Assert.That(AvicExits.Check(good with { DeliveryMode = 1 }, table), Is.Null, "lowest priority is sent");
-        Assert.That(AvicExits.Check(good with { DeliveryMode = 4 }, table), Is.EqualTo(IncompleteIpi.InvalidType));
-        Assert.That(AvicExits.Check(good with { Level = true }, table), Is.EqualTo(IncompleteIpi.InvalidType));
-        Assert.That(AvicExits.Check(good with { Vector = 15 }, table), Is.EqualTo(IncompleteIpi.InvalidVector));
-        Assert.That(AvicExits.Check(good with { Destination = 0 }, table), Is.EqualTo(IncompleteIpi.InvalidTarget));
-        Assert.That(AvicExits.Check(good with { Destination = 3 }, table), Is.EqualTo(IncompleteIpi.InvalidTarget));
-        Assert.That(AvicExits.Check(good with { Destination = 2 }, table), Is.EqualTo(IncompleteIpi.InvalidBackingPage));
+        Assert.That(AvicExits.Check(good, table, null), Is.Null);
+        Assert.That(AvicExits.Check(good with { DeliveryMode = 1 }, table, null), Is.Null, "lowest priority is sent");
+        Assert.That(AvicExits.Check(good with { DeliveryMode = 4 }, table, null), Is.EqualTo(IncompleteIpi.InvalidType));
+        Assert.That(AvicExits.Check(good with { Level = true }, table, null), Is.EqualTo(IncompleteIpi.InvalidType));
+        Assert.That(AvicExits.Check(good with { Vector = 15 }, table, null), Is.EqualTo(IncompleteIpi.InvalidVector));
+        Assert.That(AvicExits.Check(good with { Destination = 0 }, table, null), Is.EqualTo(IncompleteIpi.InvalidTarget));
+        Assert.That(AvicExits.Check(good with { Destination = 3 }, table, null), Is.EqualTo(IncompleteIpi.InvalidTarget));
+        Assert.That(AvicExits.Check(good with { Destination = 2 }, table, null), Is.EqualTo(IncompleteIpi.InvalidBackingPage));
     }
-
-    // kvm-semantics.md 5.2: trap-style registers, everything else fault style; TPR, ICR and an edge EOI are accelerated.
-    [TestCase(0x80, false, AvicAccess.Accelerated)]
-    [TestCase(0xB0, false, AvicAccess.Accelerated)]
-    [TestCase(0xB0, true, AvicAccess.Trap)]
-    [TestCase(0x300, false, AvicAccess.Accelerated)]
-    [TestCase(0x310, false, AvicAccess.Accelerated)]
-    [TestCase(0x20, false, AvicAccess.Trap)]
-    [TestCase(0xD0, false, AvicAccess.Trap)]
-    [TestCase(0x320, false, AvicAccess.Trap)]
-    [TestCase(0x370, false, AvicAccess.Trap)]
-    [TestCase(0x380, false, AvicAccess.Trap)]
-    [TestCase(0x390, false, AvicAccess.Fault)]
-    [TestCase(0x100, false, AvicAccess.Fault)]
-    public void Writes_to_APIC_registers_are_accelerated_trap_or_fault(int offset, bool level, AvicAccess access) =>
-        Assert.That(AvicExits.Write(offset, level), Is.EqualTo(access));
 
     [Test]
     public void A_set_of_vectors_moves_finds_its_highest_and_counts_across_words()
@@ -206,7 +176,7 @@ internal sealed class HardwareTests
         VectorSet b = default;
         b.TestAndSet(128);
         a.MoveTo(ref b);
-        Assert.That((a.IsEmpty, b.Count, b[63], b[62]), Is.EqualTo((true, 6, true, false)));
+        Assert.That((a.IsEmpty, Enumerable.Range(0, 256).Count(vector => b[vector]), b[63], b[62]), Is.EqualTo((true, 6, true, false)));
         Assert.That((b.TestAndClear(255), b.TestAndClear(255), b.Highest), Is.EqualTo((true, false, 191)));
     }
 

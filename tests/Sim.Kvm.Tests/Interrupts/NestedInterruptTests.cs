@@ -14,6 +14,10 @@ internal sealed class NestedInterruptTests
     private CommandedBehaviour _guests = null!;
     private List<ExecutedStep> _steps = null!;
     private InterruptSimulation _run = null!;
+    private Action<ExecutedStep>? _seen;
+
+    [SetUp]
+    public void SeeNothing() => _seen = null;
 
     private VirtualCpu Vcpu => _run.System.Vcpus[Nested];
 
@@ -142,6 +146,41 @@ internal sealed class NestedInterruptTests
     }
 
     [Test]
+    public void What_AVIC_in_VMCB01_is_set_to_does_not_matter_while_VMCB02_runs_only_what_peers_read_does()
+    {
+        Start("avic-iommu");
+        Vcpu.Vmcs01.Avic = true;
+        Do(Peer, Ipi(Nested, 1));
+        Assert.That((Handled(1), NestedExits, _run.Ledger.Doorbells, _run.Findings.Count), Is.EqualTo((1L, 1L, 0L, 0)), "as with the bit clear");
+    }
+
+    [Test]
+    public void With_IPI_virtualization_an_inhibition_while_L2_runs_still_stops_peers_at_once_because_their_own_vmcs01_is_the_active_one()
+    {
+        Start("ipiv");
+        Do(Peer, Ipi(Nested, 1));
+        Assert.That(_run.Ledger.Exits(1, ExitCause.IcrWrite), Is.Zero);
+        Do(Peer, new GuestAction(GuestActionKind.Inhibit, Vector: (byte)ApicvInhibit.BlockIrq));
+        Assert.That((Vcpu.GuestMode, Vcpu.UpdateVmcs01ApicvStatus), Is.EqualTo((true, true)), "this vCPU's vmcs01 waits for the nested VM-exit");
+        Do(Peer, Ipi(Nested, 1));
+        Assert.That((Handled(1), _run.Ledger.Exits(1, ExitCause.IcrWrite), _run.Findings.Count), Is.EqualTo((2L, 1L, 0)));
+        Assert.That(Vcpu.Vmcs01.Has(VmControls.VirtualInterruptDelivery), Is.False);
+    }
+
+    [Test]
+    public void An_inhibition_zaps_L1s_APIC_page_so_every_vCPU_flushes_its_TLB_and_the_one_that_runs_L2_goes_on_in_L2()
+    {
+        Start("posted");
+        List<int> asked = [];
+        _seen = step => asked.AddRange(step.Name == "store the reasons" ? _run.System.Vcpus.Where(vcpu => (vcpu.Requests & VcpuRequests.TlbFlush) != 0).Select(vcpu => vcpu.Id) : []);
+        Do(Peer, new GuestAction(GuestActionKind.Inhibit, Vector: (byte)ApicvInhibit.BlockIrq));
+        Assert.That(asked, Is.EqualTo(new[] { Peer, Nested }));
+        Assert.That((Vcpu.GuestMode, NestedExits, Vcpu.Requests), Is.EqualTo((true, 0L, VcpuRequests.None)), "served, by L0 alone");
+        Do(Peer, new GuestAction(GuestActionKind.Uninhibit, Vector: (byte)ApicvInhibit.BlockIrq));
+        Assert.That(asked, Has.Count.EqualTo(2), "nothing is zapped when it is allowed again");
+    }
+
+    [Test]
     public void L1s_notification_that_hardware_posts_bypasses_the_nested_path_and_costs_the_receiver_an_exit_instead_of_the_sender()
     {
         Start("ipiv");
@@ -194,7 +233,11 @@ internal sealed class NestedInterruptTests
         _guests = new CommandedBehaviour((peerLevel, GuestActionKind.Spin), (2, idle));
         _steps = [];
         InterruptSpec spec = Bench.SpecFor(path) with { Lanes = 2 };
-        _run = new InterruptSimulation(change?.Invoke(spec) ?? spec, Bench.Path(path), new DeferredUpdate(), _guests, [], step => _steps.Add(step));
+        _run = new InterruptSimulation(change?.Invoke(spec) ?? spec, Bench.Path(path), new DeferredUpdate(), _guests, [], step =>
+        {
+            _steps.Add(step);
+            _seen?.Invoke(step);
+        });
         _run.Run(until: 100_000);
         Forget();
     }

@@ -202,12 +202,12 @@ internal sealed class RaceTests
     private static ExploredSchedules Lines(int first, int second, int depth)
     {
         Step step = new("step", _ => 0, _ => Flow.Next);
-        Program[] lines = [.. new[] { first, second }.Select(length => new Program("line", [.. Enumerable.Repeat(step, length)]))];
+        Program[] lines = [.. new[] { first, second }.Where(length => length > 0).Select(length => new Program("line", [.. Enumerable.Repeat(step, length)]))];
         return new ScheduleExplorer(
             conductor =>
             {
                 RaceStage stage = new RaceStage(new RaceSetting(Profiles.Textbook, Bench.Path("none"), InterruptSource.Software, WrongRule.None()), conductor, [1]).Settle();
-                foreach (Program line in lines.Where(line => line.Steps.Count > 0))
+                foreach (Program line in lines)
                 {
                     Activity device = new(stage.System, null, null);
                     device.Begin(line);

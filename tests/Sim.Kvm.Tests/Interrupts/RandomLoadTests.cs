@@ -1,5 +1,6 @@
 using Sim.Core;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;
@@ -22,6 +23,12 @@ internal sealed class RandomLoadTests
         IReadOnlyList<InterruptFinding> findings = run.Ledger.Findings(drained: true);
         Assert.That(findings, Is.Empty, string.Join('\n', findings.SelectMany(finding => finding.Story)));
         Assert.That(broken, Is.Empty);
+        if (halts)
+        {
+            // 4.7, rules 1 and 2, where nothing is under way: nobody sleeps or runs with something posted, and no notification is outstanding.
+            Assert.That(run.System.Vcpus.Select(vcpu => (vcpu.Pid.Pir.IsEmpty, vcpu.Pid12.Pir.IsEmpty, vcpu.Pid.On, vcpu.Pid12.On)), Is.All.EqualTo((true, true, false, false)));
+        }
+
         StatSheet sheet = run.Snapshot();
         Assert.That(sheet.Sum("irq.sent"), Is.EqualTo(sheet.Sum("irq.handled") + sheet.Sum("irq.coalesced")), "sent = handled + merged");
         Assert.That(sheet.Sum("irq.handled"), Is.GreaterThan(1_200));
@@ -44,9 +51,12 @@ internal sealed class RandomLoadTests
     {
         CommandedBehaviour guests = new((1, GuestActionKind.Spin), (level, GuestActionKind.Spin), (1, GuestActionKind.Halt), (level, GuestActionKind.Spin));
         IApicvUpdateRule update = rule == "deferred" ? new DeferredUpdate() : new SwitchVmcsUpdate();
-        InterruptSimulation run = new(
+        List<string> broken = [];
+        InterruptSimulation run = null!;
+        run = new(
             Bench.SpecFor(path) with { VcpusPerLane = 2, SliceCycles = 70_000 }, Bench.Path(path), update, guests,
-            [.. Enumerable.Range(0, 3).Select(i => new PoissonSource(new Delivery((byte)(0x31 + (0x20 * i)), 1 + i, 1, InterruptSource.Device), 9_000, 600, new Rng((ulong)i + 1)))]);
+            [.. Enumerable.Range(0, 3).Select(i => new PoissonSource(new Delivery((byte)(0x31 + (0x20 * i)), 1 + i, 1, InterruptSource.Device), 9_000, 600, new Rng((ulong)i + 1)))],
+            step => Check(run, step, broken));
         for (int flip = 0; flip < 40; flip++)
         {
             run.Run(until: (flip + 1) * 100_000);
@@ -56,6 +66,7 @@ internal sealed class RandomLoadTests
 
         run.Run(until: 60_000_000);
         Assert.That(run.Ledger.ApicvUpdates, Is.GreaterThan(40));
+        Assert.That(broken, Is.Empty);
         Assert.That((run.Ledger.Handled + run.Ledger.Coalesced, run.Ledger.Sent), Is.EqualTo((1_800L, 1_800L)));
         Assert.That(run.Findings, Is.Empty, string.Join('\n', run.Findings.SelectMany(finding => finding.Story)));
     }
@@ -142,10 +153,32 @@ internal sealed class RandomLoadTests
         return string.Join('\n', sheet.Stats) + string.Join('\n', sheet.Series.SelectMany(series => series.Points));
     }
 
-    /// <summary>kvm-semantics.md 4.7, rules 3 to 5. The rules hold where KVM keeps the descriptor: if hardware may post.</summary>
+    /// <summary>kvm-semantics.md 4.7, rules 3 to 7. Rules 3 to 5 hold where KVM keeps the descriptor: if hardware may post.</summary>
     private static void Check(InterruptSimulation run, ExecutedStep step, List<string> broken)
     {
-        if (run is null || run.System.Path.UsesAvic || run.System.Path.HardwareDevice is null)
+        if (run is null)
+        {
+            return;
+        }
+
+        foreach (VirtualCpu vcpu in run.System.Vcpus.Where(vcpu => vcpu.GuestMode))
+        {
+            if (vcpu.Active.NotificationVector != HostVectors.NestedPostedInterrupt || vcpu.Active.Descriptor == vcpu.Pid)
+            {
+                broken.Add($"{step}: L2 on vCPU {vcpu.Id} notifies on {vcpu.Active.NotificationVector}, or has L1's descriptor");
+            }
+        }
+
+        if (step.Name == "nested VM-exit")
+        {
+            VirtualCpu vcpu = run.System.Vcpus[step.Vcpu];
+            if ((run.System.Path.UsesAvic ? vcpu.Vmcs01.Avic : vcpu.Vmcs01.Has(VmControls.VirtualInterruptDelivery)) != vcpu.ApicvActive)
+            {
+                broken.Add($"{step}: vmcs01 has controls for apicv_active = {!vcpu.ApicvActive}");
+            }
+        }
+
+        if (run.System.Path.UsesAvic || run.System.Path.HardwareDevice is null)
         {
             return;
         }

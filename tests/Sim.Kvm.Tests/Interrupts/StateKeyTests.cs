@@ -80,7 +80,7 @@ internal sealed class StateKeyTests
             return key.ToString();
         }
 
-        Action<Activity>[] changes = [a => a.Found = true, a => a.Delivery = new Delivery(1, 0, 1, InterruptSource.Device), a => a.ReadEntry = AvicPhysicalEntry.For(0x1000), a => a.ReadIrte = new AvicIrte { IsRun = true }];
+        Action<Activity>[] changes = [a => a.Found = true, a => a.Delivery = new Delivery(1, 0, 1, InterruptSource.Device), a => a.Multicast = new IcrWrite(1, 2, Logical: true), a => a.ReadEntry = AvicPhysicalEntry.For(0x1000), a => a.ReadIrte = new AvicIrte { IsRun = true }];
         Assert.That(changes.Select(change => Of(busy: false, change)).Distinct().Count(), Is.EqualTo(1));
         Assert.That(changes.Select(change => Of(busy: true, change)).Append(Of(busy: true, _ => { })).Distinct().Count(), Is.EqualTo(changes.Length + 1));
     }

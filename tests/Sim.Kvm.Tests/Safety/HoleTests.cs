@@ -226,9 +226,22 @@ public sealed class HoleTests
             Assert.That(story[1], Is.EqualTo("mapped: at first use"));
             Assert.That(story[2], Is.EqualTo("changed: Changed in table L2 (root 0x0) by L1 at record 8, time 8, lane 0"));
             Assert.That(story[3], Is.EqualTo("owed: this context had not run with these tables since its TLB was last emptied of them, if ever, so it cannot hold the old mapping"));
-            Assert.That(story[4], Does.StartWith("done: on lane 0 ").And.Contains("InvvpidSingle { Vpid = 2 } (nested_entry, new_vpid12; record 10)"));
-            Assert.That(story[5], Is.EqualTo("in all: 1 uses of 1 pages, 1 pairs of a change and a flush owed"));
+            Assert.That(story[4], Does.StartWith("done: on lane 0 ").And.Contains("INVVPID(vpid02) (nested_entry, new_vpid12; record 10)"));
+            Assert.That(story[5], Is.EqualTo("in all: 1 use of 1 page, 1 pair of a change and a flush owed"));
         });
+    }
+
+    [Test]
+    public void A_finding_counts_the_uses_of_each_page_by_context_most_used_first()
+    {
+        Script script = new Script("kvm-5.14", ept: false).L1().NestedEnter(vpid12: 1, eptp12: 0).Touch(P, P + 0x1000, P + 0x2000).NestedExit();
+        script.Change(MapTable.L2, P).Change(MapTable.L2, P + 0x1000).NestedEnter(vpid12: 2, eptp12: 0).Touch(P, P + 0x1000, P + 0x1008, P + 0x2000);
+        SafetyIncident incident = script.Machine.Safety!.Incidents.Single();
+        Assert.That(
+            incident.Pages.Select(page => (page.Page, page.Vcpu, page.Level, page.Tag, page.Root, page.Uses, page.FirstRecord)),
+            Is.EqualTo(new[] { (P + 0x1000, (ushort)0, 2, "VPID 2, PCID 0", 0UL, 2L, 16UL), (P, (ushort)0, 2, "VPID 2, PCID 0", 0UL, 1L, 15UL) }));
+        Assert.That((incident.Count, incident.PageCount), Is.EqualTo((3L, 2)));
+        Assert.That(incident.Pages[0].Change, Is.EqualTo("Changed in table L2 (root 0x0) by L1 at record 11, time 11, lane 0"));
     }
 
     /// <summary>L2 without VPID changes its own table and relies on the VM-exit and VM-entry that follow.</summary>

@@ -59,7 +59,7 @@ public sealed class DecompositionTests
     }
 
     [Test]
-    public void The_verdict_names_the_dearer_policy_and_tells_the_first_story()
+    public void The_verdict_names_the_dearer_policy_and_tells_the_first_story_of_each_kind()
     {
         RunResult safe = Run("a", (2, 100), (3, 60), (3, 60)) with { Safety = new SafetyVerdict([], 7) };
         RunResult stale = Run("b", (2, 90), (1, 20), (1, 20)) with { Safety = new SafetyVerdict([new SafetyFinding("stale_use", 4, ["L1 unmaps 0x1000", "L2 reads it"]), new SafetyFinding("interrupt_lost", 1, ["never told"])], 0) };
@@ -68,9 +68,12 @@ public sealed class DecompositionTests
         {
             "b spends 50 translation cycles fewer than a (-29.4%), with 2 fewer walks.",
             "a: safe on this trace (uses of old translations: 7, all permitted).",
-            "b: UNSAFE: stale_use 4 times, interrupt_lost 1 time. The first stale_use:",
-            "  L1 unmaps 0x1000",
-            "  L2 reads it",
+            "b: UNSAFE: stale_use 4 times, interrupt_lost 1 time.",
+            "  The first stale_use:",
+            "    L1 unmaps 0x1000",
+            "    L2 reads it",
+            "  The first interrupt_lost:",
+            "    never told",
         }));
         Assert.That(ExplainView.Verdict(new Decomposition(safe with { Safety = null }, safe with { Safety = null })), Is.EqualTo(new[] { "a and a spend the same number of translation cycles: 170.", "Nobody judged their safety." }));
     }

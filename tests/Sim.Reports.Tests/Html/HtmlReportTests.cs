@@ -79,6 +79,16 @@ public sealed partial class HtmlReportTests
     }
 
     [Test]
+    public void Pages_of_a_finding_are_a_table_unless_the_story_tells_the_only_one()
+    {
+        SafetyPage page = new(0x1000, 0, 2, "VPID <1>", 0x7000, 41, 12, "c", "o");
+        string Told(int count) => Page(ChartSample.Full() with { Runs = [ChartSample.Full().Runs[0] with { Safety = new SafetyVerdict([new SafetyFinding("stale_use", 42, ["s"]) { Pages = [page], PageCount = count }], 0) }] });
+
+        Assert.That(Told(2), Does.Contain("<bdi>0x1000</bdi>").And.Contain("<bdi>VPID &lt;1&gt;</bdi>").And.Contain("<bdi>41</bdi>").And.Contain("Where: 2 pages"));
+        Assert.That(Told(1), Does.Not.Contain("<bdi>0x1000</bdi>"));
+    }
+
+    [Test]
     public void A_chart_without_data_is_named_with_its_reason() => Assert.That(Page(ChartSample.Empty()), Does.Contain("<dt>exits</dt><dd>The measured window has no VM-exits.</dd>"));
 
     [Test]

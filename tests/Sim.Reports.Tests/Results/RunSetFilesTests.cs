@@ -194,6 +194,21 @@ public sealed class RunSetFilesTests
     }
 
     [Test]
+    public void The_pages_of_a_finding_are_in_the_JSON_and_a_file_without_them_is_read()
+    {
+        SafetyPage page = new(0xffff_8000_0000_1000, 3, 2, "VPID 1, PCID 0", 0x7000, 40, 12, "Changed in table L2 at record 8", "INVVPID(vpid12 1) by L1");
+        SafetyFinding finding = new("stale_use", 42, ["used"]) { Pages = [page], PageCount = 2 };
+        string text = RunSetJson.ToText(Sample.Set() with { Runs = [Sample.Set().Runs[0] with { Safety = new SafetyVerdict([finding, new SafetyFinding("interrupt_lost", 1, [])], 0) }] });
+
+        SafetyFinding again = RunSetJson.Read(text, "r.json").Runs[0].Safety!.Findings[0];
+        Assert.That((again.PageCount, again.Pages.Single()), Is.EqualTo((2, page)));
+        Assert.That(text.Split('\n').Count(line => line.Contains("\"page_count\"", StringComparison.Ordinal)), Is.EqualTo(1), "an interrupt has no page");
+        string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"page\":", StringComparison.Ordinal))).Replace("],\n            \"page_count\": 2,\n            \"pages\": [\n            ]", "]", StringComparison.Ordinal);
+        Assert.That(old, Does.Not.Contain("page"));
+        Assert.That(RunSetJson.Read(old, "r.json").Runs[0].Safety!.Findings[0].Pages, Is.Empty);
+    }
+
+    [Test]
     public void A_file_of_version_1_0_has_neither_series_nor_safety_and_is_read()
     {
         string text = RunSetJson.ToText(Sample.Set()).Replace("\"1.2\"", "\"1.0\"", StringComparison.Ordinal);

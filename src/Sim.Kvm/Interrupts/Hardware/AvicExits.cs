@@ -19,20 +19,7 @@ public enum IncompleteIpi
     InvalidVector = 4,
 }
 
-/// <summary>How an access to an APIC register leaves a guest that uses AVIC.</summary>
-public enum AvicAccess
-{
-    /// <summary>Not at all.</summary>
-    Accelerated,
-
-    /// <summary>AVIC_UNACCELERATED_ACCESS behind the access: KVM finishes what the written value asks for.</summary>
-    Trap,
-
-    /// <summary>AVIC_UNACCELERATED_ACCESS in front of it: KVM emulates the instruction.</summary>
-    Fault,
-}
-
-/// <summary>What AVIC hardware does with accesses to the APIC (APM vol. 2, 15.29; kvm-semantics.md 5.2).</summary>
+/// <summary>What AVIC hardware does with a write to ICR (APM vol. 2, 15.29; kvm-semantics.md 5.2).</summary>
 public static class AvicExits
 {
     private const int FirstValidVector = 16;
@@ -41,7 +28,10 @@ public static class AvicExits
     /// The check of an ICR write that comes before anything is sent; null if it may be sent. <see cref="IncompleteIpi.TargetNotRunning"/> is found later, target
     /// by target.
     /// </summary>
-    public static IncompleteIpi? Check(in IcrWrite icr, AvicPhysicalIdTable table)
+    /// <param name="icr">What is written.</param>
+    /// <param name="table">The physical APIC ID table.</param>
+    /// <param name="logical">The logical APIC ID table of xAVIC; null in x2AVIC, which derives physical from logical IDs.</param>
+    public static IncompleteIpi? Check(in IcrWrite icr, AvicPhysicalIdTable table, AvicLogicalIdTable? logical)
     {
         if (icr.DeliveryMode is not (0 or 1) || icr.Level)
         {
@@ -53,9 +43,15 @@ public static class AvicExits
             return IncompleteIpi.InvalidVector;
         }
 
-        if (icr.Logical || icr.Shorthand != 0)
+        if (icr.Shorthand != 0)
         {
             return null;
+        }
+
+        if (icr.Logical)
+        {
+            IReadOnlyList<int> targets = logical?.Targets((byte)icr.Destination) ?? LogicalApicId.X2ApicTargets(icr.Destination);
+            return targets.Any(target => target < 0 || target >= table.Size || !table[target].IsValid) ? IncompleteIpi.InvalidTarget : null;
         }
 
         if (icr.Destination >= table.Size || !table[(int)icr.Destination].IsValid)
@@ -65,17 +61,6 @@ public static class AvicExits
 
         return table[(int)icr.Destination].BackingPage == 0 ? IncompleteIpi.InvalidBackingPage : null;
     }
-
-    /// <summary>How a write to the register at an offset of the APIC page is treated. <paramref name="levelTriggered"/> matters for EOI only.</summary>
-    public static AvicAccess Write(int offset, bool levelTriggered = false) => offset switch
-    {
-        0x80 or 0x310 => AvicAccess.Accelerated,
-        0x300 => AvicAccess.Accelerated,
-        0xB0 => levelTriggered ? AvicAccess.Trap : AvicAccess.Accelerated,
-        0x20 or 0xC0 or 0xD0 or 0xE0 or 0xF0 or 0x280 or 0x380 or 0x3E0 => AvicAccess.Trap,
-        >= 0x320 and <= 0x370 => AvicAccess.Trap,
-        _ => AvicAccess.Fault,
-    };
 }
 
 /// <summary>The IOMMU's remapping entry of a device interrupt in guest mode (AMD IOMMU specification 2.2.5.2).</summary>

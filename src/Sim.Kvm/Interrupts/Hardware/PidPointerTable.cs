@@ -7,7 +7,14 @@ namespace Sim.Kvm.Interrupts;
 /// <param name="Logical">Bit 11.</param>
 /// <param name="Level">Bit 15: level-triggered.</param>
 /// <param name="Shorthand">Bits 19:18: 0 none, 1 self, 2 all, 3 all but self.</param>
-public readonly record struct IcrWrite(byte Vector, uint Destination, int DeliveryMode = 0, bool Logical = false, bool Level = false, int Shorthand = 0);
+public readonly record struct IcrWrite(byte Vector, uint Destination, int DeliveryMode = 0, bool Logical = false, bool Level = false, int Shorthand = 0)
+{
+    /// <summary>Shorthand "all excluding self".</summary>
+    public const int AllButSelf = 3;
+
+    /// <summary>It may name several CPUs.</summary>
+    public bool IsMulticast => Logical || Shorthand == AllButSelf;
+}
 
 /// <summary>
 /// The PID-pointer table of IPI virtualization (SDM vol. 3, 31.1.6): indexed by guest APIC ID, each entry the address of a posted-interrupt descriptor and

@@ -61,12 +61,12 @@ public sealed class PostedInterruptDescriptor
     }
 
     /// <summary>
-    /// What VT-d's posting and IPI virtualization do behind the write of PIR, in one locked access: if ON=0 and (URG or SN=0), ON is set and a notification
+    /// What VT-d's posting and IPI virtualization do behind the write of PIR, in one locked access: if ON=0 and SN=0 (KVM sets URG in no remapping entry), ON is set and a notification
     /// is due to <see cref="Ndst"/> with <see cref="Nv"/>. Returns whether it is.
     /// </summary>
-    public bool RequestNotification(bool urgent)
+    public bool RequestNotification()
     {
-        if (On || (Sn && !urgent))
+        if (On || Sn)
         {
             return false;
         }

@@ -28,9 +28,6 @@ public struct VectorSet : IEquatable<VectorSet>
         }
     }
 
-    /// <summary>Bits that are set.</summary>
-    public readonly int Count => BitOperations.PopCount(_words[0]) + BitOperations.PopCount(_words[1]) + BitOperations.PopCount(_words[2]) + BitOperations.PopCount(_words[3]);
-
     /// <summary>Whether a vector is set.</summary>
     public readonly bool this[int vector] => (_words[vector >> 6] >> (vector & 63) & 1) != 0;
 

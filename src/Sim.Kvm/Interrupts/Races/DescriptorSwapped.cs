@@ -44,7 +44,7 @@ internal sealed class DescriptorSwapped : IInterruptRace
         RaceStage stage = new RaceStage(setting, conductor, [1, 1]).Settle();
         VirtualCpu[] vcpus = stage.System.Vcpus;
         RemappingEntry entry = new(
-            new InterruptRemappingEntry(IrteMode.Posted, vcpus[0].Pid, RaceStage.Vector), new InterruptRemappingEntry(IrteMode.Posted, vcpus[1].Pid, RaceStage.Vector + 1));
+            new InterruptRemappingEntry(vcpus[0].Pid, RaceStage.Vector), new InterruptRemappingEntry(vcpus[1].Pid, RaceStage.Vector + 1));
         EntryUser device = new(stage.System, entry) { Delivery = new Delivery(0, 0, 1, InterruptSource.Device) };
         EntryUser host = new(stage.System, entry) { Delivery = new Delivery(0, 0, 1, InterruptSource.Software) };
         device.Begin(Fire);

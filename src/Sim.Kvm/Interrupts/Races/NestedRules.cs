@@ -76,6 +76,9 @@ internal static class NestedRules
         "pir12-before-mode", "L1 looks into L2's PIR before its own vcpu->mode says IN_GUEST_MODE", program =>
             program.Without(L1Steps.SyncPir12).Replaced(L1Steps.EnterMode, L1Steps.SyncPir12).Added(L1Steps.EnterMode, behind: L1Steps.SyncPir12));
 
+    public static WrongRule NoSyncInL1 { get; } = new(
+        "no-pir12-at-entry", "L1 leaves PIR12 to pi_pending when it enters L2, and L0 forgets that when it takes vector and descriptor from vmcs12 anew", program => program.Without(L1Steps.SyncPir12));
+
     public static WrongRule HaltedL2IgnoresPiPending { get; } = new(
         "halted-l2-ignores-pi-pending", "an L2 that sleeps in L0 is not woken by pi_pending", program => program.Replaced(SchedulerSteps.CheckRunnable, CheckL1Only));
 

@@ -62,6 +62,10 @@ internal sealed class StateKey
         {
             Add(activity.Delivery);
             Add(activity.Found);
+            Add(activity.Multicast.Vector);
+            Add(activity.Multicast.Destination);
+            Add(activity.Multicast.Shorthand);
+            Add(activity.Multicast.Logical);
             Add((long)activity.ReadEntry.Value);
             Add(activity.ReadIrte);
         }

@@ -6,9 +6,15 @@ internal static class AvicSteps
     /// <summary>The processor's checks of an ICR write that come first.</summary>
     public static Step CheckIcr { get; } = new("check the ICR write (hardware)", Costs.SharedLine, activity =>
     {
-        if (AvicExits.Check(new IcrWrite(activity.Delivery.Vector, (uint)activity.Delivery.Target), activity.System.AvicPhysicalIds) is not null)
+        InterruptSystem system = activity.System;
+        if (AvicExits.Check(activity.Icr, system.AvicPhysicalIds, system.AvicLogicalIds) is not null)
         {
             activity.Jump(ExitSteps.IncompleteIpiInSoftware);
+        }
+        else if (activity.Multicast.IsMulticast)
+        {
+            activity.Found = false;
+            activity.Jump(MulticastSteps.Avic);
         }
 
         return Flow.Next;
@@ -45,6 +51,18 @@ internal static class AvicSteps
         return Flow.Next;
     });
 
+    /// <summary>Doorbell, or an exit later.</summary>
+    public static Step DoorbellOrNote { get; } = new("doorbell, or incomplete", Costs.None, activity =>
+    {
+        if (activity.ReadEntry.IsRunning)
+        {
+            Ring(activity, activity.System.Cpus[activity.ReadEntry.HostApicId]);
+        }
+
+        activity.Found |= !activity.ReadEntry.IsRunning;
+        return Flow.Next;
+    });
+
     /// <summary>svm_complete_interrupt_delivery: the read of vcpu->mode behind the barrier.</summary>
     public static Step ReadMode { get; } = new("read vcpu->mode", Costs.SharedLine, activity =>
     {
@@ -76,10 +94,10 @@ internal static class AvicSteps
     /// <summary>svm_complete_interrupt_delivery.</summary>
     public static Program CompleteDelivery { get; } = new("svm_complete_interrupt_delivery", ReadMode, Complete);
 
-    /// <summary>avic_incomplete_ipi_interception for a target that does not run: IRR is set already, so only what follows is left.</summary>
+    /// <summary>avic_incomplete_ipi_interception for targets that do not run: IRR is set already, so only what follows is left.</summary>
     public static Step HandleIncompleteIpi { get; } = new("kick the target of an incomplete IPI", profile => profile.Costs.KvmExitHandling, activity =>
     {
-        activity.Call(CompleteDelivery);
+        activity.Call(activity.Multicast.IsMulticast ? MulticastSteps.Complete : CompleteDelivery);
         return Flow.Next;
     });
 

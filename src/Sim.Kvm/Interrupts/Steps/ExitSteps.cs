@@ -81,7 +81,7 @@ internal static class ExitSteps
         }
         else
         {
-            activity.Call(activity.System.Path.Post);
+            activity.Call(activity.Multicast.IsMulticast ? MulticastSteps.Post : activity.System.Path.Post);
         }
 
         return Flow.Next;
@@ -116,6 +116,9 @@ internal static class ExitSteps
 
     /// <summary>Virtualized EOI of a vector whose EOI L0 wants to know.</summary>
     public static Program EoiInduced { get; } = Program(ExitCause.EoiInduced, Handle);
+
+    /// <summary>The same with AVIC: EOI of a level-triggered vector, trapped behind the write.</summary>
+    public static Program UnacceleratedEoi { get; } = Program(ExitCause.UnacceleratedAccess, Handle);
 
     /// <summary>ICR write that is not virtualized.</summary>
     public static Program IcrWrite { get; } = Program(ExitCause.IcrWrite, HandleIcrWrite);

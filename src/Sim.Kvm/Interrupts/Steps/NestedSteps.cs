@@ -167,6 +167,9 @@ internal static class NestedSteps
             // L0 needs both; all else about interrupts only if vmcs12 has it.
             vmcs02.Controls = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | (system.Controls12 & Vmcs12Controls);
             vmcs02.Descriptor = system.L1PostsToL2 ? vcpu.Pid12 : null;
+
+            // A notification for what was set up before counts no more: L1 looked into its descriptor on the way here (prepare_vmcs02_early).
+            vcpu.PiPending = false;
             vmcs02.Status = default;
             if (vmcs02.Has(VmControls.VirtualInterruptDelivery))
             {
@@ -184,7 +187,7 @@ internal static class NestedSteps
             }
         }
 
-        if (vcpu.Apic.Deliverable >= 0 || vcpu.PiPending)
+        if (vcpu.Apic.Deliverable >= 0)
         {
             vcpu.Requests |= VcpuRequests.Event;
         }

@@ -82,7 +82,7 @@ internal static class PostingSteps
     public static Step RequestNotification { get; } = new("set ON and notify NDST (hardware)", Costs.SharedLine, activity =>
     {
         PostedInterruptDescriptor descriptor = activity.Target.Pid;
-        if (descriptor.RequestNotification(urgent: false))
+        if (descriptor.RequestNotification())
         {
             activity.System.Ledger.Notifications++;
             HostVectors vector = descriptor.Nv == HostVectorNumbers.Wakeup ? HostVectors.Wakeup : HostVectors.PostedInterrupt;
@@ -103,7 +103,7 @@ internal static class PostingSteps
     /// <summary>IPI virtualization: the processor looks the destination up; what it does not virtualize exits.</summary>
     public static Step LookUpPid { get; } = new("look up the PID pointer", Costs.SharedLine, activity =>
     {
-        if (activity.System.PidPointers.Target(new IcrWrite(activity.Delivery.Vector, (uint)activity.Delivery.Target)) is null)
+        if (activity.System.PidPointers.Target(activity.Icr) is null)
         {
             activity.Jump(ExitSteps.IcrWrite);
         }
