@@ -1,6 +1,5 @@
 using System.Globalization;
 
-
 namespace Sim.Kvm.Tests.Safety;
 
 /// <summary>Random machines: oracle and naive reference agree on every access; policies claimed safe are, those known to be unsafe are caught within 10,000 operations.</summary>
@@ -11,8 +10,6 @@ public sealed class SafetyFuzzTests
     private const int Caught = 10_000;
 
     private static readonly string[] Tags = ["vpid", "no vpid", "no vpid02"];
-
-    private static readonly KernelDefects[] Defects = [.. Enum.GetValues<KernelDefects>().Where(defect => defect != KernelDefects.FlushCurrentNamesLoadedRoot)];
 
     private static readonly string[] Intel =
         ["kvm-4.2", "kvm-4.4", "kvm-4.20", "kvm-5.8", "kvm-5.14", "kvm-5.16", "kvm-6.2", "kvm-6.12", "kvm-6.12.117", "always-current", "always-guest", "always-all", "never", "vpid02-per-vpid12"];
