@@ -54,10 +54,11 @@ internal sealed class InterruptReplayTests
     }
 
     [Test]
-    public void Only_without_VPID_does_a_posted_notification_for_L1_that_runs_flush_nothing_and_an_injection_flush()
+    public void Without_VPID_an_injection_flushes_at_each_exit_and_entry_and_a_posted_notification_flushes_nothing()
     {
         InterruptReplay posted = WithoutVpid().Run("posted");
         InterruptReplay none = WithoutVpid().Run("none");
+
         Assert.That(Flushes(posted), Is.EqualTo(1), "the entry's");
         Assert.That(Flushes(none), Is.EqualTo(1 + 2 + 2), "exit and entry for the kick, and for EOI");
         Assert.That(none.Snapshot()["cycles.translation"] - posted.Snapshot()["cycles.translation"], Is.Positive, "refills");
