@@ -371,7 +371,7 @@ public sealed partial class CliTests
 
         File.WriteAllText(file, Good.Replace("L1 enters A vpid=2", "L1 entres A", StringComparison.Ordinal));
         (code, _, error) = Run("validate", "scenarios", file);
-        Assert.That((code, error), Is.EqualTo((3, $"{file}: line 8: expected what L1 does, found 'entres'. Did you mean enters, exits, sets?\n")));
+        Assert.That((code, error), Is.EqualTo((3, $"{file}: line 8: expected what L1 does, found 'entres'. Did you mean enters, exits, sends?\n")));
         Assert.That(Run("validate", "scenarios", Path.Combine(_folder, "no.scenario")).Code, Is.EqualTo(2));
     }
 

@@ -2,13 +2,14 @@ using System.Globalization;
 using Sim.Core;
 using Sim.Core.Profiles;
 using Sim.Kvm;
+using Sim.Kvm.Interrupts;
 using Sim.Workloads.Scenarios;
 
 namespace Sim.Experiments;
 
 /// <summary>How one expectation of a scenario fared under one policy.</summary>
 /// <param name="Line">Line of the expectation.</param>
-/// <param name="Policy">The policy.</param>
+/// <param name="Policy">The policy; of an interrupt path or APICv update rule <c>path NAME</c>, <c>update NAME</c>.</param>
 /// <param name="Expected">The line as written, without its first word.</param>
 /// <param name="Holds">Whether it was so.</param>
 /// <param name="Found">What was.</param>
@@ -33,23 +34,24 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
     public static ScenarioCheck Of(Scenario scenario)
     {
         RunConfiguration configuration = RunConfiguration.Load(null, [], RunConfiguration.SuggestedBy(scenario.Header));
-        string[] runnable = Runnable(configuration.Machine.Profile.Vendor);
-        SortedDictionary<string, ScenarioRun> runs = new(StringComparer.Ordinal);
+        Vendor vendor = configuration.Machine.Profile.Vendor;
+        SortedDictionary<string, IScenarioRun> runs = new(StringComparer.Ordinal);
         List<ExpectationOutcome> outcomes = [];
         for (int part = 0; part < scenario.Parts.Count; part++)
         {
             IReadOnlyList<Expectation> expectations = scenario.Parts[part].Expectations;
             foreach (Expectation expectation in expectations)
             {
-                foreach (string policy in Policies(scenario, expectation, expectations, runnable, configuration.Machine.Profile.Vendor))
+                foreach (string name in Names(scenario, expectation, expectations, Runnable(expectation.Subject, vendor), vendor))
                 {
-                    if (!runs.TryGetValue(policy, out ScenarioRun? run))
+                    string subject = expectation.Subject switch { ExpectationSubject.Path => "path " + name, ExpectationSubject.UpdateRule => "update " + name, _ => name };
+                    if (!runs.TryGetValue(subject, out IScenarioRun? run))
                     {
-                        runs.Add(policy, run = new ScenarioRun(scenario, configuration, policy));
+                        runs.Add(subject, run = Run(scenario, configuration, expectation.Subject, name));
                     }
 
                     (bool holds, string found) = run.Judge(part, expectation);
-                    outcomes.Add(new ExpectationOutcome(expectation.Line, policy, expectation.Text, holds, found));
+                    outcomes.Add(new ExpectationOutcome(expectation.Line, subject, expectation.Text, holds, found));
                 }
             }
         }
@@ -57,10 +59,27 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
         return new ScenarioCheck(scenario, outcomes);
     }
 
-    private static string[] Runnable(Vendor vendor) =>
-        [.. Components.Policies.Entries.Select(entry => entry.Name).Where(name => Components.Policies.Create(name).Supports(vendor))];
+    private static IScenarioRun Run(Scenario scenario, RunConfiguration configuration, ExpectationSubject subject, string name)
+    {
+        if (subject == ExpectationSubject.Policy)
+        {
+            return new ScenarioRun(scenario, configuration, name);
+        }
 
-    private static IEnumerable<string> Policies(Scenario scenario, Expectation expectation, IReadOnlyList<Expectation> part, string[] runnable, Vendor vendor)
+        bool isPath = subject == ExpectationSubject.Path;
+        InterruptSpec spec = new() { Profile = configuration.Machine.Profile };
+        return new InterruptScenarioRun(
+            scenario, spec, isPath ? Components.InterruptPaths.Create(name) : new PostedInterrupts(), isPath ? new DeferredUpdate() : Components.ApicvUpdateRules.Create(name));
+    }
+
+    private static string[] Runnable(ExpectationSubject subject, Vendor vendor) => subject switch
+    {
+        ExpectationSubject.Path => [.. InterruptComparison.PathsOf(vendor)],
+        ExpectationSubject.UpdateRule => vendor == Vendor.Intel ? [.. Components.ApicvUpdateRules.Entries.Select(entry => entry.Name)] : [],
+        _ => [.. Components.Policies.Entries.Select(entry => entry.Name).Where(name => Components.Policies.Create(name).Supports(vendor))],
+    };
+
+    private static IEnumerable<string> Names(Scenario scenario, Expectation expectation, IReadOnlyList<Expectation> part, string[] runnable, Vendor vendor)
     {
         foreach (string name in expectation.Policies)
         {
@@ -74,25 +93,30 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
 
                     break;
                 case Expectation.Others:
-                    string[] named = [.. part.Where(other => other.GetType() == expectation.GetType()).SelectMany(other => other.Policies)];
+                    string[] named = [.. part.Where(other => other.GetType() == expectation.GetType() && other.Subject == expectation.Subject).SelectMany(other => other.Policies)];
                     foreach (string policy in runnable.Except(named))
                     {
                         yield return policy;
                     }
 
                     break;
-                case var _ when runnable.Contains(name.Split(MutatedPolicy.Separator)[0]):
+                case var _ when runnable.Contains(expectation.Subject == ExpectationSubject.Policy ? name.Split(MutatedPolicy.Separator)[0] : name):
                     CheckMutant(scenario, expectation, name, vendor);
                     yield return name;
                     break;
                 default:
-                    throw Unknown(scenario, expectation, name, NearestNames.Unknown("policy", name, [.. runnable, Expectation.All, Expectation.Others]));
+                    throw Unknown(scenario, expectation, name, NearestNames.Unknown(SubjectName(expectation.Subject), name, [.. runnable, Expectation.All, Expectation.Others]));
             }
         }
     }
 
     private static void CheckMutant(Scenario scenario, Expectation expectation, string name, Vendor vendor)
     {
+        if (expectation.Subject != ExpectationSubject.Policy)
+        {
+            return;
+        }
+
         try
         {
             Components.Policy(name, vendor);
@@ -103,6 +127,17 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
         }
     }
 
+    private static string SubjectName(ExpectationSubject subject) => subject switch
+    {
+        ExpectationSubject.Path => "interrupt path",
+        ExpectationSubject.UpdateRule => "APICv update rule",
+        _ => "policy",
+    };
+
     private static TraceFormatException Unknown(Scenario scenario, Expectation expectation, string name, string hint) => new(
-        scenario.Name, string.Create(CultureInfo.InvariantCulture, $"line {expectation.Line}"), "a policy that runs on the scenario's machine, 'all' or 'others'", $"'{name}'", hint);
+        scenario.Name,
+        string.Create(CultureInfo.InvariantCulture, $"line {expectation.Line}"),
+        $"{(expectation.Subject == ExpectationSubject.Policy ? "a" : "an")} {SubjectName(expectation.Subject)} that runs on the scenario's machine, 'all' or 'others'",
+        $"'{name}'",
+        hint);
 }

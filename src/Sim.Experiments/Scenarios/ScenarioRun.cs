@@ -7,8 +7,15 @@ using Sim.Workloads.Scenarios;
 
 namespace Sim.Experiments;
 
+/// <summary>A scenario, replayed once, against which its expectations are held.</summary>
+internal interface IScenarioRun
+{
+    /// <summary>Whether an expectation of a part holds, and what was found.</summary>
+    (bool Holds, string Found) Judge(int part, Expectation expectation);
+}
+
 /// <summary>Holds the expectations of a scenario against its replay under one policy.</summary>
-internal sealed partial class ScenarioRun
+internal sealed partial class ScenarioRun : IScenarioRun
 {
     private readonly Scenario _scenario;
     private readonly ScenarioReplay _replay;
@@ -22,13 +29,13 @@ internal sealed partial class ScenarioRun
     /// <summary>What the safety oracle saw.</summary>
     public SafetyReport Safety => _replay.Parts[^1].Safety;
 
-    /// <summary>Whether an expectation of a part holds, and what was found.</summary>
+    /// <inheritdoc/>
     public (bool Holds, string Found) Judge(int part, Expectation expectation) => expectation switch
     {
         SafetyExpectation safety => Judge(safety),
         FlushExpectation flushes => Judge(flushes, _replay.Parts[part].Flushes),
         EntryExpectation entry => Judge(entry, _replay.Parts[part].FailedEntries),
-        CountExpectation count => Judge(count, _replay.Parts[part].Statistics),
+        CountExpectation count => Judge(_scenario, count, _replay.Parts[part].Statistics),
         _ => throw new InvalidOperationException($"No judgement for {expectation.GetType().Name}."),
     };
 
@@ -62,20 +69,22 @@ internal sealed partial class ScenarioRun
         return (holds && left.Count == 0, Tell(flushes));
     }
 
-    private static (bool, string) Judge(EntryExpectation expected, IReadOnlyList<string> failed)
+    /// <summary>Holds an expectation on VM-entries against the checks that failed.</summary>
+    internal static (bool Holds, string Found) Judge(EntryExpectation expected, IReadOnlyList<string> failed)
     {
         string found = failed.Count == 0 ? "enters" : "fails: " + string.Join("; ", failed);
         return expected.FailsWith is { } words ? (failed.Count > 0 && failed.All(check => check.Contains(words, StringComparison.Ordinal)), found) : (failed.Count == 0, found);
     }
 
-    private (bool, string) Judge(CountExpectation expected, StatSheet statistics)
+    /// <summary>Holds an expectation on a statistic against how the statistics grew.</summary>
+    internal static (bool Holds, string Found) Judge(Scenario scenario, CountExpectation expected, StatSheet statistics)
     {
         Stat[] known = [.. statistics.Stats.Select(stat => stat with { Path = LaneNumber().Replace(stat.Path, "lane[*]") })];
         string path = expected.Statistic.Split('{')[0];
         if (!Array.Exists(known, stat => stat.Path == path) && statistics.Stats.All(stat => stat.Path != path))
         {
             throw new TraceFormatException(
-                _scenario.Name,
+                scenario.Name,
                 string.Create(CultureInfo.InvariantCulture, $"line {expected.Line}"),
                 "a statistic of this machine",
                 $"'{path}'",

@@ -167,6 +167,9 @@ internal sealed class InterruptLedger
         }
     }
 
+    /// <summary>Whether an APIC's interrupts (vCPU, level) may still wait when nothing happens any more, because its guest was not on a CPU when that ended.</summary>
+    public Func<int, int, bool> MayWait { get; init; } = (_, _) => false;
+
     /// <summary>Forgets what went wrong so far: a measured window begins. What is on its way stays accounted for.</summary>
     public void ForgetFindings() => _findings.Clear();
 
@@ -204,9 +207,10 @@ internal sealed class InterruptLedger
             sheet.Counter("irq.sent", "interrupts", "Interrupts sent to APICs of this level.", _posted[level - 1], label);
             sheet.Counter("irq.handled", "interrupts", "Interrupts whose handler ran.", _handled[level - 1], label);
             sheet.Counter("irq.coalesced", "interrupts", "Interrupts merged with an equal vector that still waited.", _coalesced[level - 1], label);
-            long waiting = Waiting(level);
-            sheet.Gauge("irq.pending", "interrupts", "Interrupts on their way at the end.", (drained ? 0 : waiting) + _accepted[level - 1] - _handled[level - 1], label);
-            sheet.Gauge("irq.lost", "interrupts", "Interrupts that nothing will deliver any more.", drained ? waiting : 0, label);
+            (long waiting, long excused) = Waiting(level);
+            long lost = drained ? waiting - excused : 0;
+            sheet.Gauge("irq.pending", "interrupts", "Interrupts on their way at the end, or for a guest that was not on a CPU then.", waiting - lost + _accepted[level - 1] - _handled[level - 1], label);
+            sheet.Gauge("irq.lost", "interrupts", "Interrupts that nothing will deliver any more.", lost, label);
             sheet.Add(new Series(LatencyHistogram.SeriesPath, label, "cycles", "interrupts", SeriesKind.Histogram, "Latency from source to handler.", _latency[level - 1].Points()));
             foreach (ExitCause cause in Enum.GetValues<ExitCause>())
             {
@@ -258,15 +262,18 @@ internal sealed class InterruptLedger
         }
     }
 
-    private long Waiting(int level)
+    private (long All, long Excused) Waiting(int level)
     {
         long waiting = 0;
+        long excused = 0;
         for (int i = 0; i < _accounts.Length; i++)
         {
-            waiting += (i / Vectors % 2) + 1 == level ? _accounts[i].OnTheWay + _accounts[i].Requested : 0;
+            long here = (i / Vectors % 2) + 1 == level ? _accounts[i].OnTheWay + _accounts[i].Requested : 0;
+            waiting += here;
+            excused += here > 0 && MayWait(i / (2 * Vectors), level) ? here : 0;
         }
 
-        return waiting;
+        return (waiting, excused);
     }
 
     private List<string> Lost()
@@ -274,7 +281,7 @@ internal sealed class InterruptLedger
         List<string> lost = [];
         for (int i = 0; i < _accounts.Length; i++)
         {
-            if (_accounts[i].OnTheWay + _accounts[i].Requested > 0)
+            if (_accounts[i].OnTheWay + _accounts[i].Requested > 0 && !MayWait(i / (2 * Vectors), (i / Vectors % 2) + 1))
             {
                 lost.Add($"vCPU {i / (2 * Vectors)}'s L{(i / Vectors % 2) + 1} never got {i % Vectors:x2}, sent at {_accounts[i].Born}");
             }

@@ -52,7 +52,7 @@ internal sealed class InterruptSystem
         Conductor = conductor;
         Trace = trace;
         Apicv = new ApicvState(spec.Inhibits);
-        Ledger = new InterruptLedger(spec.Vcpus);
+        Ledger = trace is null ? new InterruptLedger(spec.Vcpus) : new InterruptLedger(spec.Vcpus) { MayWait = trace.MayWait };
         Cpus = [.. Enumerable.Range(0, spec.Lanes).Select(index => new PhysicalCpu(this, index))];
         Vcpus = [.. Enumerable.Range(0, spec.Vcpus).Select(id => new VirtualCpu(this, id, Cpus[id % spec.Lanes]))];
         PidPointers = new PidPointerTable(spec.Vcpus);
@@ -62,7 +62,7 @@ internal sealed class InterruptSystem
         foreach (VirtualCpu vcpu in Vcpus)
         {
             Reset(vcpu);
-            if (trace?.Schedules(vcpu.Id) != true)
+            if (trace?.Vcpus.Follows(vcpu.Id) != true)
             {
                 vcpu.Cpu.RunQueue.Enqueue(vcpu);
             }
@@ -134,7 +134,7 @@ internal sealed class InterruptSystem
         {
             if (cpu.RunQueue.Count == 0)
             {
-                return Trace?.HostOf(cpu);
+                return Trace?.Host.On(cpu);
             }
 
             SchedulerSteps.Choose(cpu);

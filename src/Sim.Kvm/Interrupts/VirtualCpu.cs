@@ -115,8 +115,8 @@ internal sealed class VirtualCpu
     /// <summary>What L1's own KVM believes: its vcpu->mode of L2's vCPU is IN_GUEST_MODE.</summary>
     public bool InL2PerL1 { get; set; }
 
-    /// <summary>Why L1 gets the nested VM-exit that is under way, if it is not the reason of the real one.</summary>
-    public ExitCause? NestedExitCause { get; set; }
+    /// <summary>Why L1 would get a nested VM-exit now: the reason of the real one, or an interrupt for L1.</summary>
+    public ExitCause NestedExitCause { get; set; }
 
     /// <summary>L2 executed HLT, which L1 intercepts.</summary>
     public bool L2Halted { get; set; }

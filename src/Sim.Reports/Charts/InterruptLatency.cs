@@ -33,7 +33,7 @@ public sealed class InterruptLatency : IChart
                 new Encoding(Channel.X, "cycles", ValueKind.Quantitative, "cycles from source to handler") { Scale = ScaleKind.Log },
                 new Encoding(Channel.Y, "share", ValueKind.Quantitative, "interrupts, %"),
                 RunLines.Colour(input),
-                RunLines.Dash("level", levels),
+                levels.Length == 1 ? RunLines.Dash(input) : RunLines.Dash("level", levels),
                 new Encoding(Channel.Detail, "line", ValueKind.Nominal))
             {
                 Tips = [("run", "run"), ("level", "for"), ("from", "latency"), ("exact", "interrupts so far"), ("percent", "share")],
@@ -47,7 +47,9 @@ public sealed class InterruptLatency : IChart
     {
         long all = points.Sum(point => point.Y);
         long seen = 0;
-        foreach (SeriesPoint point in points)
+
+        // A curve rises from zero at its first bucket.
+        foreach (SeriesPoint point in points.Prepend(points[0] with { Y = 0 }))
         {
             seen += point.Y;
             double share = 100.0 * seen / all;

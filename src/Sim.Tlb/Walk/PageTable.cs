@@ -192,7 +192,7 @@ public sealed class PageTable
         int removed = 0;
         foreach (ulong[] table in _tables)
         {
-            for (int i = 0; i < table.Length; i++)
+            for (int i = NextUsed(table, 0); i < table.Length; i = NextUsed(table, i + 1))
             {
                 ulong entry = table[i];
                 if ((entry & Leaf) != 0)
@@ -208,6 +208,13 @@ public sealed class PageTable
         }
 
         return removed;
+    }
+
+    /// <summary>The first entry from <paramref name="from"/> on that is not 0; the table's length if there is none.</summary>
+    private static int NextUsed(ulong[] table, int from)
+    {
+        int next = table.AsSpan(from).IndexOfAnyExcept(0UL);
+        return next < 0 ? table.Length : from + next;
     }
 
     /// <summary>Replaces a 2 MiB or 1 GiB page by 512 pages of the next smaller size on the same memory. Does nothing if the address is mapped smaller, or not at all.</summary>

@@ -1,12 +1,28 @@
 namespace Sim.Workloads.Scenarios;
 
+/// <summary>What the names of an <c>expect</c> line are.</summary>
+public enum ExpectationSubject
+{
+    /// <summary>Flush policies.</summary>
+    Policy,
+
+    /// <summary>Interrupt paths.</summary>
+    Path,
+
+    /// <summary>APICv update rules.</summary>
+    UpdateRule,
+}
+
 /// <summary>One <c>expect</c> line.</summary>
 /// <param name="Line">Its line number.</param>
 /// <param name="Text">The line without its first word.</param>
-/// <param name="Policies">Names as written; <see cref="All"/> and <see cref="Others"/> stand for several.</param>
+/// <param name="Policies">Names as written, of what <see cref="Subject"/> says; <see cref="All"/> and <see cref="Others"/> stand for several.</param>
 public abstract record Expectation(int Line, string Text, IReadOnlyList<string> Policies)
 {
-    /// <summary>Every shipped policy that runs on the scenario's machine.</summary>
+    /// <summary>What the names are.</summary>
+    public ExpectationSubject Subject { get; init; }
+
+    /// <summary>Every shipped policy, path or rule that runs on the scenario's machine.</summary>
     public const string All = "all";
 
     /// <summary>Those of <see cref="All"/> that no line of the same kind in the same part names.</summary>
@@ -35,3 +51,15 @@ public sealed record EntryExpectation(int Line, string Text, IReadOnlyList<strin
 /// <param name="Statistic">Path, or path{label}; lane[*] is the sum over all lanes.</param>
 /// <param name="Count">The number.</param>
 public sealed record CountExpectation(int Line, string Text, IReadOnlyList<string> Policies, string Statistic, long Count) : Expectation(Line, Text, Policies);
+
+/// <summary>How many interrupts' handlers shall have run.</summary>
+public sealed record DeliveryExpectation(int Line, string Text, IReadOnlyList<string> Policies, long Count) : Expectation(Line, Text, Policies);
+
+/// <summary>Which VM-exits interrupts shall have caused, in any order; none else.</summary>
+public sealed record ExitExpectation(int Line, string Text, IReadOnlyList<string> Policies, IReadOnlyList<ExpectedExit> Exits) : Expectation(Line, Text, Policies);
+
+/// <summary>One kind of VM-exit, so often.</summary>
+/// <param name="Cause">For instance ExternalInterrupt.</param>
+/// <param name="Count">How often.</param>
+/// <param name="Level">Level of the guest that exits; null for any.</param>
+public sealed record ExpectedExit(string Cause, int Count, int? Level);

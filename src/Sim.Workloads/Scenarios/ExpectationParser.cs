@@ -4,21 +4,34 @@ namespace Sim.Workloads.Scenarios;
 internal static class ExpectationParser
 {
     private static readonly string[] Verbs = ["safe", "unsafe", "flushes", "fails", "enters", "vmfails", "walks", "counts"];
+    private static readonly string[] InterruptVerbs = ["safe", "unsafe", "fails", "enters", "counts", "delivers", "exits"];
     private static readonly (string, int)[] Levels = [("L0", 0), ("L1", 1), ("L2", 2)];
 
     /// <summary>The line behind its first word.</summary>
     public static Expectation Parse(ScenarioLine line)
     {
         string text = line.Text["expect".Length..].Trim();
+        ExpectationSubject subject = line.Take("path") ? ExpectationSubject.Path : line.Take("update") ? ExpectationSubject.UpdateRule : ExpectationSubject.Policy;
+        return Parse(line, text, subject) with { Subject = subject };
+    }
+
+    private static Expectation Parse(ScenarioLine line, string text, ExpectationSubject subject)
+    {
+        bool isPolicy = subject == ExpectationSubject.Policy;
         List<string> policies = [];
         string word;
         do
         {
-            word = line.Word("a policy");
+            word = line.Word(isPolicy ? "a policy" : "an interrupt path or an update rule");
             policies.AddRange(word.Split(',', StringSplitOptions.RemoveEmptyEntries));
         }
         while (word.EndsWith(','));
         string verb = line.Word("what is expected of it");
+        if (!(isPolicy ? Verbs : InterruptVerbs).Contains(verb))
+        {
+            throw line.Unknown(isPolicy ? "what is expected of a policy" : "what is expected of a path or rule", verb, isPolicy ? Verbs : InterruptVerbs);
+        }
+
         switch (verb)
         {
             case "safe":
@@ -37,10 +50,12 @@ internal static class ExpectationParser
             case "walks":
                 int level = line.Choice("a level", Levels);
                 return new CountExpectation(line.Number, text, policies, $"lane[*].stlb.misses{{level={level}}}", Count(line));
-            case "counts":
-                return new CountExpectation(line.Number, text, policies, line.Word("a statistic"), Count(line));
+            case "delivers":
+                return new DeliveryExpectation(line.Number, text, policies, Count(line));
+            case "exits":
+                return new ExitExpectation(line.Number, text, policies, Exits(line));
             default:
-                throw line.Unknown("what is expected of a policy", verb, Verbs);
+                return new CountExpectation(line.Number, text, policies, line.Word("a statistic"), Count(line));
         }
     }
 
@@ -72,6 +87,28 @@ internal static class ExpectationParser
         }
 
         return flushes;
+    }
+
+    /// <summary>"nothing", or CAUSE [xN] [at L1|L2], ....</summary>
+    private static List<ExpectedExit> Exits(ScenarioLine line)
+    {
+        List<ExpectedExit> exits = [];
+        string list = line.Rest("'nothing', or causes of VM-exits, as in IcrWrite, ExternalInterrupt x2 at L2");
+        foreach (string item in list == "nothing" ? [] : list.Split(','))
+        {
+            string[] words = item.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            int count = words.Length > 1 && words[1][0] == 'x' ? (int)line.Number64(words[1][1..], "x and a number", int.MaxValue) : 1;
+            string[] rest = words.Length > 1 && words[1][0] == 'x' ? words[2..] : words.Length > 0 ? words[1..] : [];
+            int? level = rest is ["at", var at] ? line.Choose(at, "a level", Levels) : null;
+            if (words.Length == 0 || (rest.Length > 0 && level is null))
+            {
+                throw line.Bad("a cause of VM-exits, as in ExternalInterrupt x2 at L2", $"'{item.Trim()}'");
+            }
+
+            exits.Add(new ExpectedExit(words[0], count, level));
+        }
+
+        return exits;
     }
 
     private static IEnumerable<string> SplitOutsideParentheses(string list)

@@ -60,6 +60,9 @@ internal sealed class GuestStatements
             case "invvpid" or "invept" or "invlpga" when !vcpu.InL2:
                 ReadNestedInvalidation(line, vcpu, verb);
                 break;
+            case "sends":
+                ReadIpi(line, vcpu);
+                break;
             case "vmxon" or "vmxoff" when !vcpu.InL2:
                 ReadVmx(line, vcpu, verb);
                 break;
@@ -75,6 +78,21 @@ internal sealed class GuestStatements
             default:
                 throw line.Unknown($"what L{vcpu.Level} does", verb, vcpu.InL2 ? ScenarioWords.VerbsOfL2 : [.. ScenarioWords.VerbsOfL2, .. ScenarioWords.VerbsOfL1]);
         }
+    }
+
+    private void ReadIpi(ScenarioLine line, ScenarioVcpu vcpu)
+    {
+        ulong vector = line.Number64(line.Word("a vector"), "a vector", 255);
+        line.Require("to");
+        ScenarioVcpu target = _names.Vcpu(line, line.Word("a vCPU"));
+        ulong level = line.AtEnd ? (ulong)vcpu.Level : line.Choice("L1 or L2", ScenarioWords.Levels);
+        if (vcpu.InL2 && level == 1)
+        {
+            throw line.Bad("L2, to whose APIC an L2 sends", "'L1'", "L1's APIC is not L2's to write.");
+        }
+
+        const ulong Ipi = 1;
+        _recorder.Execute(vcpu, new TraceEvent { Kind = RecordKind.Interrupt, A = Ipi, B = vector, C = target.Id, D = level });
     }
 
     private void ReadExit(ScenarioLine line, ScenarioVcpu vcpu)

@@ -55,14 +55,14 @@ internal sealed class HostStatements
         return (line.Choice("L1 or L2", ScenarioWords.HostMemory), 1UL << 30);
     }
 
-    /// <summary>Reads what is behind the source of an interrupt.</summary>
-    public void ReadInterrupt(ScenarioLine line, string source)
+    /// <summary>Reads what is behind the source of an interrupt. <paramref name="host"/>: the vCPU on whose lane the host handles it, if one was named; else the target's.</summary>
+    public void ReadInterrupt(ScenarioLine line, string source, ScenarioVcpu? host)
     {
         line.Require("sends");
         ulong vector = line.Number64(line.Word("a vector"), "a vector", 255);
         line.Require("to");
         ScenarioVcpu target = _names.Vcpu(line, line.Word("a vCPU"));
         ulong level = line.Choice("L1 or L2", ScenarioWords.Levels);
-        _recorder.Note(target, new TraceEvent { Kind = RecordKind.Interrupt, A = line.Choose(source, "a source", ScenarioWords.InterruptSources), B = vector, C = target.Id, D = level });
+        _recorder.Note(host ?? target, new TraceEvent { Kind = RecordKind.Interrupt, A = line.Choose(source, "a source", ScenarioWords.InterruptSources), B = vector, C = target.Id, D = level });
     }
 }

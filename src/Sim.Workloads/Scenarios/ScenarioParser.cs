@@ -198,7 +198,7 @@ internal sealed class ScenarioParser
                 _host.Read(line, vcpu);
                 break;
             case "device" or "ipi" or "timer" or "software":
-                _host.ReadInterrupt(line, word);
+                _host.ReadInterrupt(line, word, named);
                 break;
             default:
                 throw line.Unknown(

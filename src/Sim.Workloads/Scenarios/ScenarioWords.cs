@@ -13,6 +13,7 @@ internal static class ScenarioWords
 
     public static readonly (string, VmControls)[] Controls =
     [
+        ("kvm", VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow | VmControls.VirtualInterruptDelivery | VmControls.PostedInterrupts),
         ("tpr-shadow", VmControls.TprShadow), ("virtual-interrupt-delivery", VmControls.VirtualInterruptDelivery), ("posted-interrupts", VmControls.PostedInterrupts),
         ("external-interrupt-exiting", VmControls.ExternalInterruptExiting), ("ack-interrupt-on-exit", VmControls.AckInterruptOnExit),
         ("apic-register-virtualization", VmControls.ApicRegisterVirtualization), ("virtualize-x2apic-mode", VmControls.VirtualizeX2ApicMode),
@@ -44,7 +45,7 @@ internal static class ScenarioWords
     public static readonly (string, ulong)[] HostMemory = [("L1", 2UL << 30), ("L2", (1UL << 40) + (1UL << 30))];
 
     public static readonly string[] VerbsOfL2 =
-        ["reads", "writes", "executes", "works", "exits", "maps", "remaps", "unmaps", "restricts", "widens", "loads", "sets", "clears", "invlpg", "invpcid", "halts", "eoi", "apic"];
+        ["reads", "writes", "executes", "works", "exits", "maps", "remaps", "unmaps", "restricts", "widens", "loads", "sets", "clears", "invlpg", "invpcid", "halts", "eoi", "apic", "sends"];
 
     public static readonly string[] VerbsOfL1 = ["enters", "invvpid", "invept", "invlpga", "vmxon", "vmxoff"];
 }

@@ -9,7 +9,7 @@ namespace Sim.Kvm.Tests.Interrupts;
 [TestFixture]
 internal sealed class StateKeyTests
 {
-    // Times are 0 in an explored schedule, and causes of exits are for costs and the account of stolen cycles.
+    // Times are 0 in an explored schedule; whose cycles exits steal, and what the translation side is told of them, decides no step.
     private static readonly string[] NoState = ["PollUntil", "LastExit", "LastVictim", "NestedExitCause"];
 
     [Test]

@@ -57,6 +57,9 @@ internal readonly record struct FuzzOperation(FuzzAction Action, int Vcpu)
 
     public TlbControl TlbControl { get; init; }
 
+    /// <summary>A number below 32 for what kind of operation this is: a change of each table is one of its own.</summary>
+    public int KindOfOperation => Action == FuzzAction.Change ? 16 + (int)Table : (int)Action;
+
     /// <summary>An operation at random. One number makes all of it.</summary>
     public static FuzzOperation Draw(ref Rng rng, ReadOnlySpan<ulong> addresses, bool amd, bool ept, bool pcids)
     {
@@ -64,10 +67,10 @@ internal readonly record struct FuzzOperation(FuzzAction Action, int Vcpu)
         FuzzOperation operation = new(ActionOf(Take(ref bits, 80), amd), Take(ref bits, 2))
         {
             Address = addresses[Rarely(ref bits, addresses.Length)],
-            Table = Take(ref bits, ept ? 6 : 5) switch { 0 => MapTable.L1, 1 or 2 => MapTable.L2, 3 or 4 => MapTable.Tdp01, _ => MapTable.Tdp12 },
+            Table = Take(ref bits, ept ? 8 : 6) switch { 0 or 1 => MapTable.L1, 2 or 3 or 4 => MapTable.L2, 5 => MapTable.Tdp01, _ => MapTable.Tdp12 },
             Kind = (MapChangeKind)Take(ref bits, 5),
             Root = (ulong)Rarely(ref bits, 2) << 12,
-            Pcid = (ushort)Take(ref bits, 3),
+            Pcid = (ushort)(Take(ref bits, 8) is 0 ? 2 : Take(ref bits, 2)),
             Flag = Take(ref bits, 2) != 0,
             Vmcs12 = (ulong)(Take(ref bits, 2) + 5) << 12,
             V12 = amd || Take(ref bits, 3) != 0,
@@ -78,8 +81,13 @@ internal readonly record struct FuzzOperation(FuzzAction Action, int Vcpu)
             TlbControl = amd ? Take(ref bits, 12) switch { 0 => TlbControl.FlushAll, 1 => TlbControl.FlushAsid, 2 => TlbControl.FlushAsidNonGlobal, _ => TlbControl.None } : TlbControl.None,
         };
 
-        // A nested entry that does not get to run L2 is the rare one.
-        return operation.Action == FuzzAction.Enter ? operation with { Flag = operation.Flag && Take(ref bits, 3) == 0 } : operation;
+        // A nested entry that does not get to run L2 is the rare one; a process mostly keeps its PCID, and comes back without a flush.
+        return operation.Action switch
+        {
+            FuzzAction.Enter => operation with { Flag = operation.Flag && Take(ref bits, 3) == 0 },
+            FuzzAction.MovToCr3 when Take(ref bits, 4) != 0 => operation with { Flag = operation.Flag || Take(ref bits, 2) != 0, Root = (operation.Pcid & 1UL) << 12 },
+            _ => operation,
+        };
     }
 
     public override string ToString() => $"vCPU {Vcpu}: " + Action switch
@@ -99,17 +107,17 @@ internal readonly record struct FuzzOperation(FuzzAction Action, int Vcpu)
 
     private static FuzzAction ActionOf(int number, bool amd) => number switch
     {
-        < 11 => FuzzAction.Enter,
-        < 18 => FuzzAction.Exit,
-        < 26 => FuzzAction.Change,
-        < 31 => FuzzAction.MovToCr3,
-        < 35 => FuzzAction.Invlpg,
-        < 37 => FuzzAction.ToggleCr4,
-        < 39 => FuzzAction.Invpcid,
-        < 41 => amd ? FuzzAction.Invlpga : FuzzAction.Invvpid,
-        < 43 => amd ? FuzzAction.Invlpga : FuzzAction.Invept,
-        43 => FuzzAction.SwapLanes,
-        < 56 => FuzzAction.Write,
+        < 9 => FuzzAction.Enter,
+        < 16 => FuzzAction.Exit,
+        < 28 => FuzzAction.Change,
+        < 37 => FuzzAction.MovToCr3,
+        < 40 => FuzzAction.Invlpg,
+        < 43 => FuzzAction.ToggleCr4,
+        < 46 => FuzzAction.Invpcid,
+        < 49 => amd ? FuzzAction.Invlpga : FuzzAction.Invvpid,
+        < 51 => amd ? FuzzAction.Invlpga : FuzzAction.Invept,
+        51 => FuzzAction.SwapLanes,
+        < 61 => FuzzAction.Write,
         _ => FuzzAction.Read,
     };
 

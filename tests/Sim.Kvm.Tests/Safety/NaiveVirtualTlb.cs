@@ -262,7 +262,7 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory
 
         public PageTable Tables => tables;
 
-        /// <summary>When it lost something first since it was in use; Never if it did not.</summary>
+        /// <summary>When it lost everything last, or something first, since it was in use; Never if it did not.</summary>
         public long DroppedAt { get; private set; } = MapHistory.Never;
 
         /// <summary>Since when it may cache a page: Never if it may not.</summary>
@@ -282,7 +282,7 @@ internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory
 
         public void Drop(ulong? page, long now)
         {
-            DroppedAt = Math.Min(DroppedAt, now);
+            DroppedAt = page is null ? now : Math.Min(DroppedAt, now);
             if (page is { } one)
             {
                 _dropped.Add(one);

@@ -17,7 +17,10 @@ namespace Sim.Kvm.Tests.Safety;
 /// </remarks>
 internal sealed class SafetyFuzz
 {
-    private static readonly ulong[] Addresses = [0x10000, 0x11000, 0x250000, 0xFFFF_8000_0001_0000];
+    private const int Phase = 80;
+    private const ulong Kernel = 0xFFFF_8000_0001_0000;
+
+    private static readonly ulong[] Addresses = [0x10000, Kernel, Kernel, 0x11000, 0x250000];
 
     private readonly Machine _machine;
     private readonly bool _amd;
@@ -32,6 +35,8 @@ internal sealed class SafetyFuzz
     private readonly int[] _lane = [0, 1];
     private readonly TraceBlock _block = new();
     private Rng _rng;
+    private ulong _kinds;
+    private long _drawn;
     private ulong _record;
 
     /// <param name="policy">Policy under test.</param>
@@ -85,8 +90,25 @@ internal sealed class SafetyFuzz
         }
     }
 
-    /// <summary>The next random operation; it may do nothing.</summary>
-    public FuzzOperation Draw() => FuzzOperation.Draw(ref _rng, Addresses, _amd, _ept, _pcids);
+    /// <summary>
+    /// The next random operation; it may do nothing. In each phase of <see cref="Phase"/> operations a quarter of the kinds of operations is left out, and mostly one vCPU acts: what many kinds of flushes
+    /// would hide from each other shows ("swarm testing", Groce et al. 2012).
+    /// </summary>
+    public FuzzOperation Draw()
+    {
+        if (_drawn++ % Phase == 0)
+        {
+            _kinds = _rng.Next() | _rng.Next();
+        }
+
+        FuzzOperation operation;
+        do
+        {
+            operation = FuzzOperation.Draw(ref _rng, Addresses, _amd, _ept, _pcids);
+        }
+        while (operation.Action is not (FuzzAction.Read or FuzzAction.Write) && ((_kinds >> operation.KindOfOperation) & 1) == 0);
+        return _rng.Below(4) != 0 ? operation with { Vcpu = (int)(_drawn / Phase % 2) } : operation;
+    }
 
     /// <summary>Carries an operation out; false if it makes no sense now.</summary>
     public bool Apply(in FuzzOperation operation)

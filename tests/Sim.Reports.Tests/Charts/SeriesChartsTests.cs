@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Sim.Core.Stats;
 using Sim.Reports.Charts;
 using Sim.Reports.Charts.VegaLite;
 using Sim.Reports.Results;
@@ -54,9 +55,22 @@ public sealed class SeriesChartsTests
     {
         JsonObject[] rows = Rows(new InterruptLatency(), ChartSample.Full());
 
-        Assert.That(Of(rows, "a", "cycles", "share"), Is.EqualTo(new[] { (1.0, 25.0), (120.0, 75.0), (900.0, 100.0) }));
+        Assert.That(Of(rows, "a", "cycles", "share"), Is.EqualTo(new[] { (1.0, 0.0), (1.0, 25.0), (120.0, 75.0), (900.0, 100.0) }), "a curve rises from zero at its first bucket");
         Assert.That(rows.Select(row => (string)row["level"]!).Distinct(), Is.EqualTo(new[] { "L1" }), "nothing was for L2");
         Assert.That((string)rows[0]["from"]!, Is.EqualTo("0 cycles"));
+    }
+
+    [Test]
+    public void Latencies_of_one_level_have_dashes_by_run_and_of_two_by_level()
+    {
+        RunSet set = ChartSample.Full();
+        Assert.That(DashedBy(set), Is.EqualTo("run"));
+
+        set.Runs[0].Statistics.Add(new Series("irq.latency", "level=2,also", "cycles", "interrupts", SeriesKind.Histogram, "L.", [new(5, 1)]));
+        Assert.That(DashedBy(set), Is.EqualTo("level"));
+
+        static string DashedBy(RunSet set) =>
+            new InterruptLatency().Draw(new ReportInput(set)).Specification!.Layers[0].Encodings.Single(encoding => encoding.Channel == Channel.StrokeDash).Member;
     }
 
     [Test]

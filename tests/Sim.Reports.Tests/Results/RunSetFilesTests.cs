@@ -145,6 +145,19 @@ public sealed class RunSetFilesTests
         Assert.That(() => RunSetJson.Read(text, "r.json"), Throws.TypeOf<TraceFormatException>().With.Message.StartsWith("r.json: ").And.Message.Contains(message));
 
     [Test]
+    public void The_way_to_deliver_interrupts_survives_JSON_and_CSV_and_a_file_without_it_is_read()
+    {
+        RunResult posted = new("p posted/deferred", "p", One("x", "", 1), []) { InterruptPath = "posted", ApicvUpdate = "deferred" };
+        RunResult none = new("p none", "p", One("x", "", 1), []) { InterruptPath = "none" };
+        RunSet set = Sample.Set() with { Runs = [posted, none, new RunResult("p", "p", One("x", "", 1), [])] };
+        (string?, string?, string)[] expected = [("posted", "deferred", "p posted/deferred"), ("none", null, "p none"), (null, null, "p")];
+
+        Assert.That(RunSetJson.Read(RunSetJson.ToText(set), "r.json").Runs.Select(run => (run.InterruptPath, run.ApicvUpdate, run.Case)), Is.EqualTo(expected));
+        Assert.That(RunSetCsv.Read(RunSetCsv.ToText(set), "r.csv").Select(run => (run.InterruptPath, run.ApicvUpdate, run.Case)), Is.EqualTo(expected));
+        Assert.That(RunSetCsv.Read("run,policy,path,label,kind,unit,value,x,x_unit\na,a,x,,counter,events,1,,\n", "old.csv").Single().InterruptPath, Is.Null, "version 1.1 had no such column");
+    }
+
+    [Test]
     public void Csv_has_one_row_for_each_number_and_is_read_back()
     {
         string text = RunSetCsv.ToText(Sample.Set());
@@ -152,7 +165,7 @@ public sealed class RunSetFilesTests
         IReadOnlyList<RunResult> again = RunSetCsv.Read(text, "r.csv");
 
         Assert.That(text, Does.StartWith("run,policy,path,label,kind,unit,value,x,x_unit,interrupt_path,apicv_update\na,a,cycles.trace,,counter,cycles,10000,,,,\n"));
-        Assert.That(text, Does.Contain("\na,a,lane[0].accesses,\"level=2,side=load\",counter,accesses,999,,\n"));
+        Assert.That(text, Does.Contain("\na,a,lane[0].accesses,\"level=2,side=load\",counter,accesses,999,,,,\n"));
         Assert.That(again.Select(run => run.Policy), Is.EqualTo(new[] { "a", "b", "c" }));
         Assert.That(again[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value)), Is.EqualTo(Sample.Set().Runs[1].Statistics.Stats.Select(stat => (stat.Key, stat.Unit, stat.Kind, stat.Value))));
         Assert.That(again[2].Failure, Is.EqualTo(Sample.Set().Runs[2].Failure));

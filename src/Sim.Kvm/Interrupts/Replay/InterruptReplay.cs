@@ -13,6 +13,7 @@ public sealed class InterruptReplay
 {
     private readonly Machine _machine;
     private readonly TraceReplay _trace;
+    private readonly RecordedInterrupts _interrupts;
     private readonly TraceMachine _observer;
     private readonly InterruptSimulation _simulation;
     private bool _hasBegun;
@@ -50,10 +51,12 @@ public sealed class InterruptReplay
         }
 
         _machine = new Machine(machine, policy, replay, lanes, observer);
-        _trace = new TraceReplay(_machine, lanes, load.Peers, load.Recorded, new DeliveryExits(machine.Profile.Vendor, keepsIcr: path.HardwareIpi is null));
+        TraceVcpus vcpus = new(lanes, load.Peers);
+        _interrupts = new RecordedInterrupts(load.Recorded, lanes, vcpus, new DeliveryExits(machine.Profile.Vendor, keepsIcr: path.HardwareIpi is null));
+        _trace = new TraceReplay(_machine, lanes, vcpus, _interrupts);
         _observer = new TraceMachine(_machine, _trace, footprints ?? HandlerFootprints.None, machine.Profile.Vendor, load.Ipis?.Pattern == IpiPattern.Shootdown);
         _simulation = new InterruptSimulation(
-            spec with { Lanes = lanes + load.Peers, VcpusPerLane = TraceReplay.VcpusPerLane },
+            spec with { Lanes = lanes + load.Peers, VcpusPerLane = TraceVcpus.PerLane },
             path,
             updateRule,
             new TraceGuests(_trace, load),
@@ -141,7 +144,7 @@ public sealed class InterruptReplay
         {
             _simulation.Run();
         }
-        while (!_trace.IsOver && _trace.WakeSleepers());
+        while (!_trace.IsOver && _trace.Host.WakeSleepers());
     }
 
     /// <summary>All statistics now: the machine's and the interrupts'. Changes nothing.</summary>
@@ -150,8 +153,8 @@ public sealed class InterruptReplay
         StatSheet sheet = _machine.Snapshot();
         _simulation.Ledger.Collect(sheet, _simulation.IsDrained);
         sheet.Counter("cycles.interrupts", "cycles", "Cycles that interrupt delivery took from the guests: exits, entries, L0, L1 and handlers, without refills.", _trace.DeliveryCycles);
-        sheet.Counter("trace.irq_sent", "records", "Recorded interrupts that were sent anew.", _trace.Sent);
-        sheet.Counter("trace.irq_exits_dropped", "transitions", "Recorded exits that only delivery had caused: delivery is decided anew.", _trace.Dropped);
+        sheet.Counter("trace.irq_sent", "records", "Recorded interrupts that were sent anew.", _interrupts.Sent);
+        sheet.Counter("trace.irq_exits_dropped", "transitions", "Recorded exits that only delivery had caused: delivery is decided anew.", _interrupts.Dropped);
         return sheet;
     }
 
@@ -172,5 +175,5 @@ public sealed class InterruptReplay
         _simulation.Ledger.ForgetFindings();
     }
 
-    private FailedVmEntry Failed((long Time, int Vcpu, string Check) entry) => new((ulong)entry.Time, _trace.LaneOf(entry.Vcpu)?.Index ?? 0, _trace.NameOf(entry.Vcpu), 0, entry.Check);
+    private FailedVmEntry Failed((long Time, int Vcpu, string Check) entry) => new((ulong)entry.Time, _trace.LaneOf(entry.Vcpu)?.Index ?? 0, _trace.Vcpus.NameOf(entry.Vcpu), 0, entry.Check);
 }

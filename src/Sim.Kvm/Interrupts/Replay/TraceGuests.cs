@@ -25,7 +25,7 @@ internal sealed class TraceGuests : IGuestBehaviour
     }
 
     /// <inheritdoc/>
-    public int HomeLevel(int vcpu) => _trace.Schedules(vcpu) ? _trace.LaneOf(vcpu)?.Home ?? 1 : 1;
+    public int HomeLevel(int vcpu) => _trace.Vcpus.Follows(vcpu) ? _trace.LaneOf(vcpu)?.Home ?? 1 : _load.Ipis?.Level ?? 1;
 
     /// <inheritdoc/>
     public GuestAction Next(int vcpu)
@@ -36,9 +36,9 @@ internal sealed class TraceGuests : IGuestBehaviour
             return new GuestAction(change.Set ? GuestActionKind.Inhibit : GuestActionKind.Uninhibit, Vector: (byte)change.Reason);
         }
 
-        if (!_trace.Schedules(vcpu))
+        if (!_trace.Vcpus.Follows(vcpu))
         {
-            return _ipis?.Next(vcpu) ?? new GuestAction(GuestActionKind.Halt);
+            return _ipis is null ? new GuestAction(GuestActionKind.Halt) : Sent(_ipis.Next(_trace.Vcpus.PartOf(vcpu)));
         }
 
         TraceLane lane = _trace.LaneOf(vcpu)!;
@@ -81,8 +81,13 @@ internal sealed class TraceGuests : IGuestBehaviour
             _trace.Simulation.System.Vcpus[vcpu].L2Halted = false;
         }
 
-        return vector == IpiBehaviour.Vector && _ipis is not null ? _ipis.Handled(vcpu, level, vector) : -1;
+        return vector == IpiBehaviour.Vector && _ipis is not null && _trace.Vcpus.PartOf(vcpu) is var participant && participant < _participants
+            ? _ipis.Handled(participant, level, vector)
+            : -1;
     }
+
+    /// <summary>The pattern's action, to the vCPU that takes the part of its target.</summary>
+    private GuestAction Sent(GuestAction action) => action.Kind == GuestActionKind.SendIpi ? action with { Target = _trace.Vcpus.OfPart(action.Target) } : action;
 
     /// <summary>What the pattern of IPIs wants of a vCPU before it goes on with the trace; null for nothing.</summary>
     private GuestAction? Ipi(int vcpu, TraceLane lane)
@@ -92,14 +97,14 @@ internal sealed class TraceGuests : IGuestBehaviour
             return null;
         }
 
-        GuestAction action = _ipis.Next(vcpu);
+        GuestAction action = Sent(_ipis.Next(vcpu));
         if (action.Kind == GuestActionKind.Work)
         {
             _untilIpi[vcpu] = action.Cycles;
             return null;
         }
 
-        if (action.Kind == GuestActionKind.SendIpi && _load.Ipis.Pattern == IpiPattern.Shootdown && action.Target == 1)
+        if (action.Kind == GuestActionKind.SendIpi && _load.Ipis.Pattern == IpiPattern.Shootdown && action.Target == _trace.Vcpus.OfPart(1))
         {
             _trace.BeginShootdown(lane);
         }

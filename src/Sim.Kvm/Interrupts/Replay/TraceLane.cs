@@ -1,3 +1,5 @@
+using Sim.Core.Traces;
+
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>What a lane of the trace has next.</summary>
@@ -27,6 +29,8 @@ internal sealed class TraceLane
     /// </summary>
     public const ulong ChunkCycles = 1_000;
 
+    private long _stalls;
+
     public TraceLane(int index)
     {
         Index = index;
@@ -41,6 +45,9 @@ internal sealed class TraceLane
     /// <summary>Trace time up to which this lane's cycles are spent.</summary>
     public ulong Cursor { get; set; }
 
+    /// <summary>Trace time that this lane has behind it: its cycles are not only given out, they are over.</summary>
+    public ulong Passed { get; set; }
+
     /// <summary>Records that are not there yet do not lie before this time.</summary>
     public ulong Frontier { get; set; }
 
@@ -52,6 +59,21 @@ internal sealed class TraceLane
 
     /// <summary>The recorded exit that L0 handles was for HLT of L1.</summary>
     public bool IsHalted { get; set; }
+
+    /// <summary>A remote flush kicked the guest here, and the machine has carried out the exit that comes of it.</summary>
+    public bool IsKicked { get; set; }
+
+    /// <summary>Lane for which this one waits; -1 if it waits for none.</summary>
+    public int WaitsFor { get; set; } = -1;
+
+    /// <summary>Cycles that this lane must wait for others beside its stalls.</summary>
+    public long WaitsCycles { get; set; }
+
+    /// <summary>Linear address of the last access; null before the first.</summary>
+    public ulong? LastAddress { get; private set; }
+
+    /// <summary>The next record is a real VM-exit.</summary>
+    public bool IsAtRealExit => Supply is { Any: true, IsEvent: true } && Supply.Event.Kind == RecordKind.VmExit && Supply.Event.Transition != TransitionKind.L2ToL1;
 
     /// <summary>Level that the trace runs, 1 or 2; that of its last VM-entry, or of the one that is being carried out.</summary>
     public int Home { get; set; } = 1;
@@ -86,11 +108,22 @@ internal sealed class TraceLane
     /// <summary>All records before a time are there.</summary>
     public bool IsKnown(ulong time) => IsCut || Supply.IsComplete || Frontier >= time || (Supply.Any && Supply.LastTime >= time);
 
+    /// <summary>Cycles by which this lane fell behind since the last call, of those that its machine has counted by now.</summary>
+    public long TakeStall(long counted)
+    {
+        long stall = counted - _stalls + WaitsCycles;
+        _stalls = counted;
+        WaitsCycles = 0;
+        return stall;
+    }
+
     /// <summary>Takes accesses before a time, up to the next event; the cursor moves to the last of them. There may be more: <see cref="HasAccess"/>.</summary>
     public AccessRun TakeAccesses(ulong before)
     {
         AccessRun run = Supply.TakeAccesses(before);
-        Cursor = Math.Max(Cursor, run.Block.Time[run.FirstAccess + run.Count - 1]);
+        int last = run.FirstAccess + run.Count - 1;
+        Cursor = Math.Max(Cursor, run.Block.Time[last]);
+        LastAddress = run.Block.Address[last];
         return run;
     }
 }

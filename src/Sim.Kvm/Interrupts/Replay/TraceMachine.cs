@@ -29,7 +29,7 @@ internal sealed class TraceMachine : IExitObserver
     /// <inheritdoc/>
     public int OnExit(int lane, int vcpu, int level, ExitCause cause)
     {
-        if (!_trace.Follows(lane) || (cause == ExitCause.ExternalInterrupt && _trace.TakeKicked(lane)))
+        if (!_trace.Follows(lane) || (cause == ExitCause.ExternalInterrupt && TakeKicked(lane)))
         {
             return 0;
         }
@@ -47,9 +47,9 @@ internal sealed class TraceMachine : IExitObserver
             return 0;
         }
 
-        if (!_trace.TryEnter(lane, level))
+        if (!_trace.Host.TryEnter(lane, level))
         {
-            _machine.Happen(lane, TraceEvent.VmEnter(Time(lane), level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, _trace.NameOf(vcpu)));
+            _machine.Happen(lane, TraceEvent.VmEnter(Time(lane), level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, _trace.Vcpus.NameOf(vcpu)));
         }
 
         if (level == 1 && _reflected[lane])
@@ -64,7 +64,7 @@ internal sealed class TraceMachine : IExitObserver
     /// <inheritdoc/>
     public int OnNestedEntry(int lane, int vcpu)
     {
-        if (_trace.Follows(lane) && _trace.NestedEntryOf(vcpu) is { } entry)
+        if (_trace.Follows(lane) && _trace.Vcpus.NestedEntryOf(vcpu) is { } entry)
         {
             entry.Time = Time(lane);
             _machine.Happen(lane, entry);
@@ -84,7 +84,7 @@ internal sealed class TraceMachine : IExitObserver
         }
 
         Leave(lane, vcpu, ReasonOf(cause));
-        _machine.Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.NameOf(vcpu), ReasonOf(cause)));
+        _machine.Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.Vcpus.NameOf(vcpu), ReasonOf(cause)));
         Touch(lane, _footprints.L0Reflection);
         _reflected[lane] = true;
         return Stall(lane);
@@ -98,7 +98,7 @@ internal sealed class TraceMachine : IExitObserver
             return 0;
         }
 
-        _machine.Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.NameOf(vcpu), EntryFailure));
+        _machine.Happen(lane, TraceEvent.VmExit(Time(lane), TransitionKind.L2ToL1, _trace.Vcpus.NameOf(vcpu), EntryFailure));
         return Stall(lane);
     }
 
@@ -127,8 +127,17 @@ internal sealed class TraceMachine : IExitObserver
             return 0;
         }
 
-        _machine.Happen(lane, TraceEvent.FlushRequest(Time(lane), RequestedFlush.All, _trace.NameOf(vcpu)));
+        Leave(lane, vcpu, ReasonOf(ExitCause.ExternalInterrupt));
+        _machine.Happen(lane, TraceEvent.FlushRequest(Time(lane), RequestedFlush.All, _trace.Vcpus.NameOf(vcpu)));
         return Stall(lane);
+    }
+
+    /// <summary>True if the exit that happens on a lane is only the kick of a remote flush, which the machine has carried out.</summary>
+    private bool TakeKicked(int lane)
+    {
+        bool kicked = _trace.Lanes[lane].IsKicked;
+        _trace.Lanes[lane].IsKicked = false;
+        return kicked;
     }
 
     private ulong Time(int lane) => _trace.Lanes[lane].Cursor;
@@ -137,7 +146,7 @@ internal sealed class TraceMachine : IExitObserver
     {
         if (_machine.LevelOn(lane) is > 0 and var level)
         {
-            _machine.Happen(lane, TraceEvent.VmExit(Time(lane), level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, _trace.NameOf(vcpu), reason));
+            _machine.Happen(lane, TraceEvent.VmExit(Time(lane), level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, _trace.Vcpus.NameOf(vcpu), reason));
         }
     }
 

@@ -153,6 +153,7 @@ internal static class ExitSteps
         cpu.InGuest = false;
         cpu.InterruptsEnabled = false;
         cpu.LastExit = cause;
+        vcpu.NestedExitCause = cause;
         cpu.LastVictim = cpu.Victim(cause);
         vcpu.ImmediateExit = false;
         activity.System.Ledger.Exited(vcpu.Level, cause);

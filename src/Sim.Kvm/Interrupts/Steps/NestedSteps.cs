@@ -28,8 +28,7 @@ internal static class NestedSteps
     {
         VirtualCpu vcpu = activity.Vcpu!;
         InterruptSystem system = activity.System;
-        activity.Extra += system.Exits?.OnNestedExit(activity.Cpu!.Index, vcpu.Id, vcpu.NestedExitCause ?? activity.Cpu!.LastExit) ?? 0;
-        vcpu.NestedExitCause = null;
+        activity.Extra += system.Exits?.OnNestedExit(activity.Cpu!.Index, vcpu.Id, vcpu.NestedExitCause) ?? 0;
         Leave(activity, vcpu);
         vcpu.Guest(1).Work += system.Spec.Profile.Costs.KvmExitHandling;
         system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.Profile.Costs.KvmExitHandling);

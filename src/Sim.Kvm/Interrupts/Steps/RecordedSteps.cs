@@ -14,11 +14,11 @@ internal static class RecordedSteps
         vcpu.Mode = VcpuMode.OutsideGuestMode;
         vcpu.ImmediateExit = false;
         activity.IsRecorded = true;
-        activity.System.Trace!.Leave(cpu, vcpu);
+        activity.System.Trace!.Host.Leave(cpu, vcpu);
         return Flow.Next;
     });
 
-    private static readonly Step InL0 = new("recorded stay in L0", Costs.None, activity => activity.System.Trace!.HostStep(activity));
+    private static readonly Step InL0 = new("recorded stay in L0", Costs.None, activity => activity.System.Trace!.Host.Step(activity));
 
     private static readonly Step EnterGuest = new("vcpu_enter_guest", Costs.None, activity =>
     {

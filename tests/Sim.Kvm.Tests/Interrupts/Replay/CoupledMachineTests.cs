@@ -110,6 +110,19 @@ internal sealed class CoupledMachineTests
     }
 
     [Test]
+    public void What_is_for_a_vCPU_that_the_trace_does_not_run_any_more_waits_and_is_not_lost()
+    {
+        Coupled trace = new(lanes: 2);
+        trace.Enter(1).Work(100).Exit(1).Event(new TraceEvent { Kind = RecordKind.SchedOut, A = 0, B = 1 });
+        (trace.Lane, trace.Vcpu) = (1, 1);
+        trace.Enter(1).Work(10_000);
+        InterruptReplay replay = trace.Device(50_000).Run("posted");
+
+        Assert.That(replay.Findings, Is.Empty);
+        Assert.That((replay.Snapshot()["irq.sent{level=1}"], replay.Snapshot()["irq.pending{level=1}"], replay.Snapshot()["irq.lost{level=1}"]), Is.EqualTo((1L, 1L, 0L)));
+    }
+
+    [Test]
     public void As_recorded_replay_is_refused()
     {
         ConfigurationException refused = Assert.Throws<ConfigurationException>(() => _ = new InterruptReplay(

@@ -110,6 +110,14 @@ internal sealed class RecordedInterruptTests
     }
 
     [Test]
+    public void L1s_own_notifications_are_passed_on_and_nobody_misses_them([Values(0xF2, 0xFD)] byte vector)
+    {
+        Coupled trace = new() { Load = new InterruptLoad() };
+        InterruptReplay replay = trace.Enter(1).Work(1_000).Interrupt(vector, 1, InterruptSource.Ipi).Work(1_000).Run("none");
+        Assert.That((replay.Findings.Count, replay.Snapshot()["irq.sent{level=1}"], replay.Snapshot()["irq.exits{level=1,cause=Eoi}"]), Is.EqualTo((0, 0L, 1L)));
+    }
+
+    [Test]
     public void A_CPU_that_idles_in_a_recorded_HLT_goes_on_when_a_generated_interrupt_comes()
     {
         Coupled halts = new();
