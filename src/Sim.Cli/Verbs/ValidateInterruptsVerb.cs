@@ -13,13 +13,14 @@ internal static class ValidateInterruptsVerb
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation)
     {
-        Argument<string> recording = new("recording") { Description = "Hardware capture of VMX; plain, gzip, xz or zstd. It is read twice, so it cannot be a pipe" };
-        Option<string?> path = new("--irq-path") { Description = "Interrupt path to replay through [default: posted if vmcs01 of the recording has posted interrupts, else none]", HelpName = "path" };
+        Argument<string> recording = new("recording") { Description = "Hardware capture of VMX, or kernel events of SVM; plain, gzip, xz or zstd. It is read twice, so it cannot be a pipe" };
+        Option<string?> path = new("--irq-path") { Description = "Interrupt path to replay through [default: posted if vmcs01 of the capture has posted interrupts, else none]", HelpName = "path" };
         Option<string?> csv = new("--csv") { Description = "Write every event and how it compares as CSV", HelpName = "file" };
         VerbCommand command = new(
             "interrupts",
             "Replay the interrupts of a recording of real nested KVM through an interrupt path and compare deliveries, notifications and nested exits with those recorded",
             "validate interrupts capture.hw.txt.xz",
+            "validate interrupts report.txt",
             "validate interrupts capture.hw.txt.xz --irq-path none --csv interrupts.csv") { recording, path, csv };
         command.SetAction(parse =>
         {

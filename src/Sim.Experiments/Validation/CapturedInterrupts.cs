@@ -38,7 +38,6 @@ internal sealed class CapturedInterrupts
     private const uint EoiInduced = 45;
     private const uint PreemptionTimer = 52;
     private const uint ApicBase = 0x1B;
-    private const uint TscDeadline = 0x6E0;
     private const uint X2ApicEoi = 0x80B;
     private const uint X2ApicIcr = 0x830;
     private const ulong BootProcessor = 1 << 8;
@@ -51,8 +50,8 @@ internal sealed class CapturedInterrupts
     private readonly Queue<VmcsLink> _links;
     private readonly TscOffsets _offsets;
     private readonly Action<CapturedWindow> _take;
-    private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
-    private readonly List<Lane> _lanes = [];
+    private readonly SortedDictionary<ulong, CapturedVcpu> _vcpus = [];
+    private readonly List<CapturedLane> _lanes = [];
     private CapturedWindow? _open;
     private ulong? _start;
     private ulong _now;
@@ -69,7 +68,7 @@ internal sealed class CapturedInterrupts
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
     public static Findings Read(Func<HwLogReader> open, Action<CapturedWindow> take)
     {
-        (IReadOnlyList<VmcsLink> links, TscOffsets offsets) = Learn(open);
+        (IReadOnlyList<VmcsLink> links, TscOffsets offsets) = CapturedClocks.Learn(open);
         CapturedInterrupts captured = new(links, offsets, take);
         HwRecord record = default;
         using HwLogReader reader = open();
@@ -81,41 +80,6 @@ internal sealed class CapturedInterrupts
         captured.EndWindow();
         return reader.Findings;
     }
-
-    /// <summary>The first pass: which VMCS is whose vmcs02, and the guests' clocks.</summary>
-    private static (IReadOnlyList<VmcsLink> Links, TscOffsets Offsets) Learn(Func<HwLogReader> open)
-    {
-        LevelTracker levels = new();
-        TscOffsets offsets = new();
-        SortedDictionary<int, HwRecord> exits = [];
-        HwRecord record = default;
-        using HwLogReader reader = open();
-        while (reader.Read(ref record))
-        {
-            LevelChange change = levels.Observe(record);
-            if (change == LevelChange.NestedExit && exits.TryGetValue(record.Cpu, out HwRecord exit) && exit[HwOperand.Reason] == ExternalInterrupt)
-            {
-                // L0 emulates vmcs12's preemption timer with one of its own.
-                offsets.RanOut(exit[HwOperand.Vmcs], exit.Ticks);
-            }
-            else if (record.Type == HwType.Vmexit)
-            {
-                exits[record.Cpu] = record;
-                if (record[HwOperand.Reason] == MsrWrite && record[HwOperand.Rcx] == TscDeadline)
-                {
-                    offsets.Armed(record[HwOperand.Vmcs], WrittenBy(record));
-                }
-                else if (record[HwOperand.Reason] == PreemptionTimer)
-                {
-                    offsets.RanOut(levels.Vmcs01(record.Cpu), record.Ticks);
-                }
-            }
-        }
-
-        return (levels.Links, offsets);
-    }
-
-    private static ulong WrittenBy(in HwRecord record) => (record[HwOperand.Rdx] << 32) | (uint)record[HwOperand.Rax];
 
     private static bool IsNotification(ulong vector) => vector is HostVectorNumbers.PostedInterrupt or HostVectorNumbers.NestedPostedInterrupt or HostVectorNumbers.Wakeup;
 
@@ -135,7 +99,7 @@ internal sealed class CapturedInterrupts
         LevelChange change = _levels.Observe(record);
         _start ??= record.Ticks;
         _now = record.Ticks;
-        Lane lane = LaneOf(record.Cpu);
+        CapturedLane lane = LaneOf(record.Cpu);
         int level = _levels.LevelOf(record, before);
         switch (record.Type)
         {
@@ -181,9 +145,9 @@ internal sealed class CapturedInterrupts
         _order++;
     }
 
-    private void Exit(Lane lane, in HwRecord record, int level)
+    private void Exit(CapturedLane lane, in HwRecord record, int level)
     {
-        Vcpu vcpu = VcpuOf(_levels.Vmcs01(record.Cpu));
+        CapturedVcpu vcpu = VcpuOf(_levels.Vmcs01(record.Cpu));
         lane.Vcpu = vcpu;
         lane.ExitTime = _now;
         lane.ExitReason = (uint)record[HwOperand.Reason];
@@ -225,10 +189,10 @@ internal sealed class CapturedInterrupts
         }
     }
 
-    private void WriteMsr(Lane lane, Vcpu vcpu, in HwRecord record, int level)
+    private void WriteMsr(CapturedLane lane, CapturedVcpu vcpu, in HwRecord record, int level)
     {
         uint msr = (uint)record[HwOperand.Rcx];
-        ulong value = WrittenBy(record);
+        ulong value = CapturedClocks.WrittenBy(record);
         if (msr == X2ApicEoi)
         {
             Note(lane, InterruptEventKind.EoiExit, level, level == 1 ? vcpu.Svi01 : 0);
@@ -253,7 +217,7 @@ internal sealed class CapturedInterrupts
             vcpu.IsBootProcessor2 = (value & BootProcessor) != 0;
             NameL2(vcpu);
         }
-        else if (level == 2 && msr == TscDeadline && _offsets.Of(record[HwOperand.Vmcs]) is var offset and > 0)
+        else if (level == 2 && msr == CapturedClocks.TscDeadline && _offsets.Of(record[HwOperand.Vmcs]) is var offset and > 0)
         {
             vcpu.Timer2 = new ApicTimer { TscOffset = offset };
             vcpu.Timer2.Write(msr, value, _now);
@@ -269,7 +233,7 @@ internal sealed class CapturedInterrupts
     }
 
     // kvm_send_ipi_mask: the vector is in a register that the capture does not have.
-    private void Hypercall(Lane lane, Vcpu vcpu)
+    private void Hypercall(CapturedLane lane, CapturedVcpu vcpu)
     {
         if (vcpu.L2Icr is not { } icr)
         {
@@ -282,7 +246,7 @@ internal sealed class CapturedInterrupts
     }
 
     // L1 has written its descriptor by the time it notifies, or enters L2 again.
-    private void PostToL2(Vcpu vcpu)
+    private void PostToL2(CapturedVcpu vcpu)
     {
         if (vcpu.IsPosting)
         {
@@ -292,7 +256,7 @@ internal sealed class CapturedInterrupts
         }
     }
 
-    private void Switch(Lane lane, Vcpu vcpu, LevelChange change)
+    private void Switch(CapturedLane lane, CapturedVcpu vcpu, LevelChange change)
     {
         if (change == LevelChange.NestedEntry)
         {
@@ -312,9 +276,9 @@ internal sealed class CapturedInterrupts
         }
     }
 
-    private void Enter(Lane lane, in HwRecord record, LevelChange change)
+    private void Enter(CapturedLane lane, in HwRecord record, LevelChange change)
     {
-        Vcpu vcpu = VcpuOf(_levels.Vmcs01(record.Cpu));
+        CapturedVcpu vcpu = VcpuOf(_levels.Vmcs01(record.Cpu));
         if (vcpu.WasEntered)
         {
             Switch(lane, vcpu, change);
@@ -354,7 +318,7 @@ internal sealed class CapturedInterrupts
         lane.Entries++;
     }
 
-    private void BeforeEntry(Lane lane, Vcpu vcpu)
+    private void BeforeEntry(CapturedLane lane, CapturedVcpu vcpu)
     {
         if (lane.Sending is { } sending)
         {
@@ -373,7 +337,7 @@ internal sealed class CapturedInterrupts
         AddMoment(mode);
     }
 
-    private void NoteEntry(Lane lane, Vcpu vcpu, int level, byte rvi, byte svi, ulong injected)
+    private void NoteEntry(CapturedLane lane, CapturedVcpu vcpu, int level, byte rvi, byte svi, ulong injected)
     {
         if (vcpu.WasEntered)
         {
@@ -408,7 +372,7 @@ internal sealed class CapturedInterrupts
     private void EndWindow()
     {
         Window.Sort();
-        foreach (IGrouping<ulong, Vcpu> machine in _vcpus.Values.Where(vcpu => vcpu.WasEntered).GroupBy(vcpu => vcpu.Eptp).OrderBy(group => group.Key))
+        foreach (IGrouping<ulong, CapturedVcpu> machine in _vcpus.Values.Where(vcpu => vcpu.WasEntered).GroupBy(vcpu => vcpu.Eptp).OrderBy(group => group.Key))
         {
             Window.Machines.Add([.. machine.OrderBy(vcpu => vcpu.Vpid).Select(vcpu => vcpu.Vmcs01)]);
         }
@@ -424,7 +388,7 @@ internal sealed class CapturedInterrupts
     }
 
     // APIC IDs of L2: the boot processor's is 0, the others' follow in the order in which they run.
-    private void NameL2(Vcpu vcpu)
+    private void NameL2(CapturedVcpu vcpu)
     {
         if (vcpu.Descriptor2 == 0)
         {
@@ -448,10 +412,10 @@ internal sealed class CapturedInterrupts
         vcpu.IsBootProcessor2 = vcpu.IsBootProcessor2 == true ? null : vcpu.IsBootProcessor2;
     }
 
-    private void Note(Lane lane, InterruptEventKind kind, int level, int vector) =>
+    private void Note(CapturedLane lane, InterruptEventKind kind, int level, int vector) =>
         Window.Recorded.Add(new PlacedInterrupt(new InterruptEvent(kind, lane.Number, -1, level, vector), lane.Entries, _now));
 
-    private void Add(Lane lane, Vcpu vcpu, MomentKind kind, int level, int vector, bool flag = false)
+    private void Add(CapturedLane lane, CapturedVcpu vcpu, MomentKind kind, int level, int vector, bool flag = false)
     {
         if (vcpu.WasEntered)
         {
@@ -459,7 +423,7 @@ internal sealed class CapturedInterrupts
         }
     }
 
-    private void AddTimer(Lane lane, Vcpu vcpu, ulong time)
+    private void AddTimer(CapturedLane lane, CapturedVcpu vcpu, ulong time)
     {
         InterruptMoment expiry = NewMoment(lane, vcpu, MomentKind.Send, 1, vcpu.Timer.Vector, InterruptSource.Timer, Destination.Self);
         expiry.Time = time;
@@ -469,95 +433,29 @@ internal sealed class CapturedInterrupts
     private void AddMoment(InterruptMoment moment) => Window.Moments.Add(moment);
 
     private InterruptMoment NewMoment(
-        Lane lane, Vcpu vcpu, MomentKind kind, int level, int vector = -1, InterruptSource source = default, Destination destination = default, ulong id = 0) => new()
+        CapturedLane lane, CapturedVcpu vcpu, MomentKind kind, int level, int vector = -1, InterruptSource source = default, Destination destination = default, ulong id = 0) => new()
     {
         Kind = kind, Time = _now, Order = _order, Lane = lane.Number, Vmcs01 = vcpu.Vmcs01, Level = level, Vector = vector, Source = source, Destination = destination, DestinationId = id,
     };
 
-    private Lane LaneOf(int cpu)
+    private CapturedLane LaneOf(int cpu)
     {
         while (_lanes.Count <= cpu)
         {
-            _lanes.Add(new Lane(_lanes.Count));
+            _lanes.Add(new CapturedLane(_lanes.Count));
         }
 
         return _lanes[cpu];
     }
 
-    private Vcpu VcpuOf(ulong vmcs01)
+    private CapturedVcpu VcpuOf(ulong vmcs01)
     {
-        if (!_vcpus.TryGetValue(vmcs01, out Vcpu? vcpu))
+        if (!_vcpus.TryGetValue(vmcs01, out CapturedVcpu? vcpu))
         {
-            vcpu = new Vcpu(vmcs01, new ApicTimer { TscOffset = _offsets.Of(vmcs01) });
+            vcpu = new CapturedVcpu(vmcs01, new ApicTimer { TscOffset = _offsets.Of(vmcs01) });
             _vcpus.Add(vmcs01, vcpu);
         }
 
         return vcpu;
-    }
-
-    private sealed class Lane(int number)
-    {
-        public int Number { get; } = number;
-
-        public int Entries { get; set; }
-
-        public Vcpu? Vcpu { get; set; }
-
-        public ulong ExitTime { get; set; }
-
-        public uint ExitReason { get; set; }
-
-        /// <summary>An interrupt that L0 posts before the next entry.</summary>
-        public InterruptMoment? Sending { get; set; }
-    }
-
-    private sealed class Vcpu(ulong vmcs01, ApicTimer timer)
-    {
-        public ulong Vmcs01 { get; } = vmcs01;
-
-        public ApicTimer Timer { get; } = timer;
-
-        /// <summary>L2's timer, which L1 emulates by vmcs12's preemption timer.</summary>
-        public ApicTimer? Timer2 { get; set; }
-
-        public ulong Eptp { get; private set; }
-
-        public ulong Vpid { get; private set; }
-
-        /// <summary>L1's descriptor of the L2 vCPU that runs here.</summary>
-        public ulong Descriptor2 { get; private set; }
-
-        public bool WasEntered { get; set; }
-
-        public ulong? HaltedSince { get; set; }
-
-        public bool LeftL2 { get; set; }
-
-        public byte Svi01 { get; set; }
-
-        public InterruptMoment? NestedEntry { get; set; }
-
-        /// <summary>An ICR write of L2 that L1 emulates.</summary>
-        public InterruptMoment? L2Icr { get; set; }
-
-        /// <summary>L1 is yet to post it.</summary>
-        public bool IsPosting { get; set; }
-
-        public bool? IsBootProcessor2 { get; set; }
-
-        public bool IsDue2(ulong now) => Timer2?.Due <= now;
-
-        public void Learn(in HwRecord record, int level)
-        {
-            if (level == 2)
-            {
-                Descriptor2 = record[HwOperand.PiDescriptor];
-            }
-            else if (Vpid == 0)
-            {
-                Vpid = record[HwOperand.Vpid];
-                Eptp = record[HwOperand.Eptp];
-            }
-        }
     }
 }

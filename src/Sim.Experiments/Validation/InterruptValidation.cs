@@ -38,9 +38,9 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
     /// <summary>What was missed or invented, in order.</summary>
     public IEnumerable<ComparedInterrupt> Differences => Events.Where(e => e.Match != FlushMatch.Matched);
 
-    /// <summary>Compares a hardware capture.</summary>
+    /// <summary>Compares a hardware capture of VMX, or kernel events of SVM.</summary>
     /// <param name="recording">Path of the recording; it is read twice.</param>
-    /// <param name="path">Name of the interrupt path; null for the one that vmcs01 of the recording shows.</param>
+    /// <param name="path">Name of the interrupt path; null for the one that vmcs01 of the recording shows, for kernel events injection.</param>
     /// <exception cref="ConfigurationException">No such file or path, or nothing to compare in this kind of recording.</exception>
     /// <exception cref="TraceFormatException">The recording is damaged.</exception>
     public static InterruptValidation Of(string recording, string? path = null)
@@ -57,9 +57,7 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
 
         if (kind != CaptureKind.Hardware)
         {
-            throw new ConfigurationException(
-                $"'{recording}' holds kernel events, and 'validate interrupts' needs a hardware capture (its lines are in captures/README.md): kernel events do not say when a "
-                + "posted interrupt is processed without an exit. 'nestsim trace events' counts what is in this recording.");
+            return SvmInterruptValidation.Of(recording, path ?? Injected);
         }
 
         InterruptSpec spec = new() { Profile = RunConfiguration.Load(null, []).Machine.Profile };
@@ -72,7 +70,7 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
             used.Add(name);
             IReadOnlyList<PlacedInterrupt> predicted = WindowReplay.Of(window, spec, Components.InterruptPaths.Create(name), out long withoutTarget);
             untold += window.Untold + withoutTarget;
-            Compare(window, predicted, events);
+            events.AddRange(Compare(window.Number, window.Start, window.Recorded, predicted));
         });
         return new InterruptValidation(System.IO.Path.GetFileName(recording), string.Join(", ", used), events, [.. RemarksOn(findings, untold)]);
     }
@@ -97,7 +95,8 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
         Number(e.Event.Lane), Number(e.Entries), e.Time.ToString(CultureInfo.InvariantCulture),
     ]));
 
-    private static void Compare(CapturedWindow window, IReadOnlyList<PlacedInterrupt> predicted, List<ComparedInterrupt> events)
+    /// <summary>Lays both sides of a window side by side, by event and place.</summary>
+    internal static IEnumerable<ComparedInterrupt> Compare(ulong window, ulong start, IEnumerable<PlacedInterrupt> recordings, IReadOnlyList<PlacedInterrupt> predicted)
     {
         Dictionary<(InterruptEvent, int), Queue<PlacedInterrupt>> open = [];
         foreach (PlacedInterrupt placed in predicted)
@@ -111,14 +110,14 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
         }
 
         List<ComparedInterrupt> compared = [];
-        foreach (PlacedInterrupt recorded in window.Recorded)
+        foreach (PlacedInterrupt recorded in recordings)
         {
             bool matched = open.TryGetValue((recorded.Event, recorded.Entries), out Queue<PlacedInterrupt>? same) && same.TryDequeue(out _);
-            compared.Add(new ComparedInterrupt(matched ? FlushMatch.Matched : FlushMatch.Missed, window.Number, recorded.Event, recorded.Entries, recorded.Time - window.Start));
+            compared.Add(new ComparedInterrupt(matched ? FlushMatch.Matched : FlushMatch.Missed, window, recorded.Event, recorded.Entries, recorded.Time - start));
         }
 
-        compared.AddRange(open.Values.SelectMany(same => same).Select(placed => new ComparedInterrupt(FlushMatch.Invented, window.Number, placed.Event, placed.Entries, placed.Time - window.Start)));
-        events.AddRange(compared.OrderBy(e => e.Time).ThenBy(e => e.Event.Lane).ThenBy(e => e.Event.Kind).ThenBy(e => e.Event.Vector).ThenBy(e => e.Match));
+        compared.AddRange(open.Values.SelectMany(same => same).Select(placed => new ComparedInterrupt(FlushMatch.Invented, window, placed.Event, placed.Entries, placed.Time - start)));
+        return compared.OrderBy(e => e.Time).ThenBy(e => e.Event.Lane).ThenBy(e => e.Event.Kind).ThenBy(e => e.Event.Vector).ThenBy(e => e.Match);
     }
 
     private static IEnumerable<string> RemarksOn(Findings findings, long untold)
@@ -149,11 +148,12 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
         InterruptEventKind.NotificationHandledByHost => "notification taken by the host",
         InterruptEventKind.RequestedAtEntry => "RVI at VM-entry",
         InterruptEventKind.Delivered => "virtual-interrupt delivery",
-        InterruptEventKind.NestedExit => "nested exit, acknowledged",
+        InterruptEventKind.NestedExit => "nested exit for an interrupt",
         InterruptEventKind.Injected => "injected",
         InterruptEventKind.WindowExit => "interrupt-window exit",
         InterruptEventKind.VirtualEoi => "virtual EOI",
         InterruptEventKind.EoiExit => "EOI exit",
+        InterruptEventKind.Eoi => "EOI",
         _ => "woken from HLT",
     };
 

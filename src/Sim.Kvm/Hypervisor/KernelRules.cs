@@ -165,6 +165,11 @@ public sealed record KernelRules
     /// <summary>A shadow-paged guest that sets CR4.PCIDE loses all roots: cached ones may be unsync, and a MOV to CR3 without a flush could now select them (5.16 and later).</summary>
     public bool UnloadsWhenPcidIsEnabled { get; init; } = true;
 
+    /// <summary>
+    /// A flush of PCID 0 drops its cached roots even while CR4.PCIDE is 0, so that a MOV to CR3 leaves none (21823fbda552, 5.14 and 5.15); 5.16 keeps them again (509bfe3d9796), as kernels up to 5.13 did.
+    /// </summary>
+    public bool FreesRootsWithoutPcids { get; init; }
+
     /// <summary>What a mutant of this kernel forgets.</summary>
     public KernelDefects Defects { get; init; }
 
@@ -211,8 +216,13 @@ public sealed record KernelRules
     };
 
     /// <summary>Policy E0: 5.14 to 5.15.6 (read: 5.14-rc5).</summary>
-    public static KernelRules Kvm514 { get; } =
-        Kvm58 with { ShadowGuestFlush = ShadowGuestFlush.Unload, Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots, SyncsRootWithoutVpid12 = false };
+    public static KernelRules Kvm514 { get; } = Kvm58 with
+    {
+        ShadowGuestFlush = ShadowGuestFlush.Unload,
+        Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots,
+        SyncsRootWithoutVpid12 = false,
+        FreesRootsWithoutPcids = true,
+    };
 
     /// <summary>Policy E1: 5.16 to 6.1 (read: 5.17-rc5, 5.19, 6.1.20). 5.15.7 stable and later have its decisions, but unload for a guest flush (read: 5.15.85).</summary>
     public static KernelRules Kvm516 { get; } = Kvm514 with
@@ -220,6 +230,7 @@ public sealed record KernelRules
         FlushGuestVpid = CurrentVpid.Vpid02InGuestMode,
         ServicesGuestBeforeSwitch = true,
         ShadowGuestFlush = ShadowGuestFlush.Sync,
+        FreesRootsWithoutPcids = false,
         UnloadsWhenPcidIsEnabled = true,
     };
 

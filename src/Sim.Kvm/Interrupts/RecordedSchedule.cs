@@ -2,70 +2,6 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>What L0 or the processor does on an interrupt's way: what a recording shows and a <see cref="RecordedSchedule"/> predicts.</summary>
-public enum InterruptEventKind
-{
-    /// <summary>L0 sends a physical interrupt to a CPU: POSTED_INTR, POSTED_INTR_NESTED, a kick.</summary>
-    NotificationSent,
-
-    /// <summary>Posted-interrupt processing in non-root operation, without an exit.</summary>
-    NotificationProcessed,
-
-    /// <summary>EXTERNAL_INTERRUPT exit by a vector that the current VMCS does not notify on.</summary>
-    NotificationExit,
-
-    /// <summary>The host took it: no guest ran on that CPU any more.</summary>
-    NotificationHandledByHost,
-
-    /// <summary>RVI of a VM-entry: the highest vector that waits.</summary>
-    RequestedAtEntry,
-
-    /// <summary>Virtual-interrupt delivery.</summary>
-    Delivered,
-
-    /// <summary>Nested VM-exit for an external interrupt, acknowledged in L1's APIC (vmcs12's "acknowledge interrupt on exit").</summary>
-    NestedExit,
-
-    /// <summary>Event injection by a VM-entry.</summary>
-    Injected,
-
-    /// <summary>Interrupt-window exit.</summary>
-    WindowExit,
-
-    /// <summary>EOI virtualization.</summary>
-    VirtualEoi,
-
-    /// <summary>EOI exit: not virtualized, or the vector is in the EOI-exit bitmap.</summary>
-    EoiExit,
-
-    /// <summary>A halted vCPU runs again.</summary>
-    WokenFromHalt,
-}
-
-/// <summary>One event on an interrupt's way.</summary>
-/// <param name="Kind">What.</param>
-/// <param name="Lane">Physical CPU: for a notification sent, the sender's.</param>
-/// <param name="Vcpu">The vCPU that runs there, or -1.</param>
-/// <param name="Level">Level of the guest it concerns: that of the VMCS in use; 0 in the host.</param>
-/// <param name="Vector">Vector; -1 if the event has none.</param>
-public readonly record struct InterruptEvent(InterruptEventKind Kind, int Lane, int Vcpu, int Level, int Vector);
-
-/// <summary>What the guest did that made it exit, as far as interrupts go.</summary>
-public enum RecordedExit
-{
-    /// <summary>Something that L0 handles, or that it reflects to L1 in a <see cref="RecordedSchedule.ReflectExit"/>.</summary>
-    Other,
-
-    /// <summary>HLT.</summary>
-    Halt,
-}
-
-/// <summary>The guest interrupt status with which a VMCS is entered.</summary>
-/// <param name="Level">1 or 2.</param>
-/// <param name="Rvi">Requesting virtual interrupt, 0 if none.</param>
-/// <param name="Svi">Servicing virtual interrupt, 0 if none.</param>
-public readonly record struct EnteredStatus(int Level, byte Rvi, byte Svi);
-
 /// <summary>
 /// Replays the interrupts of a recording through a path: the recording says what the guests do and when (exits, entries, EOI, moments at which a guest takes what waits), this
 /// machine decides what L0 and the processor do about it. Each step of L0 is one of the path's own programs; nothing is timed.
@@ -83,6 +19,7 @@ public sealed class RecordedSchedule : IConductor
     private readonly Action<InterruptEvent> _predicted;
     private readonly bool[] _halted;
     private PhysicalCpu? _actor;
+    private bool _reflects;
 
     /// <summary>A machine whose vCPUs are not placed yet.</summary>
     /// <param name="spec">Lanes, vCPUs and vmcs12's controls; times and costs do not matter.</param>
@@ -138,7 +75,7 @@ public sealed class RecordedSchedule : IConductor
             exiting.Active.InjectionApic = exiting.Level;
         }
 
-        AdvanceTo(exiting, EntrySteps.ServeRequests);
+        Reflect(exiting);
     }
 
     /// <summary>The vCPU's thread, or the interrupt context of its CPU (a timer), delivers an interrupt to an APIC of this VM.</summary>
@@ -203,7 +140,7 @@ public sealed class RecordedSchedule : IConductor
         leaving.Thread.Abandon();
         leaving.Thread.Begin(_system.Path.Entry);
         leaving.Thread.Begin(NestedSteps.NestedExit);
-        AdvanceTo(leaving, EntrySteps.ServeRequests);
+        Reflect(leaving);
         return true;
     }
 
@@ -244,7 +181,7 @@ public sealed class RecordedSchedule : IConductor
         }
 
         AdvanceTo(entering, null);
-        if (vmcs.WindowExiting && entering.Guest(entering.Level).InterruptsEnabled)
+        if (!EntrySteps.IsSvm(_system) && vmcs.WindowExiting && entering.Guest(entering.Level).InterruptsEnabled)
         {
             vmcs.WindowExiting = false;
             Predict(InterruptEventKind.WindowExit, entering, -1);
@@ -293,6 +230,45 @@ public sealed class RecordedSchedule : IConductor
         Predict(exits ? InterruptEventKind.EoiExit : InterruptEventKind.VirtualEoi, ending, vector);
         return vector;
     }
+
+    /// <summary>Without APIC virtualization: whether L1 can take an interrupt at its next entry.</summary>
+    public void SetInterruptible(int vcpu, bool isInterruptible) => _system.Vcpus[vcpu].Guest(1).InterruptsEnabled = isInterruptible;
+
+    /// <summary>L1's window opened (VINTR exit). Returns whether something waits for it.</summary>
+    public bool OpenWindow(int vcpu)
+    {
+        VirtualCpu opening = _system.Vcpus[vcpu];
+        bool waits = opening.Vmcs01.WindowExiting && opening.Apic.Deliverable >= 0;
+        opening.Vmcs01.WindowExiting = false;
+        opening.Requests |= VcpuRequests.Event;
+        return waits;
+    }
+
+    /// <summary>L0 is told of an EOI of L1, whoever runs. Returns the vector that leaves service; -1 if none was in service.</summary>
+    public int EndInterruptOfL1(int vcpu)
+    {
+        VirtualCpu ending = _system.Vcpus[vcpu];
+        int vector = ending.Apic.EndOfInterrupt();
+        ending.Requests |= VcpuRequests.Event;
+        _predicted(new InterruptEvent(InterruptEventKind.Eoi, ending.Cpu.Index, vcpu, 1, vector));
+        return vector;
+    }
+
+    /// <summary>Sets L1's APIC to what was recorded: this vector is in service, and the one that the machine injected instead (-1 for none) waits again.</summary>
+    public void SetInjected(int vcpu, byte vector, int instead)
+    {
+        ApicPage page = _system.Vcpus[vcpu].Apic;
+        if (instead >= 0)
+        {
+            page.Isr.TestAndClear(instead);
+            page.Irr.TestAndSet(instead);
+        }
+
+        page.Accept(vector);
+    }
+
+    /// <summary>Sets L1's APIC to what was recorded: this vector is in service no longer.</summary>
+    public void SetEnded(int vcpu, byte vector) => _system.Vcpus[vcpu].Apic.Isr.TestAndClear(vector);
 
     /// <summary>The guest sends itself an interrupt by self-IPI virtualization.</summary>
     public void SelfIpi(int vcpu, byte vector)
@@ -471,15 +447,28 @@ public sealed class RecordedSchedule : IConductor
         _actor = before;
     }
 
+    /// <summary>What L0 does about an exit, up to the requests; a nested VM-exit in it is the exit's own.</summary>
+    private void Reflect(VirtualCpu vcpu)
+    {
+        _reflects = true;
+        AdvanceTo(vcpu, EntrySteps.ServeRequests);
+        _reflects = false;
+    }
+
     private void Observe(ExecutedStep step)
     {
-        if (step.Name != NestedSteps.AcknowledgeName || step.Vcpu < 0)
+        if (step.Vcpu < 0)
         {
             return;
         }
 
         VirtualCpu vcpu = _system.Vcpus[step.Vcpu];
-        if (vcpu.Vmcs01.Injection < 0)
+        if (step.Name == NestedSteps.LeaveL2.Name && !_reflects && EntrySteps.IsSvm(_system))
+        {
+            Predict(InterruptEventKind.NestedExit, vcpu, -1);
+        }
+
+        if (step.Name != NestedSteps.AcknowledgeName || vcpu.Vmcs01.Injection < 0)
         {
             return;
         }

@@ -108,14 +108,78 @@ public sealed class InterruptValidationTests
         Assert.That(result.Csv().Split('\n')[1], Is.EqualTo("Matched,1,virtual-interrupt delivery,1,ec,0,1,10"));
     }
 
+    // docs/validate.md: matched, missed, invented.
+    [TestCase("qemu-svm-1cpu.direct-12", 600, 0, 0)]
+    [TestCase("qemu-svm-1cpu.direct-15", 1_000, 0, 0)]
+    [TestCase("qemu-svm-1cpu.n1cpu-1", 3_051, 0, 0)]
+    [TestCase("qemu-svm-1cpu.n1cpu-2", 2_009, 3, 2)]
+    [TestCase("qemu-svm-1cpu.n1cpu-3", 7_258, 0, 0)]
+    [TestCase("qemu-svm-1cpu.n1cpu-4", 4_448, 0, 0)]
+    [TestCase("qemu-svm-1cpu.n1cpu-5", 1_062, 0, 0)]
+    [TestCase("qemu-svm-2cpu.direct2-21", 891, 0, 0)]
+    [TestCase("qemu-svm-2cpu.direct2-22", 903, 0, 0)]
+    [TestCase("qemu-svm-2cpu.n2cpu-1", 2_330, 2, 1)]
+    [TestCase("qemu-svm-2cpu.n2cpu-2", 2_244, 2, 1)]
+    public void Injections_nested_exits_windows_and_EOIs_of_SVM_are_predicted_from_the_vectors_that_the_APIC_accepted(string name, int matched, int missed, int invented)
+    {
+        string file = name + ".ftrace.txt.xz";
+        InterruptValidation result = InterruptValidation.Of(Captures.File(file));
+        Assert.That(
+            (result.Path, result.Count(FlushMatch.Matched), result.Count(FlushMatch.Missed), result.Count(FlushMatch.Invented)), Is.EqualTo(("none", (long)matched, (long)missed, (long)invented)));
+
+        SortedDictionary<string, long> expected = Captures.Awk(
+            file, "{ pid = $1; sub(/.*-/, \"\", pid) } /kvm_entry:/ { ran[pid] = 1 } /kvm_inj_virq:/ && !/reinjected/ && ran[pid] { c[\"injected\"]++ } /kvm_nested_intr_vmexit:/ { c[\"nested exit for an interrupt\"]++ } END { for (k in c) print c[k], k }");
+        foreach ((string kind, long count) in expected)
+        {
+            Assert.That(result.Events.LongCount(e => InterruptValidation.KindName(e.Event.Kind) == kind && e.Match != FlushMatch.Invented), Is.EqualTo(count), kind);
+        }
+    }
+
+    // Both vectors wait while L1 cannot take them; the higher one is injected at the window, the lower one behind its EOI.
+    private const string TwoVectors =
+        """
+        # tracer: nop
+             kvm-1  [000]  1.000000001: kvm_entry:  vcpu 0 rip 0x1000
+             kvm-1  [000]  1.000000002: kvm_exit:   reason EXIT_MSR rip 0x1000 info 0 0
+             kvm-1  [000]  1.000000003: kvm_apic_accept_irq:  apicid 0 vec 49 (Fixed|edge)
+             kvm-1  [000]  1.000000004: kvm_apic_accept_irq:  apicid 0 vec 82 (Fixed|edge)
+             kvm-1  [000]  1.000000005: kvm_entry:  vcpu 0 rip 0x1002
+             kvm-1  [000]  1.000000006: kvm_exit:   reason EXIT_VINTR rip 0x1004 info 0 0
+             kvm-1  [000]  1.000000007: kvm_inj_virq:  IRQ 0xFIRST
+             kvm-1  [000]  1.000000008: kvm_entry:  vcpu 0 rip 0x1004
+             kvm-1  [000]  1.000000009: kvm_exit:   reason EXIT_MSR rip 0x2000 info 1 0
+             kvm-1  [000]  1.000000010: kvm_eoi:  apicid 0 vector EOI
+             kvm-1  [000]  1.000000011: kvm_inj_virq:  IRQ 0xSECOND
+             kvm-1  [000]  1.000000012: kvm_entry:  vcpu 0 rip 0x2002
+
+        """;
+
+    [TestCase("52", "82", "31", 4, 0, 0)]
+    [TestCase("31", "49", "52", 3, 1, 1)]
+    public void The_higher_vector_is_injected_first_and_a_recording_that_says_otherwise_differs(string first, string eoi, string second, int matched, int missed, int invented)
+    {
+        InterruptValidation result = OfText(TwoVectors.Replace("FIRST", first, StringComparison.Ordinal).Replace("EOI", eoi, StringComparison.Ordinal).Replace("SECOND", second, StringComparison.Ordinal));
+        Assert.That(
+            (result.Count(FlushMatch.Matched), result.Count(FlushMatch.Missed), result.Count(FlushMatch.Invented)), Is.EqualTo(((long)matched, (long)missed, (long)invented)),
+            string.Join('\n', result.Events));
+    }
+
     [Test]
-    public void Kernel_events_are_refused_with_the_reason()
+    public void Kernel_events_of_VMX_are_refused_with_the_reason() => Assert.That(
+        () => OfText("# tracer: nop\n CPU-1  [000]  1.000000001: kvm_entry:  vcpu 0 rip 0x1\n CPU-1  [000]  1.000000002: kvm_exit:  reason HLT rip 0x1 info 0 0\n"),
+        Throws.InstanceOf<TraceFormatException>().With.Message.Contains("give a hardware capture"));
+
+    [Test]
+    public void A_path_that_delivers_without_exits_is_refused_for_kernel_events() =>
+        Assert.That(() => InterruptValidation.Of(Captures.File("qemu-svm-1cpu.direct-12.ftrace.txt.xz"), "avic"), Throws.InstanceOf<ConfigurationException>().With.Message.Contains("'avic'"));
+
+    private static InterruptValidation OfText(string text)
     {
         string file = Path.GetTempFileName();
         try
         {
-            File.WriteAllText(file, "# tracer: nop\n CPU 0/KVM-1 [000] 1.000000: kvm_exit: reason HLT rip 0x1 info 0 0\n");
-            Assert.That(() => InterruptValidation.Of(file), Throws.InstanceOf<ConfigurationException>().With.Message.Contains("hardware capture"));
+            File.WriteAllText(file, text);
+            return InterruptValidation.Of(file);
         }
         finally
         {
