@@ -33,12 +33,14 @@ public static class Components
     public static IReadOnlyList<string> Invalidations { get; } =
         [.. typeof(Invalidation).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Invalidation)) && !type.IsAbstract).Select(type => type.Name).Order(StringComparer.Ordinal)];
 
-    /// <summary>One statistic for each path that a machine with one lane has from the start, ordinal order.</summary>
+    /// <summary>One statistic for each path that a machine with one lane has from the start if interrupts are delivered, ordinal order.</summary>
     public static IReadOnlyList<Stat> Statistics()
     {
         RunConfiguration configuration = RunConfiguration.Load(null, []);
-        Machine machine = new(configuration.Machine, Policy(configuration.Policies[0], configuration.Machine.Profile.Vendor), configuration.Replay, lanes: 1);
-        return [.. machine.Snapshot().Stats.DistinctBy(stat => stat.Path)];
+        DeliveringReplay machine = new(configuration.Machine, configuration.Policies[0], new InterruptDelivery("none", null), configuration.Interrupts, lanes: 1);
+        StatSheet sheet = machine.Snapshot();
+        LatencyHistogram.AddPercentiles(sheet);
+        return [.. sheet.Stats.DistinctBy(stat => stat.Path)];
     }
 
     /// <summary>Policies compared if none are named.</summary>

@@ -99,7 +99,7 @@ public sealed partial class CliTests
         Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
         Assert.That(Run("list", "footprints").Output, Does.StartWith("kvm-6.12-vmx  Linux 6.12 KVM"));
         Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]"));
-        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(13));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(14));
     }
 
     [Test]
@@ -111,7 +111,7 @@ public sealed partial class CliTests
         Assert.That(error, Does.StartWith("immediate, un-inhibited: unsafe: failed_vm_entry 1, interrupt_lost 3\nimmediate, inhibited: unsafe: interrupt_lost 2\n"));
         (code, output, error) = Run("interrupts", "--irq-paths", "none", "--apicv-update", "deferred,switch-vmcs", "--require-safe");
         Assert.That((code, error), Is.EqualTo((0, "")));
-        Assert.That(output, Does.Match("(?m)^none +safe +1,100 +1,100 +0$").And.Match("(?m)^switch-vmcs, un-inhibited +safe +3 +3 +0$"));
+        Assert.That(output, Does.Match("(?m)^none +safe +2,300 +2,300 +0$").And.Match("(?m)^switch-vmcs, un-inhibited +safe +3 +3 +0$"));
         Assert.That(Run("interrupts", "--profile", "zen-4", "--apicv-update", "deferred").Code, Is.EqualTo(2));
         Assert.That(Run("interrupts", "--irq-paths", "avic").Code, Is.EqualTo(2), "not on Intel");
     }

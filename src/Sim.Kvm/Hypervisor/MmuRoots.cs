@@ -182,8 +182,8 @@ internal sealed class MmuRoots
             vcpu.Raise(_rules.Primitive == FlushPrimitive.ByRequest ? FlushRequest.Current : FlushRequest.All, reason);
         }
 
-        // Without PCIDE every MOV to CR3 flushes anyhow, so cached roots stay although their PCID is 0 too.
-        if ((vcpu.Active.Cr4 & Cr4Bits.Pcide) != 0 && !Has(KernelDefects.KeepsRootsOfPcid))
+        // Without PCIDE every MOV to CR3 flushes anyhow, so cached roots may stay although their PCID is 0 too.
+        if (((vcpu.Active.Cr4 & Cr4Bits.Pcide) != 0 || _rules.FreesRootsWithoutPcids) && !Has(KernelDefects.KeepsRootsOfPcid))
         {
             RootKey needed = Needed(vcpu);
             vcpu.RootMmu.Free(root => root != needed && (root.Pgd & PcidMask) == pcid);

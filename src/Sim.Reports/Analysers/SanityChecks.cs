@@ -51,6 +51,7 @@ public static class SanityChecks
             hints.Add("No record of the measured window changes a mapping, so hardly any translation can become stale: that a policy is safe here says little. Judge safety on a trace with MapChange records.");
         }
 
+        AddInterruptHints(hints, runs);
         AddTwinHints(hints, runs);
         return hints;
     }
@@ -100,6 +101,26 @@ public static class SanityChecks
         if (run.FailedVmEntries.Count > 0)
         {
             hints.Add($"{run.Run}: {run.FailedVmEntries.Count} VM-entries failed their checks, the first because {run.FailedVmEntries[0].Check}.");
+        }
+    }
+
+    /// <summary>The load hardly depends on policy and path: the first run says it.</summary>
+    private static void AddInterruptHints(List<string> hints, IReadOnlyList<RunResult> runs)
+    {
+        if (runs.FirstOrDefault(run => run.InterruptPath is not null) is not { } first)
+        {
+            return;
+        }
+
+        long sent = InterruptFigures.Sent(first.Statistics);
+        long recorded = InterruptFigures.Recorded(first.Statistics);
+        if (sent == 0)
+        {
+            hints.Add($"{first.Run}: no interrupt was sent in the measured window. The trace may have none: see interrupts.sources of 'nestsim config show'.");
+        }
+        else if (recorded > 0 && sent > recorded)
+        {
+            hints.Add($"{first.Run}: {recorded} of {sent} interrupts are the trace's own, the others generated. For the trace's alone, --set interrupts.sources=null.");
         }
     }
 

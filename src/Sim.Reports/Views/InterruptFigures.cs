@@ -14,6 +14,9 @@ public static class InterruptFigures
     /// <summary>Interrupts sent to APICs of a level.</summary>
     public static long Sent(StatSheet s, int level) => s.Total("irq.sent", $"level={level}");
 
+    /// <summary>Recorded interrupts that were delivered anew.</summary>
+    public static long Recorded(StatSheet s) => s.Total("trace.irq_sent");
+
     /// <summary>Interrupts whose handler ran.</summary>
     public static long Handled(StatSheet s) => s.Total("irq.handled");
 

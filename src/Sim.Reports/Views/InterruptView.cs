@@ -32,7 +32,11 @@ public static class InterruptView
         columns.Add(("exits", s => Numbers.Fraction(InterruptFigures.ExitsEach(s))));
         columns.Add(("nested exits", s => Numbers.Fraction(InterruptFigures.NestedExitsEach(s))));
         columns.Add(("from target", s => Numbers.Fraction(InterruptFigures.StolenEach(s, "target"))));
-        columns.Add(("from sender", s => Numbers.Fraction(InterruptFigures.StolenEach(s, "sender"))));
+        if (delivering.Any(run => InterruptFigures.StolenEach(run.Statistics, "sender") > 0))
+        {
+            columns.Add(("from sender", s => Numbers.Fraction(InterruptFigures.StolenEach(s, "sender"))));
+        }
+
         return
         [
             new(

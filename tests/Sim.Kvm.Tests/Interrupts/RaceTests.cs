@@ -103,6 +103,23 @@ internal sealed class RaceTests
         }), "only rules about descriptors and threads are left: AVIC's are all in the table");
     }
 
+    [Test]
+    public void The_musts_without_which_nothing_is_lost_are_there_for_the_exits_that_are_named()
+    {
+        long Exits(string name, IInterruptPath path, InterruptSource source, TargetState state) =>
+            InterruptTable.Rows(Bench.SpecFor("avic"), name, path, new DeferredUpdate()).Single(row => row.Source == source && row.Level == 1 && row.State == state).Exits;
+
+        Assert.That(
+            new[] { Bench.Path("avic"), new WithoutIsRunning() }.Select(path => Exits("avic", path, InterruptSource.Ipi, TargetState.RunningL1)),
+            Is.EqualTo(new[] { 0L, 100L }), "IsRunning: an exit for each IPI to a vCPU that runs");
+        Assert.That(
+            new[] { Bench.Path("avic"), new WithIsRunningKept() }.Select(path => Exits("avic", path, InterruptSource.Ipi, TargetState.Preempted)),
+            Is.EqualTo(new[] { 100L, 0L }), "kept at preemption, the sender is spared");
+        Assert.That(
+            new[] { Bench.Path("avic-iommu"), new WithLogForPreempted() }.Select(path => Exits("avic-iommu", path, InterruptSource.Device, TargetState.Preempted)),
+            Is.EqualTo(new[] { 0L, 100L }), "the log interrupts the CPU of a vCPU that only waits");
+    }
+
     // Two programs of n and m steps that do not touch each other: C(n+m, n) orders, (n+1)(m+1) states, one end.
     [TestCase(5, 7, 792, 48)]
     [TestCase(6, 6, 924, 49)]
@@ -217,5 +234,26 @@ internal sealed class RaceTests
                 return stage.Build();
             },
             depth).Explore();
+    }
+
+    private sealed class WithoutIsRunning : AvicPath, IInterruptPath
+    {
+        public override Program? HardwareDevice => null;
+
+        Program IInterruptPath.Load => AvicRules.NoIsRunning.Apply(Load);
+    }
+
+    private sealed class WithIsRunningKept : AvicPath, IInterruptPath
+    {
+        public override Program? HardwareDevice => null;
+
+        Program IInterruptPath.Preempt => AvicRules.IsRunningKeptPreempted.Apply(Preempt);
+    }
+
+    private sealed class WithLogForPreempted : AvicPath, IInterruptPath
+    {
+        public override Program? HardwareDevice => AvicSteps.GuestModeIrte;
+
+        Program IInterruptPath.Preempt => AvicRules.GaLogForPreempted.Apply(Preempt);
     }
 }

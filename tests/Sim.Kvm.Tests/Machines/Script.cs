@@ -53,18 +53,18 @@ internal sealed class Script
     /// <summary>The story of the first incident.</summary>
     public string Story => string.Join('\n', _machine.Safety!.Incidents[0].Story);
 
-    public Script L1()
+    public Script L1(ushort vcpu = 0)
     {
-        Event(TraceEvent.VmEnter(_time, TransitionKind.L0ToL1, 0));
+        Event(TraceEvent.VmEnter(_time, TransitionKind.L0ToL1, vcpu));
         return this;
     }
 
     /// <summary>L1's VMRESUME takes effect, from L1 running to L2 running.</summary>
-    public Script NestedEnter(ulong vmcs12 = 0x5000, uint vpid12 = 1, ulong eptp12 = 0x70000)
+    public Script NestedEnter(ulong vmcs12 = 0x5000, uint vpid12 = 1, ulong eptp12 = 0x70000, TlbControl tlbControl = TlbControl.None)
     {
         Event(TraceEvent.VmExit(_time, TransitionKind.L1ToL0, 0, 24));
         VmControls controls = (vpid12 == NoVpid ? VmControls.None : VmControls.EnableVpid) | (eptp12 == 0 ? VmControls.None : VmControls.EnableEpt);
-        Event(TraceEvent.NestedEnter(_time, 0, vmcs12, controls, vpid12 == NoVpid ? 0 : vpid12, eptp12));
+        Event(TraceEvent.NestedEnter(_time, 0, vmcs12, controls.With(tlbControl), vpid12 == NoVpid ? 0 : vpid12, eptp12));
         Event(TraceEvent.VmEnter(_time, TransitionKind.L0ToL2, 0));
         return this;
     }

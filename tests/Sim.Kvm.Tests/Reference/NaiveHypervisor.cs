@@ -192,6 +192,11 @@ internal sealed class NaiveHypervisor
             _current = true;
         }
 
+        if (Kernel == '0')
+        {
+            Free(_rootMmu, ref _rootMmuCurrent, root => root != NeededRoot);
+        }
+
         RealEntry(lane);
     }
 
@@ -461,7 +466,7 @@ internal sealed class NaiveHypervisor
 
     private void FlushGuest()
     {
-        if (!_e0 && Kernel is '0' or '1')
+        if (!_e0 && Kernel == '0')
         {
             Free(_rootMmu, ref _rootMmuCurrent, _ => true);
             return;

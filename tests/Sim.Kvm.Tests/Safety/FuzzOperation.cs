@@ -78,7 +78,7 @@ internal readonly record struct FuzzOperation(FuzzAction Action, int Vcpu)
             Eptp12 = Take(ref bits, 3) switch { 0 => 0, var eptp => (ulong)(eptp + 0x6F) << 12 },
             Type = (byte)Take(ref bits, 4),
             Bit = Take(ref bits, pcids ? 3 : 2) switch { 0 => Cr4Bits.Pge, 1 => Cr4Bits.Smep, _ => Cr4Bits.Pcide },
-            TlbControl = amd ? Take(ref bits, 12) switch { 0 => TlbControl.FlushAll, 1 => TlbControl.FlushAsid, 2 => TlbControl.FlushAsidNonGlobal, _ => TlbControl.None } : TlbControl.None,
+            TlbControl = amd ? Take(ref bits, 6) switch { 0 => TlbControl.FlushAll, 1 => TlbControl.FlushAsid, 2 => TlbControl.FlushAsidNonGlobal, _ => TlbControl.None } : TlbControl.None,
         };
 
         // A nested entry that does not get to run L2 is the rare one; a process mostly keeps its PCID, and comes back without a flush.

@@ -12,12 +12,15 @@ namespace Sim.Kvm.Tests.Safety;
 /// </summary>
 /// <remarks>
 /// L1 keeps one rule without which its L2s would go wrong on any CPU: before it gives a vpid12 (an ASID) to another L2 whose translations have the same tag, it flushes it (INVVPID, TLB_CONTROL).
-/// Where L0 has no EPT, guests keep two more, the preconditions of docs/safety.md. Before L1 runs an L2 again under a vpid12 after the L2 loaded CR3 or flushed under another one, it flushes it, for
-/// that instruction did not. And nobody loads CR3 without a flush for tables that changed after the PCID was emptied of them, or that never ran under it.
+/// Where L0 has no EPT, guests keep two more, the preconditions of docs/safety.md. Before L1 runs an L2 again under a vpid12 after it ran it without VPID, it flushes the vpid12. And nobody loads CR3 without a flush for tables that changed after the PCID was emptied of them, or that never ran under it.
 /// </remarks>
 internal sealed class SafetyFuzz
 {
     private const int Phase = 80;
+
+    /// <summary>L2's VPIDs under policies that use several: fewer than the vpid12s.</summary>
+    private const int Pool = 3;
+
     private const ulong Kernel = 0xFFFF_8000_0001_0000;
 
     private static readonly ulong[] Addresses = [0x10000, Kernel, Kernel, 0x11000, 0x250000];
@@ -55,11 +58,11 @@ internal sealed class SafetyFuzz
         CpuProfile profile = amd ? Profiles.TextbookAmd : Profiles.Textbook;
         profile = profile with
         {
-            AddressSpaceIds = tags == "no vpid02" ? 3 + (_offersVpid ? policy.L2Tags(2) : 0) : 64,
+            AddressSpaceIds = tags == "no vpid02" ? 3 + (_offersVpid ? policy.L2Tags(Pool) : 0) : 64,
             // Four pages need few sets: each invalidation goes through all of them.
             SecondLevel = [profile.SecondLevel[0] with { Sets = 8, Ways = 32 }],
         };
-        _machine = new Machine(new MachineSpec { Profile = profile, L0Ept = ept, L0Vpid = vpid, Attribution = false, Vpid02Pool = 2 }, policy, ReplayKind.ByPolicy, 2);
+        _machine = new Machine(new MachineSpec { Profile = profile, L0Ept = ept, L0Vpid = vpid, Attribution = false, Vpid02Pool = Pool }, policy, ReplayKind.ByPolicy, 2);
         _vcpus = [.. Enumerable.Range(0, 2).Select(_ => new NaiveVirtualTlb(_machine.Spaces, amd, _history))];
         _rng = new Rng(seed);
         Send(0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
@@ -136,18 +139,15 @@ internal sealed class SafetyFuzz
             case FuzzAction.ToggleCr4 when operation.Bit != Cr4Bits.Pcide || vcpu.Now.Pcid == 0:
                 Send(operation.Vcpu, TraceEvent.SetCr4(0, LevelOf(vcpu), vcpu.Now.Cr4 ^ operation.Bit));
                 vcpu.MovToCr4(vcpu.Now.Cr4 ^ operation.Bit);
-                Flushed(operation.Vcpu, vcpu);
                 break;
             case FuzzAction.Invlpg:
                 Send(operation.Vcpu, TraceEvent.Invlpg(0, LevelOf(vcpu), operation.Address));
                 vcpu.Invlpg(operation.Address);
-                Flushed(operation.Vcpu, vcpu);
                 break;
             case FuzzAction.Invpcid:
                 ushort pcid = (vcpu.Now.Cr4 & Cr4Bits.Pcide) != 0 ? operation.Pcid : (ushort)0;
                 Send(operation.Vcpu, TraceEvent.Invpcid(0, LevelOf(vcpu), operation.Type, pcid, operation.Address));
                 vcpu.Invpcid(operation.Type, pcid, operation.Address);
-                Flushed(operation.Vcpu, vcpu);
                 break;
             case FuzzAction.Invvpid when !vcpu.L2 && _offersVpid:
                 Emulated(operation.Vcpu, TraceEvent.Invvpid(0, 1, operation.Type, (ushort)operation.Id12, operation.Address));
@@ -204,6 +204,11 @@ internal sealed class SafetyFuzz
             }
         }
 
+        if (!v12 && !_ept)
+        {
+            RunsWithoutVpid(v, operation.Vmcs12);
+        }
+
         Send(v, TraceEvent.VmExit(0, TransitionKind.L1ToL0, v, 24));
         VmControls controls = (operation.V12 ? VmControls.EnableVpid : 0) | (operation.Eptp12 != 0 ? VmControls.EnableEpt : 0);
         Send(v, TraceEvent.NestedEnter(0, v, operation.Vmcs12, controls.With(control), operation.Id12, operation.Eptp12));
@@ -228,7 +233,7 @@ internal sealed class SafetyFuzz
         return isOthers;
     }
 
-    /// <summary>True if the L2 loaded CR3 or flushed under another VPID since it ran under this one.</summary>
+    /// <summary>True if the L2 ran without VPID since it ran under this vpid12.</summary>
     private bool Owes(in FuzzOperation operation)
     {
         (int, ulong, uint) name = (operation.Vcpu, operation.Vmcs12, operation.Id12);
@@ -236,17 +241,12 @@ internal sealed class SafetyFuzz
         return _owed.Remove(name);
     }
 
-    /// <summary>Who runs executed an instruction that flushes: if it is an L2, not under the VPIDs that it ran under before.</summary>
-    private void Flushed(int v, NaiveVirtualTlb vcpu)
+    /// <summary>An L2 is about to run without VPID.</summary>
+    private void RunsWithoutVpid(int v, ulong l2)
     {
-        if (!vcpu.L2 || _ept)
-        {
-            return;
-        }
-
         foreach ((int Vcpu, ulong L2, uint Id12) name in _used)
         {
-            if (name.Vcpu == v && name.L2 == vcpu.Vmcs12 && !(vcpu.V12 && name.Id12 == vcpu.Id12))
+            if (name.Vcpu == v && name.L2 == l2)
             {
                 _owed.Add(name);
             }
@@ -292,7 +292,6 @@ internal sealed class SafetyFuzz
         (ushort pcid, bool noFlush) = (pcide ? operation.Pcid : (ushort)0, pcide && operation.Flag && (_ept || vcpu.IsUpToDate(operation.Root, operation.Pcid)));
         Send(operation.Vcpu, TraceEvent.SetCr3(0, LevelOf(vcpu), operation.Root, pcid, noFlush));
         vcpu.MovToCr3(operation.Root, pcid, noFlush);
-        Flushed(operation.Vcpu, vcpu);
     }
 
     private void SwapLanes()

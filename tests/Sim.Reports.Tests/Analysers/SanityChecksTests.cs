@@ -84,5 +84,20 @@ public sealed class SanityChecksTests
         }));
     }
 
+    [TestCase(0, 0, "no interrupt was sent in the measured window")]
+    [TestCase(5, 9, "5 of 9 interrupts are the trace's own, the others generated")]
+    [TestCase(9, 9, null)]
+    [TestCase(0, 9, null)]
+    public void A_run_without_interrupts_and_one_that_mixes_recorded_and_generated_ones_are_said(long recorded, long sent, string? hint)
+    {
+        StatSheet sheet = Sample.Sheet(1_000, 100, 40, 200);
+        sheet.Counter("trace.irq_sent", "records", "R.", recorded);
+        sheet.Counter("irq.sent", "interrupts", "S.", sent, "level=1");
+        RunSet set = Set(("a", sheet));
+
+        Assert.That(SanityChecks.Hints(set, Reach), Is.Empty, "this run delivers none");
+        Assert.That(string.Join('\n', SanityChecks.Hints(set with { Runs = [set.Runs[0] with { InterruptPath = "none" }] }, Reach)), hint is null ? Is.Empty : Does.StartWith($"a: {hint}").And.Not.Contain("\n"));
+    }
+
     private static RunSet Set(params (string Policy, StatSheet Sheet)[] runs) => Sample.Set() with { Runs = [.. runs.Select(run => new RunResult(run.Policy, run.Policy, run.Sheet, []))] };
 }

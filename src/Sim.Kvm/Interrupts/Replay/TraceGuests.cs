@@ -30,46 +30,42 @@ internal sealed class TraceGuests : IGuestBehaviour
     /// <inheritdoc/>
     public GuestAction Next(int vcpu)
     {
-        if (_inhibits < _load.Inhibits.Count && _load.Inhibits[_inhibits].TimeCycles <= _trace.Simulation.Now)
-        {
-            InhibitChange change = _load.Inhibits[_inhibits++];
-            return new GuestAction(change.Set ? GuestActionKind.Inhibit : GuestActionKind.Uninhibit, Vector: (byte)change.Reason);
-        }
-
         if (!_trace.Vcpus.Follows(vcpu))
         {
-            return _ipis is null ? new GuestAction(GuestActionKind.Halt) : Sent(_ipis.Next(_trace.Vcpus.PartOf(vcpu)));
+            return Inhibit() ?? (_ipis is null ? new GuestAction(GuestActionKind.Halt) : Sent(_ipis.Next(_trace.Vcpus.PartOf(vcpu))));
         }
 
         TraceLane lane = _trace.LaneOf(vcpu)!;
-        if (Ipi(vcpu, lane) is { } ipi)
+        while (true)
         {
-            return ipi;
-        }
-
-        if (_load.HaltEveryCycles > 0 && vcpu < _participants && _worked[vcpu] >= _load.HaltEveryCycles)
-        {
-            _worked[vcpu] -= _load.HaltEveryCycles;
-            return new GuestAction(GuestActionKind.Halt);
-        }
-
-        if (_trace.GuestWork(_trace.Simulation.System.Vcpus[vcpu], lane, out Supplied next) is { } work)
-        {
-            if (vcpu < _participants)
+            if (!lane.IsInChunk && Between(vcpu, lane) is { } action)
             {
-                _untilIpi[vcpu] -= work;
-                _worked[vcpu] += work;
+                return action;
             }
 
-            return new GuestAction(GuestActionKind.Work, work);
-        }
+            if (_trace.GuestWork(_trace.Simulation.System.Vcpus[vcpu], lane, out Supplied next) is { } work)
+            {
+                if (vcpu < _participants)
+                {
+                    _untilIpi[vcpu] -= work;
+                    _worked[vcpu] += work;
+                }
 
-        return new GuestAction(next switch
-        {
-            Supplied.Unknown => GuestActionKind.Starve,
-            Supplied.Ended => GuestActionKind.Spin,
-            _ => GuestActionKind.Recorded,
-        });
+                return new GuestAction(GuestActionKind.Work, work);
+            }
+
+            switch (next)
+            {
+                case Supplied.Unknown:
+                    return new GuestAction(GuestActionKind.Starve);
+                case Supplied.Ended:
+                    return new GuestAction(GuestActionKind.Spin);
+                case Supplied.Event:
+                    return new GuestAction(GuestActionKind.Recorded);
+                default:
+                    break;
+            }
+        }
     }
 
     /// <inheritdoc/>
@@ -86,13 +82,49 @@ internal sealed class TraceGuests : IGuestBehaviour
             : -1;
     }
 
+    /// <summary>What the load wants of a vCPU of the trace between two chunks; null for nothing.</summary>
+    private GuestAction? Between(int vcpu, TraceLane lane)
+    {
+        if (lane.Next(out _) == Supplied.Unknown)
+        {
+            // Whether there is more work decides.
+            _trace.Stop(LaneHalt.Starved);
+            return new GuestAction(GuestActionKind.Starve);
+        }
+
+        if ((Inhibit() ?? Ipi(vcpu, lane)) is { } action)
+        {
+            return action;
+        }
+
+        if (_load.HaltEveryCycles > 0 && vcpu < _participants && _worked[vcpu] >= _load.HaltEveryCycles)
+        {
+            _worked[vcpu] -= _load.HaltEveryCycles;
+            return new GuestAction(GuestActionKind.Halt);
+        }
+
+        return null;
+    }
+
+    /// <summary>The change of an inhibit reason that is due; null if none is.</summary>
+    private GuestAction? Inhibit()
+    {
+        if (_inhibits == _load.Inhibits.Count || _load.Inhibits[_inhibits].TimeCycles > _trace.Simulation.Now)
+        {
+            return null;
+        }
+
+        InhibitChange change = _load.Inhibits[_inhibits++];
+        return new GuestAction(change.Set ? GuestActionKind.Inhibit : GuestActionKind.Uninhibit, Vector: (byte)change.Reason);
+    }
+
     /// <summary>The pattern's action, to the vCPU that takes the part of its target.</summary>
     private GuestAction Sent(GuestAction action) => action.Kind == GuestActionKind.SendIpi ? action with { Target = _trace.Vcpus.OfPart(action.Target) } : action;
 
     /// <summary>What the pattern of IPIs wants of a vCPU before it goes on with the trace; null for nothing.</summary>
     private GuestAction? Ipi(int vcpu, TraceLane lane)
     {
-        if (_ipis is null || vcpu >= _participants || lane.Home != _load.Ipis!.Level || _untilIpi[vcpu] > 0 || lane.Next(out _) is Supplied.Ended or Supplied.Unknown)
+        if (_ipis is null || vcpu >= _participants || lane.Home != _load.Ipis!.Level || _untilIpi[vcpu] > 0 || lane.Next(out _) == Supplied.Ended)
         {
             return null;
         }

@@ -63,6 +63,15 @@ internal sealed class TraceLane
     /// <summary>A remote flush kicked the guest here, and the machine has carried out the exit that comes of it.</summary>
     public bool IsKicked { get; set; }
 
+    /// <summary>The guest is in the midst of a chunk, whose rest was not known: nothing else may come between.</summary>
+    public bool IsInChunk { get; set; }
+
+    /// <summary>The accesses of the present chunk are translated.</summary>
+    public bool IsTranslated { get; set; }
+
+    /// <summary>Cycles of the present chunk that were given out.</summary>
+    public long ChunkWork { get; set; }
+
     /// <summary>Lane for which this one waits; -1 if it waits for none.</summary>
     public int WaitsFor { get; set; } = -1;
 
@@ -104,6 +113,17 @@ internal sealed class TraceLane
 
     /// <summary>The next record is an access before a time.</summary>
     public bool HasAccess(ulong before) => Supply.Any && !Supply.IsEvent && Supply.Time < before;
+
+    /// <summary>A chunk begins, if the one before has ended.</summary>
+    public void BeginChunk()
+    {
+        if (!IsInChunk)
+        {
+            IsInChunk = true;
+            IsTranslated = false;
+            ChunkWork = 0;
+        }
+    }
 
     /// <summary>All records before a time are there.</summary>
     public bool IsKnown(ulong time) => IsCut || Supply.IsComplete || Frontier >= time || (Supply.Any && Supply.LastTime >= time);

@@ -103,7 +103,10 @@ internal sealed class TraceReplay
         return stall;
     }
 
-    /// <summary>Work of the guest that runs on a vCPU: the accesses of one chunk, and the quick events among them. Null: it is left for L0, or it cannot be known.</summary>
+    /// <summary>
+    /// Work of the guest that runs on a vCPU, up to the end of a chunk or as far as it is known. Null: there is none before something else (<paramref name="next"/>): the chunk ended here
+    /// (<see cref="Supplied.Gap"/>), the guest is left for L0 (<see cref="Supplied.Event"/>), the trace ended, or nothing is known.
+    /// </summary>
     public long? GuestWork(VirtualCpu vcpu, TraceLane lane, out Supplied next)
     {
         if (vcpu is { L2Failed: true, GuestMode: false } && lane.Home == 2)
@@ -114,25 +117,26 @@ internal sealed class TraceReplay
         }
 
         Advanced(lane);
+        lane.BeginChunk();
         long work = 0;
-        bool translated = false;
         while (true)
         {
             next = lane.Next(out ulong gap);
+            bool isAtBegin = lane.ChunkWork + work == 0;
             switch (next)
             {
                 case Supplied.Gap:
                     work += (long)gap;
                     lane.Cursor += gap;
                     continue;
-                case Supplied.Accesses when !translated || work == 0:
+                case Supplied.Accesses when !lane.IsTranslated || isAtBegin:
                     work += Translate(lane);
-                    translated = true;
+                    lane.IsTranslated = true;
                     continue;
-                case Supplied.Event when work == 0 && !LeavesGuest(lane.Supply.Event.Kind):
+                case Supplied.Event when isAtBegin && !LeavesGuest(lane.Supply.Event.Kind):
                     work += Happens(lane, vcpu.Id);
                     continue;
-                case Supplied.Event when work == 0 && lane.IsAtRealExit:
+                case Supplied.Event when isAtBegin && lane.IsAtRealExit:
                     ExitFate fate = _interrupts.TryDrop(Simulation, lane, vcpu.Id);
                     if (fate == ExitFate.Dropped)
                     {
@@ -145,17 +149,18 @@ internal sealed class TraceReplay
                     break;
             }
 
-            if (work > 0)
-            {
-                return work;
-            }
-
+            lane.ChunkWork += work;
             if (next == Supplied.Unknown)
             {
-                Halt = LaneHalt.Starved;
+                Halt = work > 0 ? Halt : LaneHalt.Starved;
+            }
+            else
+            {
+                next = lane.ChunkWork > 0 ? Supplied.Gap : next;
+                lane.IsInChunk = false;
             }
 
-            return null;
+            return work > 0 ? work : null;
         }
     }
 

@@ -77,30 +77,6 @@ public sealed class PoissonSource : IInterruptSource
     }
 }
 
-/// <summary>Interrupts that were recorded, in order of time.</summary>
-public sealed class RecordedSource : IInterruptSource
-{
-    private readonly IEnumerator<(long Time, Delivery Delivery)> _records;
-
-    /// <summary>A source that gives these, one after the other, each when the one before was sent.</summary>
-    public RecordedSource(IEnumerable<(long Time, Delivery Delivery)> records, int hostLane = 0)
-    {
-        _records = records.GetEnumerator();
-        HostLane = hostLane;
-    }
-
-    /// <inheritdoc/>
-    public int HostLane { get; }
-
-    /// <inheritdoc/>
-    public bool Next(out long time, out Delivery delivery)
-    {
-        bool any = _records.MoveNext();
-        (time, delivery) = any ? _records.Current : default;
-        return any;
-    }
-}
-
 /// <summary>Another source whose interrupts go to vCPUs 0, 1, 2, ... in turn.</summary>
 internal sealed class RoundRobinSource : IInterruptSource
 {

@@ -110,6 +110,32 @@ internal sealed class CoupledMachineTests
     }
 
     [Test]
+    public void With_two_CPUs_feeding_in_other_portions_changes_nothing_either([Values(1, 13, 4_000)] int portion)
+    {
+        Coupled whole = Busy();
+        Coupled parts = Busy();
+        InterruptReplay one = whole.Run("ipiv");
+        InterruptReplay many = parts.Run("ipiv", portion);
+
+        Assert.That(one.Snapshot()["irq.handled{level=1}"], Is.GreaterThan(30));
+        Assert.That(parts.Steps, Is.EqualTo(whole.Steps));
+        Assert.That(Coupled.Told(many.Snapshot(), _ => true), Is.EqualTo(Coupled.Told(one.Snapshot(), _ => true)));
+
+        static Coupled Busy()
+        {
+            Coupled trace = TwoGuests();
+            trace.NestedEntry().Work(3_000).Exit(2).Event(TraceEvent.MapChange(0, 0, MapTable.Tdp01, 0, 0x40_0000, 0x20_0000, MapChangeKind.Removed)).Enter(2).Work(3_000);
+            trace.Load = trace.Load with
+            {
+                Ipis = new IpiLoad { Pattern = IpiPattern.PingPong, WorkCycles = 7_000 },
+                Sources = [new SourceLoad { PeriodCycles = 6_000, Vector = 0x61 }, new SourceLoad { Kind = InterruptSource.Timer, PeriodCycles = 9_000, Vector = 0x71 }],
+                HaltEveryCycles = 40_000,
+            };
+            return trace;
+        }
+    }
+
+    [Test]
     public void What_is_for_a_vCPU_that_the_trace_does_not_run_any_more_waits_and_is_not_lost()
     {
         Coupled trace = new(lanes: 2);
