@@ -17,7 +17,7 @@ internal static class ListVerb
     [
         ("policies", "Flush policies", () => Entries(Components.Policies)),
         ("mutants", "Deliberate bugs to put behind a policy's name, as in kvm-6.12~no-sync-on-invlpg", () => Components.Mutants.Select(mutant => (mutant.Name, $"{mutant.Breaks}: {mutant.Summary}"))),
-        ("irq-paths", "Interrupt paths of 'nestsim interrupts'", () => Entries(Components.InterruptPaths)),
+        ("irq-paths", "Interrupt paths, as in --irq-paths", () => Entries(Components.InterruptPaths)),
         ("races", "Races of 'nestsim interrupts --races'", () => RaceTable.Races),
         ("apicv-updates", "Rules for APICv controls that change while L2 is active", () => Entries(Components.ApicvUpdateRules)),
         ("profiles", "CPU profiles", Profiles),
