@@ -18,12 +18,15 @@ public sealed class MutantFuzzTests
     /// <summary>Mutants that the fuzz cannot meet, or rarely meets, and why. A scenario catches each of them (MutationTableTests).</summary>
     private static readonly SortedDictionary<string, string> OutOfReach = new(StringComparer.Ordinal)
     {
+        ["clobbers-tlb-control"] = "rare: a host change while L1 runs, VMRUN, and the page in L2",
         ["flush-before-root-load"] = "the flush of the root that is left does as well, but for INVEPT and the same EPTP12 again, with the whole flush of a sync out of the way",
+        ["guest-flush-after-switch"] = "rare: a new vpid12 or ASID12 whose L2 exits before it runs, and that one again",
         ["ignores-invlpga"] = "rare: INVLPGA of the right ASID and page, and the page used again before VMRUN takes another ASID",
         ["invvpid-on-any-cpu"] = "the flush of another CPU masks it",
         ["keeps-unsync-roots"] = "rare: a guest flush while another root of the same context is cached and unsync, and that root again without a flush",
         ["keeps-roots-on-pcide"] = "CR4.PCIDE is set once at most in the fuzz, and rarely behind a MOV to CR3 that leaves an unsync root",
         ["new-vpid12-flushes-hardware-only"] = "rare: with a new vpid12 that never ran, tables that changed while L2 was away",
+        ["keeps-roots-without-pcids"] = "as keeps-roots-on-pcide",
         ["no-first-load-flush"] = "no VMXOFF in the fuzz",
         ["no-flush-after-sibling"] = "no two vCPUs take turns on a CPU in the fuzz",
         ["no-sync-without-vpid12"] = "a kernel that has the rule is not safe without EPT anyhow",
