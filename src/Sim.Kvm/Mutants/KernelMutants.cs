@@ -76,6 +76,9 @@ public static class KernelMutants
         Rule(
             "keeps-roots-on-pcide", "2.10", "a shadow-paged guest that sets CR4.PCIDE keeps its cached roots (kvm_post_set_cr4)",
             rules => IsVmx(rules) && rules.UnloadsWhenPcidIsEnabled, rules => rules with { UnloadsWhenPcidIsEnabled = false }),
+        Rule(
+            "keeps-roots-without-pcids", "2.10", "a flush of PCID 0 leaves cached roots while CR4.PCIDE is 0, and a guest that sets it keeps them (before 21823fbda552)",
+            rules => IsVmx(rules) && rules.FreesRootsWithoutPcids, rules => rules with { FreesRootsWithoutPcids = false }),
         Forgets("ignores-invvpid", "2.9", "INVVPID of L1 does nothing (handle_invvpid)", KernelDefects.IgnoresInvvpid, rules => IsVmx(rules) && rules.Invvpid != InvvpidEmulation.NotOffered),
         Rule(
             "invvpid-keeps-roots", "2.9", "INVVPID of L1 without EPT leaves L2's cached roots as they are (handle_invvpid, kvm_mmu_free_guest_mode_roots)",

@@ -26,6 +26,7 @@ public sealed class MutantFuzzTests
         ["keeps-unsync-roots"] = "rare: a guest flush while another root of the same context is cached and unsync, and that root again without a flush",
         ["keeps-roots-on-pcide"] = "CR4.PCIDE is set once at most in the fuzz, and rarely behind a MOV to CR3 that leaves an unsync root",
         ["new-vpid12-flushes-hardware-only"] = "rare: with a new vpid12 that never ran, tables that changed while L2 was away",
+        ["keeps-roots-without-pcids"] = "as keeps-roots-on-pcide",
         ["no-first-load-flush"] = "no VMXOFF in the fuzz",
         ["no-flush-after-sibling"] = "no two vCPUs take turns on a CPU in the fuzz",
         ["no-sync-without-vpid12"] = "a kernel that has the rule is not safe without EPT anyhow",
