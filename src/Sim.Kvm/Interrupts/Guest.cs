@@ -1,3 +1,4 @@
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Interrupts;
@@ -139,28 +140,22 @@ internal sealed class Guest
     {
         VmcsState vmcs = vcpu.Active;
         GuestContext guest = vcpu.Guest(vcpu.Level);
+        // Virtual interrupts and interrupt windows come before physical interrupts on Intel (SDM vol. 3, 31.2.2), behind them on AMD (APM vol. 2, 15.21.4).
+        bool isIntel = _system.Spec.Profile.Vendor == Vendor.Intel;
+        if (isIntel && (ImmediateExit(vcpu) ?? Virtual(vcpu, vmcs, guest)) is { } first)
+        {
+            return first;
+        }
+
         if (cpu.Pending != HostVectors.None)
         {
             bool processes = vmcs.Has(VmControls.PostedInterrupts) && (cpu.Pending & vmcs.NotificationVector) != 0 && vmcs.Descriptor is not null;
             return processes && (cpu.Pending & HostVectors.Reschedule) == 0 ? ProcessPosted : ExitSteps.ExternalInterrupt;
         }
 
-        if (vcpu.ImmediateExit)
+        if (!isIntel && (ImmediateExit(vcpu) ?? Virtual(vcpu, vmcs, guest)) is { } last)
         {
-            return ExitSteps.ImmediateExit;
-        }
-
-        if (guest.InterruptsEnabled)
-        {
-            if (vmcs.Has(VmControls.VirtualInterruptDelivery) ? vmcs.Status.IsPending(vmcs.Page) : vmcs.Avic && vcpu.FoundInIrr && vmcs.Page.Deliverable >= 0)
-            {
-                return Deliver;
-            }
-
-            if (vmcs.WindowExiting)
-            {
-                return ExitSteps.InterruptWindow;
-            }
+            return last;
         }
 
         if (guest.Work > 0)
@@ -174,6 +169,20 @@ internal sealed class Guest
         }
 
         return vcpu.Level == 1 && _system.Behaviour.HomeLevel(vcpu.Id) == 2 && !vcpu.L2Failed ? Hypervisor(vcpu) : Act(vcpu, guest);
+    }
+
+    private static Program? ImmediateExit(VirtualCpu vcpu) => vcpu.ImmediateExit ? ExitSteps.ImmediateExit : null;
+
+    /// <summary>A virtual interrupt that is delivered now, or the exit of an open interrupt window.</summary>
+    private static Program? Virtual(VirtualCpu vcpu, VmcsState vmcs, GuestContext guest)
+    {
+        if (!guest.InterruptsEnabled)
+        {
+            return null;
+        }
+
+        bool delivers = vmcs.Has(VmControls.VirtualInterruptDelivery) ? vmcs.Status.IsPending(vmcs.Page) : vmcs.Avic && vcpu.FoundInIrr && vmcs.Page.Deliverable >= 0;
+        return delivers ? Deliver : vmcs.WindowExiting ? ExitSteps.InterruptWindow : null;
     }
 
     /// <summary>Vectors by which L1's KVM notifies itself: no interrupts that anybody waits for.</summary>

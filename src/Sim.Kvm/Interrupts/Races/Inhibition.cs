@@ -2,7 +2,10 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>APICv or AVIC is inhibited by another vCPU as the interrupt comes (kvm-semantics.md 4.6): what was posted before must still be found, and injected.</summary>
+/// <summary>
+/// APICv or AVIC is inhibited by another vCPU as the interrupt comes (kvm-semantics.md 4.6): what was posted before must still be found, and injected. The target is on its way out and in again:
+/// what is in RVI when a guest is kicked is delivered before the exit (SDM vol. 3, 31.2.2).
+/// </summary>
 [Component("inhibition", Summary = "APICv or AVIC of the VM is inhibited as the interrupt comes")]
 internal sealed class Inhibition : IInterruptRace
 {
@@ -18,5 +21,5 @@ internal sealed class Inhibition : IInterruptRace
 
     /// <inheritdoc/>
     public Race Start(RaceSetting setting, IConductor conductor) => new RaceStage(setting, conductor, [1, 1])
-        .Settle().Send().Do(1, new GuestAction(GuestActionKind.Inhibit, Vector: (byte)ApicvInhibit.BlockIrq)).Build();
+        .Settle().Send().Do(0, new GuestAction(GuestActionKind.Exit)).Do(1, new GuestAction(GuestActionKind.Inhibit, Vector: (byte)ApicvInhibit.BlockIrq)).Build();
 }
