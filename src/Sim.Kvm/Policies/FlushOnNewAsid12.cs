@@ -22,7 +22,7 @@ internal static class FlushOnNewAsid12
 
         if (transition.TlbControl12 == TlbControl.FlushAll)
         {
-            decision.Raise(FlushRequest.MmuSync, "tlb_control");
+            decision.Raise(FlushRequest.Guest, "tlb_control");
             decision.Raise(FlushRequest.All, "tlb_control");
         }
         else if (transition.TlbControl12 != TlbControl.None)

@@ -135,6 +135,22 @@ public sealed class FuzzFindingsTests
     }
 
     /// <summary>
+    /// The design's, as first modelled: TLB_CONTROL 1 raised MMU_SYNC beside the flush of all ASIDs. A VMRUN that fails behind that leaves the request to L1's root, and L2's shadow of NPT12 stays unsynced
+    /// while its ASID is flushed. A guest flush is carried out before the level changes (kvm_service_local_tlb_flush_requests), and syncs.
+    /// </summary>
+    [TestCase("nsvm-l2-asid", "safe")]
+    [TestCase("nsvm-l2-asid-per-vm", "safe")]
+    [TestCase("nsvm-l2-asid~no-sync-on-asid-flush", "stale_use x1")]
+    public void TLB_CONTROL_of_a_VMRUN_that_fails_syncs_the_shadow_of_NPT12_all_the_same(string policy, string verdict)
+    {
+        Script script = new Script(policy, profile: Profiles.TextbookAmd).L1().NestedEnter().Touch(P).NestedExit().Change(MapTable.Tdp12, FirstOfL2, root: 0x70000);
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x80));
+        script.Event(TraceEvent.NestedEnter(0, 0, 0x5000, (VmControls.EnableVpid | VmControls.EnableEpt).With(TlbControl.FlushAll), 1, 0x70000));
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, uint.MaxValue)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+        Assert.That(script.NestedEnter().Touch(P).Verdict, Is.EqualTo(verdict));
+    }
+
+    /// <summary>
     /// Why a context that ran with tables may see any version they had since (docs/safety.md): vCPU 0 ran with the tables and left them at their first version; vCPU 1 had their second one shadowed; a
     /// change later vCPU 0 comes back, and finds the second version in the shadow table that both share.
     /// </summary>
