@@ -74,7 +74,7 @@ public sealed partial class CliTests
     [TestCase("run t.nst --set seed", "--set 'seed': expected path=value")]
     [TestCase("run t.nst --warm-up ten", "--warm-up: windows.warm_up: expected a count such as 10M")]
     [TestCase("list polices", "Unknown kind of thing to list 'polices'. Did you mean policies, ")]
-    [TestCase("trace generate zipf x.nst", "Unknown WorkloadGenerator 'zipf'. Did you mean ")]
+    [TestCase("trace generate zipf x.nst", "Unknown workload generator 'zipf'. Did you mean ")]
     [TestCase("run no-such-file.nst", "The trace 'no-such-file.nst' cannot be opened")]
     [TestCase("config check no-such-file.json", "The file 'no-such-file.json' cannot be read")]
     [TestCase("run - --warm-up 5%", "a pipe does not tell beforehand")]

@@ -22,7 +22,7 @@ public sealed class RacesTests
         Assert.That(output, Does.Match("(?m)^target-halts +avic-iommu +device +no-ga-log-asleep .* lost behind [0-9]+ steps$").And.Not.Contain("a shortest order"));
     }
 
-    [TestCase("--races target-hats", "Unknown InterruptRace 'target-hats'. Did you mean target-halts, ")]
+    [TestCase("--races target-hats", "Unknown interrupt race 'target-hats'. Did you mean target-halts, ")]
     [TestCase("--races descriptor-swapped --irq-paths none", "None of the races descriptor-swapped is about any of the paths none")]
     [TestCase("--races --irq-paths avic", "Interrupt path avic does not exist on Intel hardware")]
     public void A_race_that_cannot_be_is_a_mistake_in_usage(string options, string message)

@@ -52,11 +52,14 @@ public sealed class Catalogue<T>
     {
         if (!_entries.TryGetValue(name, out Entry? entry))
         {
-            throw new ConfigurationException(NearestNames.Unknown(typeof(T).IsInterface ? typeof(T).Name[1..] : typeof(T).Name, name, _entries.Keys));
+            throw new ConfigurationException(NearestNames.Unknown(Words(typeof(T).IsInterface ? typeof(T).Name[1..] : typeof(T).Name), name, _entries.Keys));
         }
 
         return (T)Activator.CreateInstance(entry.Type)!;
     }
+
+    /// <summary>"InterruptPath" as "interrupt path".</summary>
+    private static string Words(string name) => string.Concat(name.Select((letter, at) => (at > 0 && char.IsUpper(letter) ? " " : "") + char.ToLowerInvariant(letter)));
 }
 
 /// <summary>Answers an unknown name with the nearest known ones.</summary>

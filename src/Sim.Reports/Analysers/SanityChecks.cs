@@ -95,12 +95,12 @@ public static class SanityChecks
 
         if (run.Policy == "never" && run.Safety is null)
         {
-            hints.Add($"{run.Run}: unsafe, a yardstick: a new vpid12 finds its predecessor's translations. Its cost is a bound and no proposal; safety is not checked yet (docs/limits.md).");
+            hints.Add($"{run.Run}: unsafe, a yardstick: a new vpid12 finds its predecessor's translations. Its cost is a bound and no proposal; safety was not judged here (docs/safety.md).");
         }
 
         if (run.FailedVmEntries.Count > 0)
         {
-            hints.Add($"{run.Run}: {run.FailedVmEntries.Count} VM-entries failed their checks, the first because {run.FailedVmEntries[0].Check}.");
+            hints.Add($"{run.Run}: VM-entries that failed their checks: {run.FailedVmEntries.Count}, the first because {run.FailedVmEntries[0].Check}.");
         }
     }
 

@@ -45,10 +45,10 @@ function themed(specification) {
   const config = structuredClone(dark.matches && !printing ? data.themes.dark : data.themes.light);
   config.background = 'transparent';
   if (narrow.matches) {
-    config.axis.labelLimit = 130;
+    config.axis.labelLimit = 170;
     config.axisX.tickCount = 4;
     config.legend.columns = 1;
-    config.legend.labelLimit = 210;
+    config.legend.labelLimit = 300;
   }
 
   return { ...specification, config };
