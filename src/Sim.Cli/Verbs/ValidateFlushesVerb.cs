@@ -1,22 +1,18 @@
 using System.CommandLine;
 using Sim.Experiments;
-using Sim.Reports.Results;
-using Sim.Reports.Views;
 
 namespace Sim.Cli.Verbs;
 
 /// <summary><c>nestsim validate flushes</c>: the flushes that a policy decides beside those of a real kernel.</summary>
 internal static class ValidateFlushesVerb
 {
-    private const int DifferencesShown = 10;
-
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation)
     {
         Argument<string> recording = new("recording") { Description = "Hardware capture of VMX, or kernel events of SVM with svm_flush_tlb_* of the function tracer; plain, gzip, xz or zstd. It is read more than once, so it cannot be a pipe" };
         Option<string?> policy = new("--policy") { Description = $"Policy of the kernel that recorded it [default: {FlushValidation.DefaultVmxPolicy} or {SvmFlushValidation.DefaultPolicy}]", HelpName = "policy" };
         Option<string[]> ftrace = new("--ftrace") { Description = "Kernel events with function lines of the same run on the same clock, beside a hardware capture: remote flushes with a cause in L0 enter the replay (repeatable)", HelpName = "file" };
-        Option<string?> csv = new("--csv") { Description = "Write every flush and how it compares as CSV", HelpName = "file" };
+        Option<string?> csv = RecordingComparison.CsvOption("every flush");
         VerbCommand command = new(
             "flushes",
             "Replay what guests did in a recording of real nested KVM and compare the flushes that the policy decides with those that the kernel executed",
@@ -27,25 +23,8 @@ internal static class ValidateFlushesVerb
         command.SetAction(parse =>
         {
             FlushValidation result = FlushValidation.Of(parse.GetValue(recording)!, parse.GetValue(policy), parse.GetValue(ftrace) ?? []);
-            if (parse.GetValue(csv) is { } path)
-            {
-                ResultFiles.Write(path, result.Csv());
-            }
-
-            Terminal terminal = invocation.Terminal;
-            terminal.Output.Write($"{result.Recording} under {result.Policy}: {result.Headline}\n\n");
-            TableWriter.Write(terminal.Output, [result.ByKind(), result.ByPlace(), result.ByRule()], terminal.TableStyle(parse.GetValue(invocation.NoColour)));
-            foreach (string difference in result.Differences.Take(DifferencesShown).Select(FlushValidation.Describe))
-            {
-                terminal.Output.Write("\n" + difference + "\n");
-            }
-
-            foreach (string remark in result.Remarks)
-            {
-                terminal.Error.Write(remark + "\n");
-            }
-
-            return result.Passed ? CliApplication.Success : CliApplication.CheckFailed;
+            return RecordingComparison.Print(
+                invocation, parse, csv, result.Csv, $"{result.Recording} under {result.Policy}: {result.Headline}", [result.ByKind(), result.ByPlace(), result.ByRule()], result.Differences.Select(FlushValidation.Describe), result.Remarks, result.Passed);
         });
         return command;
     }

@@ -1,21 +1,17 @@
 using System.CommandLine;
 using Sim.Experiments;
-using Sim.Reports.Results;
-using Sim.Reports.Views;
 
 namespace Sim.Cli.Verbs;
 
 /// <summary><c>nestsim validate interrupts</c>: what an interrupt path makes of the interrupts of a real kernel, beside what that kernel and its processor made of them.</summary>
 internal static class ValidateInterruptsVerb
 {
-    private const int DifferencesShown = 10;
-
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation)
     {
         Argument<string> recording = new("recording") { Description = "Hardware capture of VMX, or kernel events of SVM; plain, gzip, xz or zstd. It is read twice, so it cannot be a pipe" };
         Option<string?> path = new("--irq-path") { Description = "Interrupt path to replay through [default: posted if vmcs01 of the capture has posted interrupts, else none]", HelpName = "path" };
-        Option<string?> csv = new("--csv") { Description = "Write every event and how it compares as CSV", HelpName = "file" };
+        Option<string?> csv = RecordingComparison.CsvOption("every event");
         VerbCommand command = new(
             "interrupts",
             "Replay the interrupts of a recording of real nested KVM through an interrupt path and compare deliveries, notifications and nested exits with those recorded",
@@ -25,25 +21,8 @@ internal static class ValidateInterruptsVerb
         command.SetAction(parse =>
         {
             InterruptValidation result = InterruptValidation.Of(parse.GetValue(recording)!, parse.GetValue(path));
-            if (parse.GetValue(csv) is { } file)
-            {
-                ResultFiles.Write(file, result.Csv());
-            }
-
-            Terminal terminal = invocation.Terminal;
-            terminal.Output.Write($"{result.Recording} through {result.Path}: {result.Headline}\n\n");
-            TableWriter.Write(terminal.Output, [result.ByEvent(), result.ByWindow()], terminal.TableStyle(parse.GetValue(invocation.NoColour)));
-            foreach (string difference in result.Differences.Take(DifferencesShown).Select(InterruptValidation.Describe))
-            {
-                terminal.Output.Write("\n" + difference + "\n");
-            }
-
-            foreach (string remark in result.Remarks)
-            {
-                terminal.Error.Write(remark + "\n");
-            }
-
-            return result.Passed ? CliApplication.Success : CliApplication.CheckFailed;
+            return RecordingComparison.Print(
+                invocation, parse, csv, result.Csv, $"{result.Recording} through {result.Path}: {result.Headline}", [result.ByEvent(), result.ByWindow()], result.Differences.Select(InterruptValidation.Describe), result.Remarks, result.Passed);
         });
         return command;
     }
