@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
-using Sim.Workloads.Kernel;
-using Sim.Workloads.Tests.Kernel;
+using Sim.Captures.Ftrace;
 
 namespace Sim.Cli.Tests;
 
@@ -300,7 +299,7 @@ public sealed class TraceRecordingTests
 
     private static IEnumerable<string> Lines(string name)
     {
-        string path = Captures.File(name);
+        string path = Recordings.File(name);
         using StreamReader reader = new(CaptureText.Open(path));
         while (reader.ReadLine() is { } line)
         {

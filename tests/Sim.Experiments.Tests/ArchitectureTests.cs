@@ -11,18 +11,22 @@ public sealed class ArchitectureTests
     {
         ["Sim.Core"] = [],
         ["Sim.Tlb"] = ["Sim.Core"],
-        ["Sim.Kvm"] = ["Sim.Core", "Sim.Tlb"],
+        ["Sim.Apic"] = ["Sim.Core"],
+        ["Sim.Kvm"] = ["Sim.Apic", "Sim.Core", "Sim.Tlb"],
         ["Sim.Workloads"] = ["Sim.Core"],
+        ["Sim.Captures"] = ["Sim.Core", "Sim.Workloads"],
         ["Sim.Reports"] = ["Sim.Core"],
-        ["Sim.Experiments"] = ["Sim.Core", "Sim.Kvm", "Sim.Reports", "Sim.Tlb", "Sim.Workloads"],
-        ["Sim.Cli"] = ["Sim.Experiments"],
+        ["Sim.Experiments"] = ["Sim.Apic", "Sim.Captures", "Sim.Core", "Sim.Kvm", "Sim.Reports", "Sim.Tlb", "Sim.Workloads"],
+        ["Sim.Validation"] = ["Sim.Apic", "Sim.Captures", "Sim.Core", "Sim.Experiments", "Sim.Kvm", "Sim.Reports", "Sim.Tlb", "Sim.Workloads"],
+        ["Sim.Cli"] = ["Sim.Experiments", "Sim.Validation"],
     };
 
+    private static IEnumerable<string> Libraries => Arrows.Keys.Where(name => name is not ("Sim.Cli" or "Sim.Validation"));
+
     [Test]
-    public void Every_project_under_src_is_in_the_table_and_declares_exactly_its_arrows()
+    public void Every_library_at_the_top_is_in_the_table_and_declares_exactly_its_arrows()
     {
-        string src = RepositoryFolder.Of("src");
-        string[] projects = Directory.GetFiles(src, "*.csproj", SearchOption.AllDirectories);
+        string[] projects = [.. Directory.GetDirectories(RepositoryFolder.Root, "Sim.*").SelectMany(folder => Directory.GetFiles(folder, "*.csproj"))];
         Assert.That(projects.Select(Path.GetFileNameWithoutExtension), Is.EquivalentTo(Arrows.Keys));
         foreach (string project in projects)
         {
@@ -33,11 +37,7 @@ public sealed class ArchitectureTests
         }
     }
 
-    [TestCase("Sim.Core")]
-    [TestCase("Sim.Tlb")]
-    [TestCase("Sim.Kvm")]
-    [TestCase("Sim.Workloads")]
-    [TestCase("Sim.Reports")]
+    [TestCaseSource(nameof(Libraries))]
     public void The_compiled_assembly_references_only_what_the_table_allows(string name)
     {
         string[] referenced = Assembly.Load(name).GetReferencedAssemblies().Select(reference => reference.Name!)
@@ -46,11 +46,11 @@ public sealed class ArchitectureTests
     }
 
     [Test]
-    public void Core_Tlb_and_Kvm_need_no_package()
+    public void Core_Tlb_Apic_and_Kvm_need_no_package()
     {
-        foreach (string name in new[] { "Sim.Core", "Sim.Tlb", "Sim.Kvm" })
+        foreach (string name in new[] { "Sim.Core", "Sim.Tlb", "Sim.Apic", "Sim.Kvm" })
         {
-            XDocument project = XDocument.Load(RepositoryFolder.Of("src", name, $"{name}.csproj"));
+            XDocument project = XDocument.Load(RepositoryFolder.Of(name, $"{name}.csproj"));
             Assert.That(project.Descendants("PackageReference"), Is.Empty, name);
         }
     }

@@ -15,7 +15,7 @@ let browser;
 let results;
 
 function nestsim(...words) {
-  return execFileSync('dotnet', [join(root, 'src/Sim.Cli/bin/Release/net10.0/nestsim.dll'), ...words], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  return execFileSync('dotnet', [join(root, 'Sim.Cli/bin/Release/net10.0/nestsim.dll'), ...words], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** Opens a page, hands it to the body, and fails if the browser had anything to complain about or the page asked for anything. */

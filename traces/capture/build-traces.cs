@@ -5,7 +5,7 @@
 #:property PublishAot=false
 #:property RestorePackagesWithLockFile=false
 #:property JsonSerializerIsReflectionEnabledByDefault=true
-#:project ../../src/Sim.Workloads/Sim.Workloads.csproj
+#:project ../../Sim.Workloads/Sim.Workloads.csproj
 using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;

@@ -7,7 +7,7 @@
 // What the lines mean: README of the captures. Data and code pages that the capture's filter dropped as recently used are not restored.
 #:property PublishAot=false
 #:property RestorePackagesWithLockFile=false
-#:project ../../src/Sim.Workloads/Sim.Workloads.csproj
+#:project ../../Sim.Workloads/Sim.Workloads.csproj
 using System.Globalization;
 using Sim.Core.Traces;
 using Sim.Workloads;

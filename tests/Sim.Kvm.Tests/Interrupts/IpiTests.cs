@@ -1,3 +1,4 @@
+using Sim.Apic;
 using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;

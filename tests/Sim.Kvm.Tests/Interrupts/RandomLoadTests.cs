@@ -1,6 +1,7 @@
-using Sim.Core;
+using Sim.Apic;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
+using Sim.Core;
 using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using Sim.Apic;
 using Sim.Kvm.Interrupts;
 using Sim.Kvm.Tests.Machines;
 

@@ -1,3 +1,4 @@
+using Sim.Core.Profiles;
 using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;
@@ -109,4 +110,14 @@ internal sealed class TableTests
         string[] parts = cell.Split('/');
         return (long.Parse(parts[0], System.Globalization.CultureInfo.InvariantCulture) * 100, long.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture) * 100);
     }
+
+    [Test]
+    public void Each_path_runs_on_one_vendors_hardware_and_injection_on_both() =>
+        Assert.That(
+            Bench.PathNames.Select(name => (name, Bench.Path(name).Supports(Vendor.Intel), Bench.Path(name).Supports(Vendor.Amd))),
+            Is.EqualTo(new[]
+            {
+                ("avic", false, true), ("avic-iommu", false, true), ("avic-no-ipiv", false, true), ("ipiv", true, false), ("none", true, true), ("posted", true, false),
+                ("posted-device", true, false),
+            }));
 }

@@ -1,0 +1,60 @@
+using Sim.Core.Traces;
+
+namespace Sim.Captures.Ftrace;
+
+/// <summary>One CPU of a recording while it is lifted.</summary>
+internal sealed class RecordedCpu(int number)
+{
+    public int Number { get; } = number;
+
+    public ulong Time { get; set; }
+
+    public RecordedVcpu? Vcpu { get; set; }
+
+    public RecordedVcpu? Running { get; set; }
+}
+
+/// <summary>One vCPU of a recording while it is lifted: where its thread is, and what is known of it.</summary>
+internal sealed class RecordedVcpu(ushort number, int pid)
+{
+    public ushort Number { get; } = number;
+
+    public int Pid { get; } = pid;
+
+    /// <summary>True between its real entry and its real exit.</summary>
+    public bool IsRunning => Lane is { } lane && lane.Running == this;
+
+    /// <summary>True from its first entry on.</summary>
+    public bool HasRun { get; set; }
+
+    /// <summary>KVM_REQ_TLB_FLUSH was raised on it from another CPU, and whether before or after it looked is not known yet.</summary>
+    public bool HasHeldRequest { get; set; }
+
+    public ulong Vmcs12 { get; set; }
+
+    /// <summary>CR4 of L1.</summary>
+    public Cr4Bits Cr4 { get; set; } = Cr4Bits.Pae | Cr4Bits.Pge;
+
+    /// <summary>vmcb12s whose CR4.PGE is not L1's.</summary>
+    public HashSet<ulong> PgeDiffers { get; } = [];
+
+    public bool InL2 { get; set; }
+
+    public ulong Isa { get; set; }
+
+    public ulong NestedRoot { get; set; }
+
+    public long NestedTransitions { get; set; }
+
+    public uint? ExitReason { get; set; }
+
+    public int ExitLevel { get; set; }
+
+    public long RealExits { get; set; }
+
+    public ulong? AsksSince { get; set; }
+
+    public RecordedCpu? Lane { get; set; }
+
+    public RecordedCpu? LastLane { get; set; }
+}

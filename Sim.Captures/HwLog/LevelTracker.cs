@@ -1,0 +1,295 @@
+namespace Sim.Captures.HwLog;
+
+/// <summary>What a record meant for the level that runs, beyond the real VM-entry or VM-exit that it may be.</summary>
+public enum LevelChange
+{
+    /// <summary>Nothing nested.</summary>
+    None,
+
+    /// <summary>L0 carried out L1's VMLAUNCH or VMRESUME: the vCPU is in L2 now, though L2 may not have run yet.</summary>
+    NestedEntry,
+
+    /// <summary>L0 reflected an exit to L1: the vCPU is in L1 now.</summary>
+    NestedExit,
+
+    /// <summary>L1's VMLAUNCH or VMRESUME came to nothing: L1 runs on without having been in L2.</summary>
+    FailedNestedEntry,
+}
+
+/// <summary>That a VMCS is the vmcs02 of another one's vCPU, and from which record of the recording on (0: from the start).</summary>
+/// <param name="Record">Index of the record, counted as <see cref="LevelTracker.Observe"/> got them.</param>
+/// <param name="Vmcs01">Address of vmcs01.</param>
+/// <param name="Vmcs02">Address of vmcs02.</param>
+public sealed record VmcsLink(long Record, ulong Vmcs01, ulong Vmcs02);
+
+/// <summary>
+/// Tells L1 from L2 in a hardware capture, where only VMCS addresses are visible. Rules (KVM's nested.c, any version: one vmcs02 per L1 vCPU, allocated at VMXON and
+/// freed at VMXOFF; vmx_switch_vmcs loads it directly after vmcs01):
+/// <list type="number">
+/// <item>A VMCS whose guest exits with reason 20 or 24 (VMLAUNCH, VMRESUME) is a vmcs01; its vCPU now asks for a nested entry.</item>
+/// <item>The VMCS that is loaded directly after it on the same CPU and then entered is its vmcs02, unless that one has itself executed VMLAUNCH or VMRESUME, or
+/// another vmcs02 is known. Loading the known vmcs02 while the vCPU asks is the nested entry; loading vmcs01 directly after its vmcs02 is the nested exit. Other loads
+/// (the shadow VMCS, another vCPU's VMCS, sync of rare fields) mean nothing.</item>
+/// <item>It stays the vmcs02 until its vCPU executes VMXOFF (reason 26), or until it is entered while its vCPU is known to be in L1: then the page was freed and used again.</item>
+/// <item>Entering vmcs01 while the vCPU asks is a failed nested entry.</item>
+/// </list>
+/// Every other VMCS is a vmcs01. A recording that begins inside L2 counts as L1 until the first nested entry shows better; <see cref="Learn"/> can tell it before.
+/// </summary>
+public sealed class LevelTracker
+{
+    private const uint Vmlaunch = 20;
+    private const uint Vmresume = 24;
+    private const uint Vmxoff = 26;
+
+    private readonly Dictionary<ulong, Vmcs> _vmcs = [];
+    private readonly List<Lane> _lanes = [];
+    private readonly List<VmcsLink> _links = [];
+    private long _records = -1;
+
+    private enum Nesting
+    {
+        Unknown,
+        InL1,
+        Asks,
+        InL2,
+    }
+
+    /// <summary>Level that runs on a CPU: 0, 1, 2, or -1 if nothing was seen of that CPU since the recording (or this window of it) began.</summary>
+    public int Level(int cpu) => cpu < _lanes.Count ? _lanes[cpu].Level : -1;
+
+    /// <summary>The vmcs01 of the vCPU whose VMCS was entered, left or given as context last on that CPU, or 0.</summary>
+    public ulong Vmcs01(int cpu) => cpu < _lanes.Count && _lanes[cpu].Guest is { } guest ? (guest.Parent ?? guest).Address : 0;
+
+    /// <summary>
+    /// Which vmcs02 was found for which vmcs01. The first nested entry of a pair is only recognised when L2 is entered, after L0 has prepared it; a second pass over
+    /// the same recording that calls <see cref="Learn"/> at these records sees it where it happens.
+    /// </summary>
+    public IReadOnlyList<VmcsLink> Links => _links;
+
+    /// <summary>Says that <paramref name="vmcs02"/> belongs to the vCPU of <paramref name="vmcs01"/>, before the records show it.</summary>
+    public void Learn(ulong vmcs01, ulong vmcs02) => Link(Find(vmcs01), Find(vmcs02));
+
+    /// <summary>
+    /// Takes one record. Afterwards <see cref="Level"/> is the level that runs from here on; before a VM-exit it was the level that exits.
+    /// </summary>
+    public LevelChange Observe(in HwRecord record)
+    {
+        _records++;
+        switch (record.Type)
+        {
+            case HwType.Vmptrld:
+                return Load(LaneOf(record.Cpu), record[HwOperand.Vmcs]);
+            case HwType.Vmentry:
+                return Enter(LaneOf(record.Cpu), Find(record[HwOperand.Vmcs]));
+            case HwType.Vmexit:
+                Exit(LaneOf(record.Cpu), Find(record[HwOperand.Vmcs]), (uint)record[HwOperand.Reason]);
+                return LevelChange.None;
+            case HwType.Context:
+                SetContext(LaneOf(record.Cpu), record);
+                return LevelChange.None;
+            case HwType.Mark when record[HwOperand.Command] is 1 or 2:
+                ForgetWhereWeAre();
+                LaneOf(record.Cpu).Level = record.NonRoot ? -1 : 0;
+                return LevelChange.None;
+            default:
+                Lane lane = LaneOf(record.Cpu);
+                lane.Level = record.NonRoot ? lane.Level : 0;
+                return LevelChange.None;
+        }
+    }
+
+    /// <summary>The vmcs01 of the vCPU that <paramref name="vmcs"/> belongs to: itself, or its parent if it is a known vmcs02.</summary>
+    public ulong Vmcs01Of(ulong vmcs) => _vmcs.TryGetValue(vmcs, out Vmcs? known) ? (known.Parent ?? known).Address : vmcs;
+
+    /// <summary>The level that executed a record: call after <see cref="Observe"/>, with the level of before for a VM-exit.</summary>
+    public int LevelOf(in HwRecord record, int levelBefore) => record.Type switch
+    {
+        HwType.Vmexit => Find(record[HwOperand.Vmcs]).Parent is null ? 1 : 2,
+        HwType.Vmentry => 0,
+        _ => record.NonRoot ? Math.Max(levelBefore, -1) : 0,
+    };
+
+    private static LevelChange Switch(Vmcs vmcs01, Nesting nesting, LevelChange change)
+    {
+        vmcs01.Nesting = nesting;
+        return change;
+    }
+
+    private static void Link(Vmcs vmcs01, Vmcs vmcs02)
+    {
+        Unlink(vmcs01);
+        vmcs01.Child = vmcs02;
+        vmcs02.Parent = vmcs01;
+    }
+
+    private static void Unlink(Vmcs vmcs01)
+    {
+        if (vmcs01.Child is { } child)
+        {
+            child.Parent = null;
+            vmcs01.Child = null;
+        }
+    }
+
+    private LevelChange Load(Lane lane, ulong address)
+    {
+        Vmcs? before = lane.Loaded;
+        Vmcs loaded = Find(address);
+        lane.LoadedBefore = before;
+        lane.Loaded = loaded;
+        lane.LoadedAt = _records;
+        lane.Level = 0;
+        if (before?.Nesting == Nesting.Asks && before.Child == loaded)
+        {
+            return Switch(before, Nesting.InL2, LevelChange.NestedEntry);
+        }
+
+        return before?.Parent == loaded && before is not null && loaded.Nesting == Nesting.InL2
+            ? Switch(loaded, Nesting.InL1, LevelChange.NestedExit)
+            : LevelChange.None;
+    }
+
+    private LevelChange Enter(Lane lane, Vmcs entered)
+    {
+        lane.Guest = entered;
+        bool isFirstEntry = !entered.WasEntered;
+        entered.WasEntered = true;
+        if (entered.Parent is { } parent)
+        {
+            if (parent.Nesting != Nesting.InL1)
+            {
+                lane.Level = 2;
+                LevelChange change = parent.Nesting == Nesting.Asks ? LevelChange.NestedEntry : LevelChange.None;
+                return Switch(parent, Nesting.InL2, change);
+            }
+
+            Unlink(parent);
+        }
+
+        if (!entered.IsVmcs01 && lane.Loaded == entered && lane.LoadedBefore is { Nesting: Nesting.Asks, Child: null } asking)
+        {
+            Link(asking, entered);
+            _links.Add(new VmcsLink(isFirstEntry && entered.WasSeenRunning ? 0 : lane.LoadedAt, asking.Address, entered.Address));
+            lane.Level = 2;
+            return Switch(asking, Nesting.InL2, LevelChange.NestedEntry);
+        }
+
+        lane.Level = 1;
+        LevelChange left = entered.Nesting switch
+        {
+            Nesting.Asks => LevelChange.FailedNestedEntry,
+            Nesting.InL2 => LevelChange.NestedExit,
+            _ => LevelChange.None,
+        };
+        return Switch(entered, Nesting.InL1, left);
+    }
+
+    private static void Exit(Lane lane, Vmcs left, uint reason)
+    {
+        lane.Guest = left;
+        left.WasSeenRunning = true;
+        lane.Loaded ??= left;
+        lane.Level = 0;
+        if (left.Parent is { } parent)
+        {
+            parent.Nesting = Nesting.InL2;
+            return;
+        }
+
+        left.Nesting = Nesting.InL1;
+        switch (reason)
+        {
+            case Vmlaunch or Vmresume:
+                left.IsVmcs01 = true;
+                left.Nesting = Nesting.Asks;
+                break;
+            case Vmxoff:
+                Unlink(left);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void SetContext(Lane lane, in HwRecord record)
+    {
+        if (!record.NonRoot)
+        {
+            lane.Level = 0;
+            return;
+        }
+
+        lane.Guest = Find(record[HwOperand.Vmcs]);
+        lane.Guest.WasSeenRunning = true;
+        lane.Loaded ??= lane.Guest;
+        lane.Level = lane.Guest.Parent is null ? 1 : 2;
+    }
+
+    // Between two windows nothing is recorded: roles are kept, positions are not.
+    private void ForgetWhereWeAre()
+    {
+        foreach (Vmcs vmcs in _vmcs.Values)
+        {
+            vmcs.Nesting = Nesting.Unknown;
+        }
+
+        foreach (Lane lane in _lanes)
+        {
+            lane.Loaded = null;
+            lane.LoadedBefore = null;
+            lane.Level = -1;
+        }
+    }
+
+    private Lane LaneOf(int cpu)
+    {
+        while (_lanes.Count <= cpu)
+        {
+            _lanes.Add(new Lane());
+        }
+
+        return _lanes[cpu];
+    }
+
+    private Vmcs Find(ulong address)
+    {
+        if (!_vmcs.TryGetValue(address, out Vmcs? vmcs))
+        {
+            vmcs = new Vmcs(address);
+            _vmcs.Add(address, vmcs);
+        }
+
+        return vmcs;
+    }
+
+    private sealed class Vmcs(ulong address)
+    {
+        public ulong Address { get; } = address;
+
+        public Vmcs? Parent { get; set; }
+
+        public Vmcs? Child { get; set; }
+
+        public bool IsVmcs01 { get; set; }
+
+        public bool WasEntered { get; set; }
+
+        // Left, or given as context: before its first entry this means that the recording began while it ran.
+        public bool WasSeenRunning { get; set; }
+
+        public Nesting Nesting { get; set; }
+    }
+
+    private sealed class Lane
+    {
+        public Vmcs? Loaded { get; set; }
+
+        public Vmcs? LoadedBefore { get; set; }
+
+        public long LoadedAt { get; set; }
+
+        public Vmcs? Guest { get; set; }
+
+        public int Level { get; set; } = -1;
+    }
+}

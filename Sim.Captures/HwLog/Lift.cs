@@ -1,0 +1,890 @@
+using Sim.Workloads;
+using System.Globalization;
+using Sim.Captures.Ftrace;
+using Sim.Core.Traces;
+
+namespace Sim.Captures.HwLog;
+
+/// <summary>What the operand of an invalidation that L0 executed stands for.</summary>
+public enum FlushTarget
+{
+    /// <summary>Everything: INVEPT global, INVVPID all contexts.</summary>
+    All,
+
+    /// <summary>The VPID of vmcs01 of the vCPU entered next.</summary>
+    Vpid01,
+
+    /// <summary>The VPID of vmcs02 of the vCPU entered next.</summary>
+    Vpid02,
+
+    /// <summary>The EPT pointer of vmcs01 of the vCPU entered next.</summary>
+    Eptp01,
+
+    /// <summary>The EPT pointer of vmcs02 of the vCPU entered next.</summary>
+    Eptp02,
+
+    /// <summary>None of these: another vCPU's or virtual machine's, or one that is not entered any more.</summary>
+    Other,
+}
+
+/// <summary>One INVEPT or INVVPID that L0 executed by its own decision, and the place where it did.</summary>
+/// <param name="Position">How many records of the lifted trace come before it.</param>
+/// <param name="Time">Reference cycles since the start of the trace.</param>
+/// <param name="Lane">Physical CPU.</param>
+/// <param name="Vcpu">The vCPU that left or entered last on that lane, -1 if there was none.</param>
+/// <param name="IsInvept">INVEPT, else INVVPID.</param>
+/// <param name="Type">Type of the instruction: INVEPT 1 and 2, INVVPID 0 to 3.</param>
+/// <param name="Operand">EPT pointer or VPID.</param>
+/// <param name="Address">Linear address of INVVPID type 0.</param>
+/// <param name="Target">What the operand stands for.</param>
+/// <param name="ExitReason">Reason of the last real exit on that lane; null before the first.</param>
+/// <param name="ExitLevel">Level of that exit; 0 before the first.</param>
+/// <param name="RealExit">Number of real exits on that lane so far.</param>
+/// <param name="Nested">The nested transition that L0 has carried out since that exit.</param>
+/// <param name="NestedTransition">Number of nested transitions of the vCPU so far.</param>
+/// <param name="NextLevel">Level entered next on that lane; 0 if none is.</param>
+public sealed record AnswerKeyEntry(
+    ulong Position,
+    ulong Time,
+    int Lane,
+    int Vcpu,
+    bool IsInvept,
+    int Type,
+    ulong Operand,
+    ulong Address,
+    FlushTarget Target,
+    uint? ExitReason,
+    int ExitLevel,
+    long RealExit,
+    LevelChange Nested,
+    long NestedTransition,
+    int NextLevel);
+
+/// <summary>What came out of a lift beside the trace.</summary>
+/// <param name="AnswerKey">L0's own invalidations, in order.</param>
+/// <param name="Records">Records of the lifted trace.</param>
+/// <param name="Synthesized">Transitions put in because the recording began or a window opened or closed while a guest ran.</param>
+/// <param name="SynthesizedEntries">Positions of the VM-entries among those, real and nested.</param>
+/// <param name="EntriesAfterGap">Positions of the real VM-entries with a VMCS that may have been loaded on another CPU while nothing was recorded.</param>
+/// <param name="Skipped">Records of a guest whose level was not known yet.</param>
+/// <param name="Findings">What the reader did not understand.</param>
+public sealed record LiftResult(
+    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, Findings Findings);
+
+/// <summary>
+/// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
+/// L1's INVVPID and INVEPT, interrupts taken, accesses of memory windows. What L0 decided by itself (its INVVPID and INVEPT) goes into the answer key instead.
+/// </summary>
+/// <remarks>
+/// What a capture does not show is inferred, by these rules:
+/// <list type="bullet">
+/// <item>vmcs12 is numbered by L1's VMLAUNCHes: KVM launches a VMCS once after each VMCLEAR.</item>
+/// <item>vpid12 is the operand of the L1 vCPU's last INVVPID of types 0, 1 and 3 (KVM flushes a VPID before its first use); 1 if there was none. VPID is enabled for L2 if
+/// vmcs02 uses another VPID than vmcs01 (prepare_vmcs02).</item>
+/// <item>EPT is enabled for L2 if that L1 vCPU ever executes INVEPT, or is ever told of an EPT violation of L2.</item>
+/// <item>eptp12 is the operand of the L1 vCPU's last INVEPT of type 1 (KVM executes one for each new root); if there was none, the page that its writes show to be the root, else EPTP02.</item>
+/// <item>An EPT violation of L1 on an absent entry makes a Tdp01 mapping; one of L2 that is reflected makes a Tdp12 mapping before L1's next VMRESUME; one of L2 that is not is a
+/// Tdp12Walk. A write of L1 to a present, read-only page after it has entered L2 is a write to its EPT12 at the guest-physical address of the written entry, with size 0: Changed
+/// if it was emulated, Widened if it runs again. Which page holds which table: <see cref="Ept12Tables"/>.</item>
+/// <item>A vCPU is Reset at the first load of its VMCS if <see cref="NewVcpus"/> finds that it was created then; any other vCPU, and an L2 whose first nested entry is a VMRESUME, was
+/// there before, and runs once in transitions that are put in.</item>
+/// <item>A page fault taken without exit makes or widens a mapping of the running level; INVLPG changes the mapping it names.</item>
+/// <item>CR3 found at a VM-entry that differs from what the trace says is set with no-flush; CR4 is PAE and PGE, and PCIDE from the first PCID that is not 0, unless a MOV CR4 says more.</item>
+/// </list>
+/// </remarks>
+public sealed class Lift
+{
+    private const ulong FrameMask = 0x000F_FFFF_FFFF_F000;
+    private const ulong PageMask = ~0xFFFUL;
+    private const ulong PageBytes = 4096;
+    private const int MaxAccessSize = 64;
+    private const uint ExternalInterrupt = 1;
+    private const uint Hlt = 12;
+    private const uint Vmlaunch = 20;
+    private const uint Vmresume = 24;
+    private const uint EptViolation = 48;
+    private const ulong PageFault = 14;
+    private const ulong LocalTimerVector = 0xEC;
+    private const ulong FirstIpiVector = 0xF0;
+
+    private readonly TraceAppender _appender;
+    private readonly bool _asRecorded;
+    private readonly LevelTracker _levels = new();
+    private readonly FirstPass _known;
+    private readonly Lane[] _lanes;
+    private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
+    private readonly List<AnswerKeyEntry> _key = [];
+    private readonly List<ulong> _synthesizedEntries = [];
+    private readonly List<ulong> _entriesAfterGap = [];
+    private ulong? _start;
+    private long _synthesized;
+    private long _skipped;
+
+    private Lift(ITraceSink sink, int lanes, bool asRecorded, bool inOrder, FirstPass known)
+    {
+        _known = known;
+        _asRecorded = asRecorded;
+        _appender = new TraceAppender(sink, lanes, inOrder: inOrder);
+        _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
+    }
+
+    /// <summary>The header of the lifted trace: the number of CPUs is known after one pass over the capture.</summary>
+    public static TraceHeader HeaderOf(HwLogReader reader, string source)
+    {
+        HwRecord record = default;
+        int lanes = 1;
+        while (reader.Read(ref record))
+        {
+            lanes = Math.Max(lanes, record.Cpu + 1);
+        }
+
+        return new TraceHeader(lanes, false, "1/1", new SortedDictionary<string, string>(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture" });
+    }
+
+    /// <summary>
+    /// Lifts a capture into <paramref name="sink"/>. It is read twice, so <paramref name="open"/> is called twice: the first pass learns which VMCS is whose vmcs02.
+    /// </summary>
+    /// <param name="open">Opens the capture at its start.</param>
+    /// <param name="sink">Where the trace goes; its header is that of <see cref="HeaderOf"/>.</param>
+    /// <param name="lanes">Number of physical CPUs, from the header.</param>
+    /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware, and real entries name the VPID and EPTP that it used.</param>
+    /// <param name="remoteFlushes">Calls of kvm_flush_remote_tlbs in the function trace of the same run, see <see cref="HostFlushes.Read"/>: those that L0 makes for its own reasons become FlushRequest records.</param>
+    /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
+    /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
+    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null)
+    {
+        HwRecord record = default;
+        FirstPass first = new(remoteFlushes ?? []);
+        using (HwLogReader reader = open())
+        {
+            while (reader.Read(ref record))
+            {
+                first.Take(record);
+            }
+        }
+
+        first.Complete();
+        Lift lift = new(sink, lanes, asRecorded, inOrder, first);
+        using (HwLogReader reader = open())
+        {
+            for (long index = 0; reader.Read(ref record); index++)
+            {
+                lift.TakeKnown(index, record.Ticks);
+                lift.Take(record);
+            }
+
+            lift._appender.Complete();
+            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._entriesAfterGap, lift._skipped, reader.Findings);
+        }
+    }
+
+    /// <summary>What the first pass found out about this moment.</summary>
+    private void TakeKnown(long index, ulong ticks)
+    {
+        ulong time = Math.Max(ticks, _start ?? ticks) - (_start ?? ticks);
+        while (_known.Links.TryPeek(out VmcsLink? link) && link.Record <= index)
+        {
+            _known.Links.Dequeue();
+            _levels.Learn(link.Vmcs01, link.Vmcs02);
+        }
+
+        if (_known.NewVcpus.Created.TryGetValue(index, out (int Cpu, ulong Vmcs) created))
+        {
+            Vcpu vcpu = VcpuOf(created.Vmcs);
+            vcpu.WasEntered = true;
+            Emit(_lanes[created.Cpu], TraceEvent.Reset(time, vcpu.Number));
+        }
+
+        while (_known.HostFlushes.Events.TryPeek(out (long Record, int Cpu) flush) && flush.Record <= index)
+        {
+            _known.HostFlushes.Events.Dequeue();
+            Emit(_lanes[Math.Min(flush.Cpu, _lanes.Length - 1)], TraceEvent.FlushRequest(time, RequestedFlush.All));
+        }
+
+        while (_known.Ept12Events.TryPeek(out Ept12Event? e) && e.Record <= index)
+        {
+            _known.Ept12Events.Dequeue();
+            Vcpu vcpu = VcpuOf(e.Vmcs01);
+            Emit(_lanes[e.Cpu], e.Walk is { } walk
+                ? TraceEvent.Tdp12Walk(time, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
+                : TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, e.IsEmulated ? MapChangeKind.Changed : MapChangeKind.Widened));
+        }
+    }
+
+    private void Take(in HwRecord record)
+    {
+        _start ??= record.Ticks;
+        ulong time = Math.Max(record.Ticks, _start.Value) - _start.Value;
+        Lane lane = _lanes[record.Cpu];
+        LevelChange change = _levels.Observe(record);
+        switch (record.Type)
+        {
+            case HwType.Vmptrld:
+                Load(lane, time, record, change);
+                return;
+            case HwType.Vmentry:
+                Enter(lane, time, record, change);
+                return;
+            case HwType.Vmexit:
+                Exit(lane, time, record);
+                return;
+            case HwType.Invept or HwType.Invvpid when !record.NonRoot:
+                Note(lane, time, record);
+                return;
+            case HwType.GuestInvept or HwType.GuestInvvpid:
+                lane.Attempt = record;
+                return;
+            case HwType.Mark:
+                Mark(lane, time, record);
+                return;
+            case HwType.Context:
+                SetContext(lane, time, record);
+                return;
+            case HwType.MemwindowStart or HwType.MemwindowEnd:
+                return;
+            default:
+                break;
+        }
+
+        if (record.NonRoot != (lane.Level > 0))
+        {
+            // A guest that ran before the recording began, or memory of a window before its first context.
+            _skipped++;
+            return;
+        }
+
+        TakeGuestOrHost(lane, time, record);
+    }
+
+    private void TakeGuestOrHost(Lane lane, ulong time, in HwRecord record)
+    {
+        byte level = (byte)lane.Level;
+        ulong value = record[HwOperand.Value];
+        switch (record.Type)
+        {
+            case HwType.MovCr3:
+                SetCr3(lane, time, value & ~(1UL << 63), value >> 63 != 0);
+                break;
+            case HwType.MovCr4:
+                lane.Registers.Cr4 = (Cr4Bits)value & (Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep);
+                lane.Registers.IsCr4Recorded = true;
+                Emit(lane, TraceEvent.SetCr4(time, level, lane.Registers.Cr4));
+                break;
+            case HwType.Invlpg:
+                Emit(lane, TraceEvent.MapChange(time, level, (MapTable)level, lane.Registers.Root, record[HwOperand.Linear] & PageMask, PageBytes, MapChangeKind.Changed));
+                Emit(lane, TraceEvent.Invlpg(time, level, record[HwOperand.Linear]));
+                break;
+            case HwType.Invpcid:
+                Emit(lane, TraceEvent.Invpcid(time, level, (byte)record[HwOperand.InvalidationType], (ushort)(record[HwOperand.DescriptorLow] & 0xFFF), record[HwOperand.Linear]));
+                break;
+            case HwType.Exception when record[HwOperand.Vector] == PageFault:
+                MapChangeKind fault = (record[HwOperand.ErrorCode] & 1) == 0 ? MapChangeKind.Made : MapChangeKind.Widened;
+                Emit(lane, TraceEvent.MapChange(time, level, (MapTable)level, lane.Registers.Root, record[HwOperand.Cr2] & PageMask, PageBytes, fault));
+                break;
+            case HwType.Interrupt:
+                Interrupt(lane, time, level, record[HwOperand.Vector]);
+                break;
+            case HwType.VirtualEoi:
+                Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.Eoi, Level = level, A = record[HwOperand.Vector] & 0xFF });
+                break;
+            case HwType.Read or HwType.Write or HwType.Modify or HwType.Fetch:
+                Access(lane, time, record);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void Load(Lane lane, ulong time, in HwRecord record, LevelChange change)
+    {
+        if (_vcpus.TryGetValue(_levels.Vmcs01Of(record[HwOperand.Vmcs]), out Vcpu? loaded) && loaded != lane.Vcpu && lane.Level == 0)
+        {
+            Schedule(lane, time, loaded);
+        }
+
+        Carry(lane, time, change);
+    }
+
+    private void Enter(Lane lane, ulong time, in HwRecord record, LevelChange change)
+    {
+        Vcpu vcpu = VcpuOf(_levels.Vmcs01(record.Cpu));
+        if (lane.Level != 0)
+        {
+            Leave(lane, time);
+        }
+
+        Schedule(lane, time, vcpu);
+        Carry(lane, time, change);
+        int level = Math.Max(_levels.Level(record.Cpu), 1);
+        vcpu.Learn(level, record);
+        if (!vcpu.WasEntered)
+        {
+            RunBefore(lane, vcpu, time);
+        }
+
+        Establish(lane, time, level);
+        if (vcpu.Unseen[level - 1])
+        {
+            vcpu.Unseen[level - 1] = false;
+            _entriesAfterGap.Add(_appender.Records);
+        }
+
+        EnterReal(lane, vcpu, time, level);
+        lane.Level = level;
+        Resolve(lane, vcpu, level);
+        CompareCr3(lane, time, record[HwOperand.Cr3]);
+    }
+
+    private void EnterSynthesized(Lane lane, Vcpu vcpu, ulong time, int level)
+    {
+        _synthesized++;
+        _synthesizedEntries.Add(_appender.Records);
+        EnterReal(lane, vcpu, time, level);
+    }
+
+    private void EnterReal(Lane lane, Vcpu vcpu, ulong time, int level)
+    {
+        vcpu.WasEntered = true;
+        (ulong vpid, ulong eptp) = !_asRecorded ? (0, 0) : level == 2 ? (vcpu.Vpid02, vcpu.Eptp02) : (vcpu.Vpid01, vcpu.Eptp01);
+        Emit(lane, TraceEvent.VmEnter(time, level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Number, (ushort)vpid, eptp));
+    }
+
+    private void Exit(Lane lane, ulong time, in HwRecord record)
+    {
+        int level = _levels.LevelOf(record, -1);
+        Vcpu vcpu = VcpuOf(_levels.Vmcs01(record.Cpu));
+        if (lane.Level != level || lane.Vcpu != vcpu)
+        {
+            BeginInGuest(lane, time, vcpu, level, record);
+        }
+
+        uint reason = (uint)record[HwOperand.Reason];
+        if (reason == Hlt)
+        {
+            Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.Halt, Level = (byte)level });
+        }
+
+        if (level == 1 && reason is Vmlaunch or Vmresume)
+        {
+            vcpu.Launches += reason == Vmlaunch ? 1 : 0;
+            if (vcpu.ReflectedViolation is { } made)
+            {
+                vcpu.ReflectedViolation = null;
+                Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, made & PageMask, PageBytes, MapChangeKind.Made));
+            }
+        }
+
+        Emit(lane, TraceEvent.VmExit(time, level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, vcpu.Number, reason, record[HwOperand.Qualification]));
+        lane.Level = 0;
+        lane.ExitReason = reason;
+        lane.ExitLevel = level;
+        lane.RealExits++;
+        lane.Nested = LevelChange.None;
+        lane.Violation = reason == EptViolation ? record[HwOperand.GuestPhysical] : null;
+        lane.ViolationIsAbsent = (record[HwOperand.Qualification] & 0x38) == 0;
+        Emulate(lane, vcpu, time);
+        if (level == 1 && reason == EptViolation)
+        {
+            ViolationOfL1(lane, vcpu, time, record);
+        }
+    }
+
+    private void ViolationOfL1(Lane lane, Vcpu vcpu, ulong time, in HwRecord record)
+    {
+        ulong address = record[HwOperand.GuestPhysical];
+        bool isWrite = (record[HwOperand.Qualification] & 2) != 0;
+        if (lane.ViolationIsAbsent)
+        {
+            Emit(lane, TraceEvent.MapChange(time, 0, MapTable.Tdp01, vcpu.Eptp01, address & PageMask, PageBytes, MapChangeKind.Made));
+        }
+        else if (!isWrite || vcpu.NestedTransitions == 0)
+        {
+            Emit(lane, TraceEvent.MapChange(time, 0, MapTable.Tdp01, vcpu.Eptp01, address & PageMask, PageBytes, MapChangeKind.Widened));
+        }
+    }
+
+    // L1's INVVPID or INVEPT, which was read just before its exit, takes effect when L0 emulates it.
+    private void Emulate(Lane lane, Vcpu vcpu, ulong time)
+    {
+        if (lane.Attempt is not { } attempt)
+        {
+            return;
+        }
+
+        lane.Attempt = null;
+        byte type = (byte)attempt[HwOperand.InvalidationType];
+        if (attempt.Type == HwType.GuestInvept)
+        {
+            vcpu.Eptp12 = type == 1 ? attempt[HwOperand.Eptp] : vcpu.Eptp12;
+            Emit(lane, TraceEvent.Invept(time, 1, type, attempt[HwOperand.Eptp]));
+            return;
+        }
+
+        ushort vpid12 = (ushort)attempt[HwOperand.Vpid];
+        vcpu.Vpid12 = type != 2 && vpid12 != 0 ? vpid12 : vcpu.Vpid12;
+        Emit(lane, TraceEvent.Invvpid(time, 1, type, vpid12, attempt[HwOperand.Linear]));
+    }
+
+    private void Carry(Lane lane, ulong time, LevelChange change)
+    {
+        if (lane.Vcpu is not { } vcpu)
+        {
+            return;
+        }
+
+        if (change == LevelChange.NestedEntry && !vcpu.InL2)
+        {
+            if (vcpu.NestedTransitions == 0 && lane.ExitReason == Vmresume)
+            {
+                RunL2Before(lane, vcpu, time);
+            }
+
+            EnterNested(lane, vcpu, time);
+        }
+        else if (change == LevelChange.NestedExit && vcpu.InL2)
+        {
+            ExitNested(lane, vcpu, time, lane.ExitReason ?? ExternalInterrupt);
+        }
+    }
+
+    // L2 was launched before the recording: vmcs02 was loaded and EPTP02 made then.
+    private void RunL2Before(Lane lane, Vcpu vcpu, ulong time)
+    {
+        _synthesizedEntries.Add(_appender.Records);
+        EnterNested(lane, vcpu, time);
+        EnterSynthesized(lane, vcpu, time, 2);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
+        ExitNested(lane, vcpu, time, ExternalInterrupt);
+        EnterSynthesized(lane, vcpu, time, 1);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
+        _synthesized += 4;
+    }
+
+    private void EnterNested(Lane lane, Vcpu vcpu, ulong time)
+    {
+        bool hasVpid = vcpu.Vpid02 != vcpu.Vpid01;
+        VmControls controls = (hasVpid ? VmControls.EnableVpid : VmControls.None) | (vcpu.UsesEpt ? VmControls.EnableEpt : VmControls.None);
+        Emit(lane, TraceEvent.NestedEnter(time, vcpu.Number, (ulong)vcpu.Launches, controls, hasVpid ? vcpu.Vpid12 : 0, vcpu.Root12));
+        vcpu.InL2 = true;
+        vcpu.NestedTransitions++;
+        lane.Nested = LevelChange.NestedEntry;
+    }
+
+    private void ExitNested(Lane lane, Vcpu vcpu, ulong time, uint reason)
+    {
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL1, vcpu.Number, reason));
+        vcpu.InL2 = false;
+        vcpu.NestedTransitions++;
+        vcpu.ReflectedViolation = lane.ViolationIsAbsent ? lane.Violation : null;
+        lane.Nested = LevelChange.NestedExit;
+    }
+
+    // Brings the vCPU to the level that is about to be entered, where the recording did not show how it came there.
+    private void Establish(Lane lane, ulong time, int level)
+    {
+        Vcpu vcpu = lane.Vcpu!;
+        if (level == 2 && !vcpu.InL2)
+        {
+            EnterSynthesized(lane, vcpu, time, 1);
+            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
+            _synthesizedEntries.Add(_appender.Records);
+            EnterNested(lane, vcpu, time);
+            _synthesized += 2;
+        }
+        else if (level == 1 && vcpu.InL2)
+        {
+            EnterSynthesized(lane, vcpu, time, 2);
+            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
+            ExitNested(lane, vcpu, time, ExternalInterrupt);
+            _synthesized += 2;
+        }
+    }
+
+    private void BeginInGuest(Lane lane, ulong time, Vcpu vcpu, int level, in HwRecord record)
+    {
+        if (lane.Level != 0)
+        {
+            Leave(lane, time);
+        }
+
+        Schedule(lane, time, vcpu);
+        vcpu.Learn(level, record);
+        Establish(lane, time, level);
+        EnterSynthesized(lane, vcpu, time, level);
+        lane.Level = level;
+        CompareCr3(lane, time, record[HwOperand.Cr3]);
+    }
+
+    // The vCPU was there before the recording: its VMCS was loaded and its root made then.
+    private void RunBefore(Lane lane, Vcpu vcpu, ulong time)
+    {
+        EnterSynthesized(lane, vcpu, time, 1);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, ExternalInterrupt));
+        _synthesized++;
+    }
+
+    private void Leave(Lane lane, ulong time)
+    {
+        Emit(lane, TraceEvent.VmExit(time, lane.Level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, lane.Vcpu!.Number, ExternalInterrupt));
+        lane.Level = 0;
+        _synthesized++;
+    }
+
+    private void Schedule(Lane lane, ulong time, Vcpu vcpu)
+    {
+        if (lane.Vcpu == vcpu)
+        {
+            return;
+        }
+
+        if (lane.Vcpu is { } before)
+        {
+            Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.SchedOut, A = before.Number });
+            before.Lane = null;
+        }
+
+        if (vcpu.Lane is { } elsewhere)
+        {
+            // Put out there without a trace of it: its VMCS was not followed by another one.
+            Emit(elsewhere, new TraceEvent { Time = Math.Max(time, elsewhere.Time), Kind = RecordKind.SchedOut, A = vcpu.Number });
+            elsewhere.Vcpu = null;
+        }
+
+        if (vcpu.LastLane is { } last && last != lane)
+        {
+            Emit(last, new TraceEvent { Time = Math.Max(time, last.Time), Kind = RecordKind.Migrate, A = vcpu.Number, B = (ulong)lane.Number });
+        }
+
+        Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.SchedIn, A = vcpu.Number });
+        lane.Vcpu = vcpu;
+        vcpu.Lane = lane;
+        vcpu.LastLane = lane;
+    }
+
+    private void Mark(Lane lane, ulong time, in HwRecord record)
+    {
+        ulong command = record[HwOperand.Command];
+        string text = command switch
+        {
+            1 => string.Create(CultureInfo.InvariantCulture, $"window {record[HwOperand.Argument]} begins"),
+            2 => string.Create(CultureInfo.InvariantCulture, $"window {record[HwOperand.Argument]} ends"),
+            3 or 4 => "memory window begins",
+            _ => "recording ends",
+        };
+        if (command == 2 && _lanes.Length > 1)
+        {
+            foreach (Vcpu vcpu in _vcpus.Values)
+            {
+                vcpu.Unseen[0] = vcpu.Unseen[1] = true;
+            }
+        }
+
+        if (command is 1 or 2)
+        {
+            foreach (Lane other in _lanes.Where(l => l.Level != 0))
+            {
+                Leave(other, time);
+            }
+        }
+
+        Emit(lane, TraceEvent.Mark(time, (byte)lane.Level, text));
+    }
+
+    private void SetContext(Lane lane, ulong time, in HwRecord record)
+    {
+        lane.Cpl = (int)record[HwOperand.Cpl] & 3;
+        if (!record.NonRoot)
+        {
+            if (lane.Level == 0)
+            {
+                CompareCr3(lane, time, record[HwOperand.Cr3]);
+            }
+
+            return;
+        }
+
+        Vcpu vcpu = VcpuOf(_levels.Vmcs01(record.Cpu));
+        int level = Math.Max(_levels.Level(record.Cpu), 1);
+        if (lane.Level != level || lane.Vcpu != vcpu)
+        {
+            BeginInGuest(lane, time, vcpu, level, record);
+        }
+        else
+        {
+            CompareCr3(lane, time, record[HwOperand.Cr3]);
+        }
+    }
+
+    private void CompareCr3(Lane lane, ulong time, ulong cr3)
+    {
+        if (lane.Registers.Cr3 != cr3)
+        {
+            SetCr3(lane, time, cr3, noFlush: true);
+        }
+    }
+
+    private void SetCr3(Lane lane, ulong time, ulong cr3, bool noFlush)
+    {
+        Registers registers = lane.Registers;
+        byte level = (byte)lane.Level;
+        ushort pcid = (ushort)(cr3 & 0xFFF);
+        Cr4Bits cr4 = registers.Cr4 | Cr4Bits.Pae | Cr4Bits.Pge | (pcid != 0 ? Cr4Bits.Pcide : Cr4Bits.None);
+        if (cr4 != registers.Cr4 && !registers.IsCr4Recorded)
+        {
+            registers.Cr4 = cr4;
+            Emit(lane, TraceEvent.SetCr4(time, level, cr4));
+        }
+
+        registers.Cr3 = cr3;
+        bool hasPcid = registers.Cr4.HasFlag(Cr4Bits.Pcide);
+        Emit(lane, TraceEvent.SetCr3(time, level, cr3 & FrameMask, hasPcid ? pcid : (ushort)0, noFlush));
+    }
+
+    private void Interrupt(Lane lane, ulong time, byte level, ulong vector)
+    {
+        ulong source = vector == LocalTimerVector ? 2UL : vector >= FirstIpiVector ? 1UL : 0;
+        Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.Interrupt, Level = level, A = source, B = vector & 0xFF, C = lane.Vcpu?.Number ?? 0, D = level });
+    }
+
+    private void Access(Lane lane, ulong time, in HwRecord record)
+    {
+        AccessType type = record.Type switch { HwType.Read => AccessType.Read, HwType.Fetch => AccessType.Execute, _ => AccessType.Write };
+        ulong address = record[HwOperand.Linear];
+        ulong size = Math.Clamp(record[HwOperand.Size], 1, MaxAccessSize);
+        ulong inPage = PageBytes - (address & (PageBytes - 1));
+        lane.Time = Math.Max(lane.Time, time);
+        _appender.Access(lane.Number, lane.Time, address, type, lane.Cpl, (int)Math.Min(size, inPage));
+        if (size > inPage)
+        {
+            _appender.Access(lane.Number, lane.Time, address + inPage, type, lane.Cpl, (int)(size - inPage));
+        }
+    }
+
+    private void Note(Lane lane, ulong time, in HwRecord record)
+    {
+        bool isInvept = record.Type == HwType.Invept;
+        int type = (int)record[HwOperand.InvalidationType];
+        bool isAll = type == 2;
+        _key.Add(new AnswerKeyEntry(
+            _appender.Records, time, lane.Number, lane.Vcpu?.Number ?? -1, isInvept, type, isInvept ? record[HwOperand.Eptp] : record[HwOperand.Vpid],
+            isInvept ? 0 : record[HwOperand.Linear], isAll ? FlushTarget.All : FlushTarget.Other, lane.ExitReason, lane.ExitLevel, lane.RealExits, lane.Nested,
+            lane.Vcpu?.NestedTransitions ?? 0, 0));
+        lane.Unresolved.Add(_key.Count - 1);
+        if (_asRecorded && lane.Level == 0)
+        {
+            Emit(lane, isInvept
+                ? TraceEvent.Invept(time, 0, (byte)type, record[HwOperand.Eptp])
+                : TraceEvent.Invvpid(time, 0, (byte)type, (ushort)record[HwOperand.Vpid], record[HwOperand.Linear]));
+        }
+    }
+
+    // Whose VPID or EPT pointer an invalidation named is known when the next entry shows the VMCS.
+    private void Resolve(Lane lane, Vcpu vcpu, int level)
+    {
+        foreach (int index in lane.Unresolved)
+        {
+            AnswerKeyEntry entry = _key[index];
+            FlushTarget target = entry.Target;
+            if (target != FlushTarget.All)
+            {
+                ulong operand = entry.Operand;
+                target = entry.IsInvept
+                    ? operand == vcpu.Eptp02 && operand != 0 ? FlushTarget.Eptp02 : operand == vcpu.Eptp01 ? FlushTarget.Eptp01 : FlushTarget.Other
+                    : operand == vcpu.Vpid02 && operand != 0 && operand != vcpu.Vpid01 ? FlushTarget.Vpid02 : operand == vcpu.Vpid01 ? FlushTarget.Vpid01 : FlushTarget.Other;
+            }
+
+            _key[index] = entry with { Target = target, NextLevel = level };
+        }
+
+        lane.Unresolved.Clear();
+    }
+
+    private void Emit(Lane lane, TraceEvent e)
+    {
+        e.Time = lane.Time = Math.Max(lane.Time, e.Time);
+        _appender.Event(lane.Number, e);
+    }
+
+    private Vcpu VcpuOf(ulong vmcs01)
+    {
+        if (!_vcpus.TryGetValue(vmcs01, out Vcpu? vcpu))
+        {
+            vcpu = new Vcpu((ushort)_vcpus.Count) { UsesEpt = _known.UsesEpt.Contains(vmcs01), Eptp12 = _known.Ept12.FirstRootOf(vmcs01) };
+            if (_known.FirstEntryOfL2.TryGetValue(vmcs01, out HwRecord entry))
+            {
+                vcpu.Learn(2, entry);
+            }
+
+            _vcpus.Add(vmcs01, vcpu);
+        }
+
+        return vcpu;
+    }
+
+    /// <summary>What must be known of an L1 vCPU (by its vmcs01) before its first nested entry, and is only seen afterwards.</summary>
+    private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes)
+    {
+        private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
+        private long _index;
+
+        public Ept12Tables Ept12 { get; } = new();
+
+        public LevelTracker Levels { get; } = new();
+
+        public NewVcpus NewVcpus { get; } = new();
+
+        public HostFlushes HostFlushes { get; } = new(remoteFlushes);
+
+        public Queue<VmcsLink> Links { get; } = [];
+
+        public Queue<Ept12Event> Ept12Events { get; } = [];
+
+        public Dictionary<ulong, HwRecord> FirstEntryOfL2 { get; } = [];
+
+        public HashSet<ulong> UsesEpt { get; } = [];
+
+        public void Take(in HwRecord record)
+        {
+            LevelChange change = Levels.Observe(record);
+            ulong vmcs01 = Levels.Vmcs01(record.Cpu);
+            NewVcpus.Take(_index, record);
+            Ept12.Take(_index, record, Levels, change);
+            HostFlushes.Take(_index, record, Levels.LevelOf(record, -1));
+            _index++;
+            switch (record.Type)
+            {
+                case HwType.Vmentry when Levels.Level(record.Cpu) == 2:
+                    FirstEntryOfL2.TryAdd(vmcs01, record);
+                    break;
+                case HwType.Vmexit when Levels.LevelOf(record, -1) == 2:
+                    _lastExitOfL2[vmcs01] = (uint)record[HwOperand.Reason];
+                    break;
+                case HwType.GuestInvept:
+                    UsesEpt.Add(vmcs01);
+                    break;
+                default:
+                    break;
+            }
+
+            if (change == LevelChange.NestedExit && _lastExitOfL2.GetValueOrDefault(vmcs01) == EptViolation)
+            {
+                UsesEpt.Add(vmcs01);
+            }
+        }
+
+        public void Complete()
+        {
+            foreach (VmcsLink link in Levels.Links.OrderBy(link => link.Record))
+            {
+                Links.Enqueue(link);
+                NewVcpus.Exclude(link.Vmcs02);
+            }
+
+            foreach (Ept12Event e in Ept12.Events())
+            {
+                Ept12Events.Enqueue(e);
+            }
+        }
+    }
+
+    private sealed class Registers
+    {
+        public ulong Cr3 { get; set; } = ulong.MaxValue;
+
+        public Cr4Bits Cr4 { get; set; }
+
+        // A MOV CR4 was seen: nothing is inferred any more.
+        public bool IsCr4Recorded { get; set; }
+
+        public ulong Root => Cr3 == ulong.MaxValue ? 0 : Cr3 & FrameMask;
+    }
+
+    private sealed class Lane(int number)
+    {
+        private readonly Registers _host = new();
+
+        public int Number { get; } = number;
+
+        public ulong Time { get; set; }
+
+        public int Level { get; set; }
+
+        public int Cpl { get; set; }
+
+        public Vcpu? Vcpu { get; set; }
+
+        public HwRecord? Attempt { get; set; }
+
+        public uint? ExitReason { get; set; }
+
+        public int ExitLevel { get; set; }
+
+        public long RealExits { get; set; }
+
+        public LevelChange Nested { get; set; }
+
+        public ulong? Violation { get; set; }
+
+        public bool ViolationIsAbsent { get; set; }
+
+        public List<int> Unresolved { get; } = [];
+
+        public Registers Registers => Level switch { 0 => _host, 1 => Vcpu!.L1, _ => Vcpu!.L2 };
+    }
+
+    private sealed class Vcpu(ushort number)
+    {
+        public ushort Number { get; } = number;
+
+        public bool InL2 { get; set; }
+
+        // vmcs01 and vmcs02 may have been loaded on another CPU while nothing was recorded.
+        public bool[] Unseen { get; } = new bool[2];
+
+        // Or created in the recording, so that its first entry is its first.
+        public bool WasEntered { get; set; }
+
+        public int Launches { get; set; }
+
+        public long NestedTransitions { get; set; }
+
+        public ulong Vpid01 { get; private set; }
+
+        public ulong Vpid02 { get; private set; }
+
+        public ulong Eptp01 { get; private set; }
+
+        public ulong Eptp02 { get; private set; }
+
+        public ulong Eptp12 { get; set; }
+
+        public bool UsesEpt { get; init; }
+
+        // EPTP02 stands for an EPTP12 that the recording does not show: L0 keeps one for each.
+        public ulong Root12 => !UsesEpt ? 0 : Eptp12 != 0 ? Eptp12 : Eptp02;
+
+        public uint Vpid12 { get; set; } = 1;
+
+        public ulong? ReflectedViolation { get; set; }
+
+        public Lane? Lane { get; set; }
+
+        public Lane? LastLane { get; set; }
+
+        public Registers L1 { get; } = new();
+
+        public Registers L2 { get; } = new();
+
+        public void Learn(int level, in HwRecord record)
+        {
+            if (level == 2)
+            {
+                (Vpid02, Eptp02) = (record[HwOperand.Vpid], record[HwOperand.Eptp]);
+            }
+            else
+            {
+                (Vpid01, Eptp01) = (record[HwOperand.Vpid], record[HwOperand.Eptp]);
+            }
+        }
+    }
+}

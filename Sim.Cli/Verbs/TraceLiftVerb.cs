@@ -1,0 +1,162 @@
+using System.CommandLine;
+using System.Globalization;
+using Sim.Captures.Ftrace;
+using Sim.Captures.HwLog;
+using Sim.Core.Traces;
+using Sim.Core;
+using Sim.Reports.Results;
+using Sim.Reports.Views;
+using Sim.Workloads.Formats;
+
+namespace Sim.Cli.Verbs;
+
+/// <summary><c>nestsim trace lift</c>: a recording of real nested KVM as a trace that can be replayed.</summary>
+internal static class TraceLiftVerb
+{
+    private static readonly string[] KeyColumns =
+    [
+        "position", "time", "lane", "vcpu", "kind", "type", "operand", "address", "target", "exit_reason", "exit_level", "real_exit", "transition", "nested_transition", "level",
+    ];
+
+    /// <summary>The command.</summary>
+    public static Command Create(Invocation invocation)
+    {
+        Argument<string> file = new("recording") { Description = "Hardware capture, or kernel events as text; plain, gzip, xz or zstd. It is read more than once, so it cannot be a pipe" };
+        Option<string> output = new("--output", "-o") { Description = "Trace to write: .nst is native, .txt is text, .gz behind compresses; - is standard output", HelpName = "file", Required = true };
+        Option<string?> format = TraceVerb.Format();
+        Option<bool> asRecorded = new("--as-recorded") { Description = "Keep L0's own INVVPID and INVEPT, and the VPID and EPTP of each entry, in the trace (hardware captures only)" };
+        Option<string?> key = new("--answer-key") { Description = "Write L0's own flushes and where they happened as CSV", HelpName = "file" };
+        VerbCommand command = new(
+            "lift",
+            "Turn a recording of real nested KVM into a logical trace, and L0's own flushes into an answer key",
+            "trace lift capture.hw.txt.xz -o capture.nst.gz --answer-key flushes.csv",
+            "trace lift report.txt -o events.nst") { file, output, format, asRecorded, key };
+        command.SetAction(parse =>
+        {
+            string path = parse.GetValue(file)!;
+            Request request;
+            Outcome outcome;
+            using (ProgressBar progress = ProgressBar.Of(invocation, parse))
+            {
+                request = new Request(path, parse.GetValue(output)!, parse.GetValue(format), parse.GetValue(asRecorded), parse.GetValue(key), progress.AddLines);
+                outcome = KindOf(path) == CaptureKind.Hardware ? LiftHardware(request) : LiftKernelEvents(request);
+            }
+
+            Tell(invocation.Terminal.Error, request, outcome, parse.GetValue(invocation.Quiet));
+            return CliApplication.Success;
+        });
+        return command;
+    }
+
+    private static CaptureKind KindOf(string path)
+    {
+        if (path == "-")
+        {
+            throw new ConfigurationException("'trace lift' reads its recording more than once, and a pipe can be read only once. Save the recording to a file and name that.");
+        }
+
+        using Stream content = CaptureText.Open(path, out CaptureKind kind);
+        return kind;
+    }
+
+    private static Outcome LiftHardware(Request request)
+    {
+        TraceHeader header;
+        using (HwLogReader reader = Open())
+        {
+            header = Lift.HeaderOf(reader, request.Source);
+        }
+
+        header = request.AsRecorded ? With(header, "as_recorded", "yes") : header;
+        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
+        LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded);
+        Finish(request, writer, result.AnswerKey.Select(Row));
+        return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.Findings, result.Findings.Worst == Severity.DataLoss);
+
+        HwLogReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
+    }
+
+    private static Outcome LiftKernelEvents(Request request)
+    {
+        if (request.AsRecorded)
+        {
+            throw new ConfigurationException(
+                $"--as-recorded: '{request.Path}' holds kernel events, which do not say what VPIDs, EPT pointers and addresses the hardware got. Lift it without, or lift a hardware capture.");
+        }
+
+        TraceHeader header;
+        using (TracepointReader reader = Open())
+        {
+            header = TracepointLift.HeaderOf(reader, request.Source);
+            header = reader.DataLoss ? With(header, "data_loss", "yes") : header;
+        }
+
+        using TracepointReader events = Open();
+        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
+        TracepointLiftResult result = TracepointLift.Run(events, writer, header.Lanes);
+        Finish(request, writer, result.Flushes.Select(Row));
+        return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, result.Findings, result.DataLoss);
+
+        TracepointReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
+    }
+
+    private static TraceHeader With(TraceHeader header, string property, string value) =>
+        header with { Properties = new SortedDictionary<string, string>(header.Properties.ToDictionary(), StringComparer.Ordinal) { [property] = value } };
+
+    /// <summary>The answer key goes first: if it cannot be written, the trace does not appear either.</summary>
+    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key)
+    {
+        if (request.AnswerKey is { } path)
+        {
+            ResultFiles.Write(path, CsvText.Of(KeyColumns, key));
+        }
+
+        writer.Complete();
+    }
+
+    private static IReadOnlyList<string> Row(AnswerKeyEntry e) =>
+    [
+        Text(e.Position), Text(e.Time), Text(e.Lane), Text(e.Vcpu), e.IsInvept ? "INVEPT" : "INVVPID", Text(e.Type), Hex(e.Operand), Hex(e.Address), $"{e.Target}",
+        e.ExitReason is { } reason ? Text(reason) : "", Text(e.ExitLevel), Text(e.RealExit), $"{e.Nested}", Text(e.NestedTransition), Text(e.NextLevel),
+    ];
+
+    private static IReadOnlyList<string> Row(KernelFlush e) =>
+    [
+        Text(e.Position), Text(e.Time), Text(e.Lane), Text(e.Vcpu), e.Function, "", "", "", "",
+        e.ExitReason is { } reason ? Text(reason) : "", Text(e.ExitLevel), Text(e.RealExit), "", Text(e.NestedTransition), Text(e.IsInL2 ? 2 : 1),
+    ];
+
+    private static string Text<T>(T number)
+        where T : IFormattable => number.ToString(null, CultureInfo.InvariantCulture);
+
+    private static string Hex(ulong number) => $"0x{number:x}";
+
+    private static void Tell(TextWriter error, Request request, Outcome outcome, bool isQuiet)
+    {
+        if (outcome.DataLoss)
+        {
+            error.Write($"DATA LOSS: {request.Path} says that events were lost; the trace is not what happened\n");
+        }
+
+        if (isQuiet)
+        {
+            return;
+        }
+
+        error.Write(
+            $"{request.Output}: {Numbers.Whole(outcome.Records)} records, {Numbers.Whole(outcome.Flushes)} flushes by L0 itself, {Numbers.Whole(outcome.Synthesized)} transitions put in, "
+            + $"{Numbers.Whole(outcome.Skipped)} records of unknown level skipped\n");
+        foreach (Finding finding in outcome.Findings.All)
+        {
+            string subject = finding.Subject.Length > 0 ? $" '{finding.Subject}'" : "";
+            error.Write($"{finding.Severity}: {finding.Kind}{subject}, first in line {finding.FirstLine}; {Numbers.Whole(finding.Count)} times\n");
+        }
+    }
+
+    private sealed record Request(string Path, string Output, string? Format, bool AsRecorded, string? AnswerKey, Action<long> Progress)
+    {
+        public string Source => System.IO.Path.GetFileName(Path);
+    }
+
+    private sealed record Outcome(ulong Records, int Flushes, long Synthesized, long Skipped, Findings Findings, bool DataLoss);
+}
