@@ -82,7 +82,7 @@ public static class CaptureText
         TraceInput content = new(stream, name, hashed: false);
 
         // Wrapped in any case: an input can be looked into only once.
-        return new TraceInput(Compression.Unwrap(content, content.Peek(HeadBytes), name) ?? content, name, hashed: false);
+        return new TraceInput(Compression.Unwrap(content, content.Peek(HeadBytes)) ?? content, name, hashed: false);
     }
 
     // TICKS ICOUNT CPU MODE TYPE, or the context line of a memory window cut after its first line: C CPU MODE CPL.

@@ -82,7 +82,7 @@ public sealed class TraceFile : ISeekableTraceSource
             for (int layer = 0; ; layer++)
             {
                 ReadOnlySpan<byte> head = content.Peek(HeadBytes);
-                if (layer <= MaxCompressionLayers && Compression.Unwrap(content, head, name) is { } unwrapped)
+                if (layer <= MaxCompressionLayers && Compression.Unwrap(content, head) is { } unwrapped)
                 {
                     content = new TraceInput(unwrapped, name, hashed: false);
                     continue;
