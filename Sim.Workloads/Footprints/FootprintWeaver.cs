@@ -51,7 +51,11 @@ public sealed record FootprintWeaveSummary(
                 "follow exits of the other vendor's virtualization, whose hypervisor touches other pages than these footprints say");
             Add(Substitutes.Where(substitute => substitute.IsStrange).Sum(substitute => substitute.Count), "follow an exit whose family the footprints do not have; the nearest were taken");
             Add(Unknown, "have no accesses, because the exit that began them was not recorded");
-            Add(Substitutes.Where(substitute => !substitute.IsStrange).Sum(substitute => substitute.Count), "are of a kind that the footprints do not have in full; others of the same family were taken");
+            if (Substitutes.Where(substitute => !substitute.IsStrange).Sum(substitute => substitute.Count) is > 0 and { } kin)
+            {
+                doubts.Add(new Doubt(DoubtKind.Handlers, string.Create(CultureInfo.InvariantCulture, $"{kin:N0} stays of L0 and L1 are of a kind that the footprints do not have in full; others of the same family were taken"), kin));
+            }
+
             doubts.Add(new Doubt(DoubtKind.Handlers, "what L0 and L1 touch is drawn from footprints that were learnt on another machine's recordings"));
             if (ProgramRuns > 0)
             {

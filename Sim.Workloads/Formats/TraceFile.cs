@@ -16,12 +16,10 @@ public sealed class TraceFile : ISeekableTraceSource
     private const int FileBufferBytes = 1 << 16;
 
     private readonly TraceInput _raw;
-    private readonly TraceInput _content;
     private readonly ITraceSource _source;
 
-    private TraceFile(string name, string format, TraceInput raw, TraceInput content, ITraceSource source)
+    private TraceFile(string name, string format, TraceInput raw, ITraceSource source)
     {
-        _content = content;
         Name = name;
         Format = format;
         _raw = raw;
@@ -90,7 +88,7 @@ public sealed class TraceFile : ISeekableTraceSource
                 }
 
                 string format = Recognise(head, name);
-                return new TraceFile(name, format, raw, content, Formats.Create(format).Open(content, name));
+                return new TraceFile(name, format, raw, Formats.Create(format).Open(content, name));
             }
         }
         catch
@@ -117,12 +115,7 @@ public sealed class TraceFile : ISeekableTraceSource
 
     /// <summary>Reads what is left of the input without looking at its records, so that <see cref="Sha256"/> is known although nobody wants the rest.</summary>
     /// <param name="cancellation">Leaves the rest, and <see cref="Sha256"/> null.</param>
-    /// <exception cref="TraceFormatException">The rest cannot be decompressed.</exception>
-    public void ReadRest(CancellationToken cancellation = default)
-    {
-        _content.Drain(cancellation);
-        _raw.Drain(cancellation);
-    }
+    public void ReadRest(CancellationToken cancellation = default) => _raw.Drain(cancellation);
 
     /// <inheritdoc/>
     public bool Read(TraceBlock block)

@@ -141,7 +141,7 @@ public sealed class DoubtTests
         {
             (DoubtKind.Handlers, 30, 100),
             (DoubtKind.Handlers, 5, 100),
-            (DoubtKind.Handlers, 7, 100),
+            (DoubtKind.Handlers, 7, null),
             (DoubtKind.Handlers, null, null),
             (DoubtKind.Program, null, null),
         }));
