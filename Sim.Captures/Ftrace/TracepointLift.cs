@@ -1,5 +1,6 @@
 using Sim.Workloads;
 using Sim.Core.Architecture;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Core;
 
@@ -11,7 +12,16 @@ namespace Sim.Captures.Ftrace;
 /// <param name="Synthesized">Transitions put in because the recording began in L2 or events were missing.</param>
 /// <param name="Findings">What the reader did not understand.</param>
 /// <param name="DataLoss">True if the recording says that events were lost.</param>
-public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss);
+public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss)
+{
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        new Doubt(DoubtKind.Reconstructed, "kernel events do not name vpid12 and the types of L1's INVVPID and INVEPT: vpid12 1 and types 1 and 2 are taken (on AMD one ASID12 for each vmcb12)"),
+    ];
+}
 
 /// <summary>
 /// Turns kernel events into a logical trace without memory accesses: transitions, nested transitions, changes of L0's second-level tables, L1's INVLPGA, INVVPID and
@@ -35,6 +45,7 @@ public sealed class TracepointLift
     private const uint Invept = 50;
     private const uint Invvpid = 53;
     private const ulong Svm = 2;
+    private const string NanosecondsPerMillisecond = "1000000";
     private const ulong LongestInstruction = 15;
     private const ushort AssumedVpid12 = 1;
     private const uint SvmWriteCr4 = 0x14;
@@ -62,9 +73,14 @@ public sealed class TracepointLift
     {
         KernelEvent e = default;
         int lanes = 1;
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events" };
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events", [TraceHeader.RealKilohertzProperty] = NanosecondsPerMillisecond };
         while (reader.Read(ref e))
         {
+            if (e.Has(KernelOperand.Isa))
+            {
+                properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(e[KernelOperand.Isa] == Svm ? Vendor.Amd : Vendor.Intel);
+            }
+
             lanes = Math.Max(lanes, e.Cpu + 1);
             if (e.Type == KernelEventType.Function && e.Text == KernelFunctions.RemoteFlush)
             {

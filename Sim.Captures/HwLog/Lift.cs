@@ -1,6 +1,7 @@
 using Sim.Workloads;
 using System.Globalization;
 using Sim.Captures.Ftrace;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.HwLog;
@@ -69,7 +70,23 @@ public sealed record AnswerKeyEntry(
 /// <param name="Skipped">Records of a guest whose level was not known yet.</param>
 /// <param name="Findings">What the reader did not understand.</param>
 public sealed record LiftResult(
-    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, Findings Findings);
+    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, Findings Findings)
+{
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        .. Skipped == 0 ? Array.Empty<Doubt>() :
+        [
+            new Doubt(
+                DoubtKind.NotRead,
+                string.Create(CultureInfo.InvariantCulture, $"{Skipped:N0} {(Skipped == 1 ? "record was" : "records were")} left out, because nothing said which level ran"),
+                Skipped),
+        ],
+        new Doubt(DoubtKind.Clock, "the clock of the hardware log is an emulator's count of instructions"),
+    ];
+}
 
 /// <summary>
 /// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
@@ -138,7 +155,7 @@ public sealed class Lift
             lanes = Math.Max(lanes, record.Cpu + 1);
         }
 
-        return new TraceHeader(lanes, false, "1/1", new SortedDictionary<string, string>(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture" });
+        return new TraceHeader(lanes, false, "1/1", new SortedDictionary<string, string>(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture", [TraceHeader.VendorProperty] = TraceHeader.VendorWord(Vendor.Intel) });
     }
 
     /// <summary>

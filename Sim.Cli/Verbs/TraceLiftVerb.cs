@@ -68,9 +68,9 @@ internal static class TraceLiftVerb
         }
 
         header = request.AsRecorded ? With(header, "as_recorded", "yes") : header;
-        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
         LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded);
-        Finish(request, writer, result.AnswerKey.Select(Row));
+        Finish(request, writer, result.AnswerKey.Select(Row), result.Doubts);
         return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.Findings, result.Findings.Worst == Severity.DataLoss);
 
         HwLogReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
@@ -92,9 +92,9 @@ internal static class TraceLiftVerb
         }
 
         using TracepointReader events = Open();
-        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
         TracepointLiftResult result = TracepointLift.Run(events, writer, header.Lanes);
-        Finish(request, writer, result.Flushes.Select(Row));
+        Finish(request, writer, result.Flushes.Select(Row), result.Doubts);
         return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, result.Findings, result.DataLoss);
 
         TracepointReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
@@ -104,14 +104,14 @@ internal static class TraceLiftVerb
         header with { Properties = new SortedDictionary<string, string>(header.Properties.ToDictionary(), StringComparer.Ordinal) { [property] = value } };
 
     /// <summary>The answer key goes first: if it cannot be written, the trace does not appear either.</summary>
-    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key)
+    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key, IReadOnlyList<Doubt> doubts)
     {
         if (request.AnswerKey is { } path)
         {
             ResultFiles.Write(path, CsvText.Of(KeyColumns, key));
         }
 
-        writer.Complete();
+        writer.Complete(doubts);
     }
 
     private static IReadOnlyList<string> Row(AnswerKeyEntry e) =>

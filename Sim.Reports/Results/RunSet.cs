@@ -1,5 +1,6 @@
 using Sim.Core;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
 
@@ -116,7 +117,11 @@ public sealed record Provenance(
     string Configuration,
     IReadOnlyDictionary<string, string> Origins,
     TraceIdentity Trace,
-    WindowCounts Windows);
+    WindowCounts Windows)
+{
+    /// <summary>What the results rest on that nobody has seen: the trace's doubts, then what was assumed about the machine. Empty in files before version 1.3.</summary>
+    public IReadOnlyList<Doubt> Doubts { get; init; } = [];
+}
 
 /// <summary>Which build of the simulator.</summary>
 /// <param name="Version">For instance 0.1.0.</param>
