@@ -78,7 +78,6 @@ internal static class ExperimentRunner
         Prose.Write(output, new[] { Title(set), verdict.Sentence, verdict.Reason }.Where(line => line.Length > 0), style);
         if (set.Runs.Count > 1 && set.Runs.All(run => run.Parameters.Count == 0))
         {
-            output.Write('\n');
             TableWriter.Write(output, [FirstScreen.Of(set, verdict)], style with { Rich = false });
         }
 
@@ -121,7 +120,7 @@ internal static class ExperimentRunner
             { Skipped: 0 } => $" after {Numbers.Whole(windows.WarmedUp)} of warm-up",
             _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
         };
-        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; profile {provenance.Profile}; reference {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
+        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
     }
 
     private static void WriteFiles(ParseResult parse, ExperimentOptions options, RunSet set)

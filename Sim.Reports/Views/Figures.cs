@@ -105,9 +105,6 @@ public static class Figures
         return causes;
     }
 
-    /// <summary>Paging-structure entries that the trace changed; null if the records were not counted.</summary>
-    public static long? MapChanges(StatSheet s) => s.Stats.Any(stat => stat.Path == "trace.records") ? s.Total("trace.records", "kind=MapChange") : null;
-
     /// <summary>VM-exits by reason.</summary>
     public static SortedDictionary<string, long> Exits(StatSheet s) => s.TotalsBy("vm.exits", "reason");
 

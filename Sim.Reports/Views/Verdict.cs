@@ -193,10 +193,9 @@ public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<strin
         }
 
         (string cause, long misses) = LargestDifference(Figures.FlushedByCause(other.Run.Statistics), Figures.FlushedByCause(best.Run.Statistics));
-        string each = Figures.NestedTransitions(best.Run.Statistics) > 0 ? "per nested transition" : "in all";
-        string behind = misses == 0 ? "" : $", {(misses > 0 ? "most" : "the fewest")} behind {CauseInWords(cause)}";
-        return $"Why: {each} {Name(other)} has {Price.Each(other.Run.Statistics, Figures.Flushed)} misses after flushes against {Price.Each(best.Run.Statistics, Figures.Flushed)} of {Name(best)}{behind}; "
-            + $"flushes: {Price.Each(other.Run.Statistics, Figures.Flushes)} against {Price.Each(best.Run.Statistics, Figures.Flushes)}.";
+        string behind = misses == 0 ? "" : $" (most of the difference: {CauseInWords(cause)})";
+        return $"Why: {Name(other)} has {Price.Each(other.Run.Statistics, Figures.Flushed)} misses after flushes, {Name(best)} {Price.Each(best.Run.Statistics, Figures.Flushed)}{behind}; "
+            + $"flushes {Price.Each(other.Run.Statistics, Figures.Flushes)} and {Price.Each(best.Run.Statistics, Figures.Flushes)}.";
     }
 
     /// <summary>The key under which two counts differ most; ties in ordinal order.</summary>
@@ -204,8 +203,8 @@ public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<strin
         .Select(key => (key, counts.GetValueOrDefault(key) - others.GetValueOrDefault(key)))
         .OrderByDescending(pair => Math.Abs(pair.Item2)).ThenBy(pair => pair.key, StringComparer.Ordinal).FirstOrDefault(("", 0L));
 
-    /// <summary>A cause's label, <c>invalidation=I,transition=T,rule=R</c>, as <c>I at T (R)</c>.</summary>
-    private static string CauseInWords(string label) => InertText.OneLine($"{StatQuery.Value(label, "invalidation")} at {StatQuery.Value(label, "transition")} ({StatQuery.Value(label, "rule")})");
+    /// <summary>A cause's label, <c>invalidation=I,transition=T,rule=R</c>, as <c>I at T</c>.</summary>
+    private static string CauseInWords(string label) => InertText.OneLine($"{StatQuery.Value(label, "invalidation")} at {StatQuery.Value(label, "transition")}");
 
     /// <summary>One line for each policy that is not recommended for its holes, and for each run that went wrong.</summary>
     private static IEnumerable<string> NotesOf(Standing[] standings)
