@@ -13,6 +13,18 @@ public sealed record TraceHeader(int Lanes, bool Folded, string CyclesPerRecordT
     /// <summary>Value of <see cref="RemoteFlushes"/>.</summary>
     public const string Recorded = "recorded";
 
+    /// <summary>
+    /// Property that says how the page sizes of a table are known, if the trace tells them: <see cref="Recorded"/> or inferred, with the share of the pages used if not all are.
+    /// </summary>
+    public static string PageSizesOf(MapTable table) => table switch
+    {
+        MapTable.L0 => "page_sizes.l0",
+        MapTable.L1 => "page_sizes.l1",
+        MapTable.L2 => "page_sizes.l2",
+        MapTable.Tdp01 => "page_sizes.tdp01",
+        _ => "page_sizes.tdp12",
+    };
+
     /// <summary>True if the trace tells every remote flush of L0 by a record of its own.</summary>
     public bool RecordsRemoteFlushes => Properties.TryGetValue(RemoteFlushes, out string? value) && value == Recorded;
 

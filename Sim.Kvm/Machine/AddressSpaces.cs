@@ -53,7 +53,7 @@ internal sealed class AddressSpaces
     }
 
     /// <summary>The page tables CR3 names in VMX root.</summary>
-    public PageTable L0(ulong root) => Process(Tree.L0, 0, root, _host, _spec.L0Pages);
+    public PageTable L0(ulong root) => Process(Tree.L0, 0, root, _host, _spec.L0Pages ?? PageSize.Size4K, _spec.L0Pages ?? PageSize.Size2M);
 
     /// <summary>EPT01 (NPT01): what L1's physical memory is to L0. Without EPT, what the host's memory slots say.</summary>
     public PageTable Host => Second(Tree.Ept01, 0, _spec.Ept01Pages, _host, null);
@@ -65,12 +65,14 @@ internal sealed class AddressSpaces
     public PageTable Ept12(ulong eptp12) => Second(Tree.Ept12, eptp12, _spec.Ept12Pages, _l1PhysicalForL2, null);
 
     /// <summary>L1's own page tables.</summary>
-    public PageTable L1Tables(ulong root) => Process(Tree.L1, 0, root, _l1Physical, _spec.L1Pages);
+    public PageTable L1Tables(ulong root) => Process(Tree.L1, 0, root, _l1Physical, _spec.L1Pages, _spec.L1Pages);
 
     /// <summary>The page tables that CR3 names in L2: L2's own under EPT12, L1's shadow of them without.</summary>
-    public PageTable L2Tables(in Vmcs12 vmcs12, ulong root) => vmcs12.UsesEpt
-        ? Process(Tree.L2, vmcs12.Vm, root, L2Physical(vmcs12.Vm), _spec.L2Pages)
-        : Process(Tree.L2, vmcs12.Vm, root, _l1Physical, Smaller(_spec.L2Pages, _spec.Ept12Pages));
+    public PageTable L2Tables(in Vmcs12 vmcs12, ulong root)
+    {
+        (FrameAllocator frames, PageSize leaf) = vmcs12.UsesEpt ? (L2Physical(vmcs12.Vm), _spec.L2Pages) : (_l1Physical, Smaller(_spec.L2Pages, _spec.Ept12Pages));
+        return Process(Tree.L2, vmcs12.Vm, root, frames, leaf, leaf);
+    }
 
     /// <summary>The page tables hardware walks for L1: its own, or L0's shadow of them without EPT.</summary>
     public PageTable L1(ulong root) => _spec.L0Ept ? L1Tables(root) : Shadow(Tree.L1Shadow, 0, L1Tables(root), _spec.L1Pages);
@@ -170,7 +172,7 @@ internal sealed class AddressSpaces
 
     private PageTable ShadowOfL2(ulong vm, PageTable guest) => Shadow(Tree.L2Shadow, vm, guest, Smaller(_spec.L2Pages, _spec.Ept12Pages));
 
-    private PageTable Process(Tree kind, ulong vm, ulong root, FrameAllocator frames, PageSize leaf)
+    private PageTable Process(Tree kind, ulong vm, ulong root, FrameAllocator frames, PageSize programs, PageSize kernels)
     {
         (Tree, ulong, ulong) key = (kind, vm, root);
         if (!_trees.TryGetValue(key, out PageTable? tree))
@@ -178,11 +180,11 @@ internal sealed class AddressSpaces
             (Tree, ulong, ulong) kernelKey = (kind, vm, KernelRoot);
             if (!_trees.TryGetValue(kernelKey, out PageTable? kernel))
             {
-                kernel = new PageTable(KernelRoot, _spec.PagingLevels, leaf, frames, null, _spec.GlobalKernelPages);
+                kernel = new PageTable(KernelRoot, _spec.PagingLevels, kernels, frames, null, _spec.GlobalKernelPages);
                 _trees.Add(kernelKey, kernel);
             }
 
-            tree = new PageTable(root, _spec.PagingLevels, leaf, frames, kernel, _spec.GlobalKernelPages);
+            tree = new PageTable(root, _spec.PagingLevels, programs, frames, kernel, _spec.GlobalKernelPages);
             _trees.Add(key, tree);
         }
 
