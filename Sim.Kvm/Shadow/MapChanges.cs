@@ -99,6 +99,13 @@ internal sealed class MapChanges
         return table == MapTable.Tdp01 && retires;
     }
 
+    /// <summary>The trace tells how large the pages around an address are.</summary>
+    public void Tell(VCpu? vcpu, in TraceEvent e)
+    {
+        PageTable? tables = e.Level switch { 0 => _spaces.L0(e.A), 1 => _spaces.L1Tables(e.A), _ => vcpu is null ? null : _spaces.L2Tables(vcpu.Vmcs12, e.A) };
+        tables?.Tell(e.B, SizeOf(e.C), e.D == 0 ? null : SizeOf(e.D));
+    }
+
     /// <summary>The page size that a record's bytes stand for.</summary>
     public static PageSize SizeOf(ulong bytes) => bytes >= 1 << 30 ? PageSize.Size1G : bytes >= 1 << 21 ? PageSize.Size2M : PageSize.Size4K;
 

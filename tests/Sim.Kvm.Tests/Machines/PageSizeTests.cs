@@ -76,6 +76,53 @@ public sealed class PageSizeTests
         Assert.That(script.Change(MapTable.L1, Program + Page).Touch(Program).Permitted, Is.EqualTo(1));
     }
 
+    /// <summary>An entry covers the smaller of the guest's page and the host's: nine pages of a region of 2 MiB take one walk or nine.</summary>
+    [TestCase(1UL << 21, 1UL << 21, 1)]
+    [TestCase(1UL << 21, 1UL << 12, 9)]
+    [TestCase(1UL << 12, 1UL << 21, 9)]
+    public void Pages_of_L1_have_the_sizes_that_the_trace_tells_in_its_tables_and_in_EPT01(ulong size, ulong second, int walks)
+    {
+        Script script = new Script("never").L1();
+        for (ulong page = 0; page < 9; page++)
+        {
+            script.Event(TraceEvent.PageSizes(0, 1, 0, (Kernel + (page * Page)) & ~(size - 1), size, second)).Touch(Kernel + (page * Page));
+        }
+
+        Assert.That(Walks(script), Is.EqualTo(walks));
+    }
+
+    [TestCase(1UL << 21, 1UL << 21, 1, ReplayKind.ByPolicy)]
+    [TestCase(1UL << 21, 1UL << 12, 9, ReplayKind.ByPolicy)]
+    [TestCase(1UL << 21, 1UL << 21, 1, ReplayKind.AsRecorded)]
+    [TestCase(1UL << 21, 1UL << 12, 9, ReplayKind.AsRecorded)]
+    public void Pages_of_L2_have_the_sizes_that_the_trace_tells_in_its_tables_and_in_EPT02(ulong size, ulong second, int walks, ReplayKind kind)
+    {
+        Script script = new Script("never", kind: kind).L1()
+            .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 24))
+            .Event(TraceEvent.NestedEnter(0, 0, 0x5000, VmControls.EnableVpid | VmControls.EnableEpt, 1, 0x70000))
+            .Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0, 2, 0x9000))
+            .Event(TraceEvent.PageSizes(0, 2, 0, Kernel, size, second));
+        for (ulong page = 0; page < 9; page++)
+        {
+            script.Touch(Kernel + (page * Page));
+        }
+
+        Assert.That(Walks(script), Is.EqualTo(walks));
+    }
+
+    [TestCase(PageSizeSource.Recorded, 1)]
+    [TestCase(PageSizeSource.Assumed, 9)]
+    public void What_the_trace_tells_does_not_count_where_sizes_are_assumed(PageSizeSource source, int walks)
+    {
+        Script script = With(spec => spec with { PageSizes = source, L0Pages = PageSize.Size4K }).Event(TraceEvent.PageSizes(0, 0, 0, Kernel, 1UL << 21, 0));
+        for (ulong page = 0; page < 9; page++)
+        {
+            script.Touch(Kernel + (page * Page));
+        }
+
+        Assert.That(Walks(script), Is.EqualTo(walks));
+    }
+
     private static Script With(Func<MachineSpec, MachineSpec> change) => new("never", change: change);
 
     private static long Walks(Script script) => script.Stats.Stats.Where(stat => stat.Path == "lane[0].stlb.misses").Sum(stat => stat.Value);
