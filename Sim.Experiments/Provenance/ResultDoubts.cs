@@ -14,7 +14,7 @@ internal static class ResultDoubts
     public static IReadOnlyList<Doubt> Of(TraceHeader trace, RunConfiguration configuration) =>
         [.. trace.Doubts, .. PageSizes(trace, configuration), Costs(configuration.Machine.Profile)];
 
-    /// <summary>A trace says nothing of page sizes yet.</summary>
+    /// <summary>What the trace does not tell of page sizes, or what was asked in place of it, is assumed.</summary>
     private static IEnumerable<Doubt> PageSizes(TraceHeader trace, RunConfiguration configuration)
     {
         if (trace.Doubts.Any(doubt => doubt.Kind == DoubtKind.PageSizes))
@@ -23,11 +23,17 @@ internal static class ResultDoubts
         }
 
         MachineSpec machine = configuration.Machine;
-        (string Table, PageSize Size)[] tables = [("L0", machine.L0Pages), ("L1", machine.L1Pages), ("L2", machine.L2Pages), ("EPT01", machine.Ept01Pages), ("EPT12", machine.Ept12Pages)];
-        string sizes = string.Join("; ", tables.GroupBy(table => table.Size, table => table.Table)
-            .Select(tables => $"{ProfileReader.PageSizes.Single(page => page.Size == tables.Key).Word} in {string.Join(", ", tables)}"));
-        return [new Doubt(DoubtKind.PageSizes, $"page sizes are not in the trace; assumed: {sizes}")];
+        (string Name, MapTable Table, string Size)[] tables =
+        [
+            ("L0", MapTable.L0, machine.L0Pages is { } own ? Word(own) : $"{Word(PageSize.Size4K)} and {Word(PageSize.Size2M)} for the kernel"), ("L1", MapTable.L1, Word(machine.L1Pages)),
+            ("L2", MapTable.L2, Word(machine.L2Pages)), ("EPT01", MapTable.Tdp01, Word(machine.Ept01Pages)), ("EPT12", MapTable.Tdp12, Word(machine.Ept12Pages)),
+        ];
+        string sizes = string.Join("; ", tables.Where(table => machine.PageSizes != PageSizeSource.Recorded || !trace.Properties.ContainsKey(TraceHeader.PageSizesOf(table.Table)))
+            .GroupBy(table => table.Size, table => table.Name).Select(tables => $"{tables.Key} in {string.Join(", ", tables)}"));
+        return sizes.Length == 0 ? [] : [new Doubt(DoubtKind.PageSizes, $"page sizes are assumed: {sizes}")];
     }
+
+    private static string Word(PageSize size) => ProfileReader.PageSizes.Single(page => page.Size == size).Word;
 
     private static Doubt Costs(CpuProfile profile)
     {
