@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using NUnit.Framework.Interfaces;
 using NUnit.Framework.Internal;
+using Sim.Captures.Ftrace;
 
 namespace Sim.Tests;
 
@@ -11,8 +12,8 @@ namespace Sim.Tests;
 /// </summary>
 internal static class Recordings
 {
-    /// <summary>Category of the cases on recordings that are not in the repository; <c>.ci/run</c> counts them.</summary>
-    public const string BesideRepository = "BesideRepository";
+    /// <summary>How cases on recordings that are not in the repository are called; <c>.ci/run</c> counts them by it.</summary>
+    public const string BesideRepository = "{m}{a} beside the repository";
 
     private static readonly string[] Folders = [RepositoryFolder.Of("traces", "captures"), RepositoryFolder.Of("..", "shared", "captures"), RepositoryFolder.Of("..", "shared", "captures2")];
 
@@ -22,27 +23,27 @@ internal static class Recordings
 
     public static bool Exists(string name) => Find(name) is not null;
 
-    /// <summary>A case for each recording there is whose name fits one of the patterns (<c>*</c>); those beside the repository are in its category.</summary>
+    /// <summary>A case for each recording there is whose name fits one of the patterns (<c>*</c>); those beside the repository are called so.</summary>
     public static IEnumerable<TestCaseData> Cases(params string[] patterns)
     {
         IEnumerable<string> names = Folders.Where(Directory.Exists).SelectMany(folder => patterns.SelectMany(pattern => Directory.GetFiles(folder, pattern)));
         foreach (string name in names.Select(path => Path.GetFileName(path)!).Distinct().Order(StringComparer.Ordinal))
         {
             TestCaseData data = new(name);
-            yield return IsInRepository(name) ? data : data.SetCategory(BesideRepository);
+            yield return IsInRepository(name) ? data : data.SetName(BesideRepository);
         }
     }
 
-    /// <summary>Lines "count name" that <c>xz -dc FILE | awk PROGRAM</c> prints.</summary>
+    /// <summary>Lines "count name" that an awk program prints at the end of a recording's text.</summary>
     public static SortedDictionary<string, long> Awk(string name, string program)
     {
-        ProcessStartInfo start = new("sh") { RedirectStandardOutput = true, UseShellExecute = false };
-        foreach (string argument in (string[])["-c", "xz -dc \"$0\" | awk \"$1\"", File(name), program])
+        using Process process = Process.Start(new ProcessStartInfo("awk", [program]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+        using (Stream text = CaptureText.Open(File(name)))
         {
-            start.ArgumentList.Add(argument);
+            text.CopyTo(process.StandardInput.BaseStream);
         }
 
-        using Process process = Process.Start(start)!;
+        process.StandardInput.Close();
         SortedDictionary<string, long> counts = new(StringComparer.Ordinal);
         while (process.StandardOutput.ReadLine() is { } line)
         {
@@ -65,7 +66,7 @@ internal static class Recordings
 internal sealed class RecordingBesideAttribute : TestCaseAttribute, ITestBuilder
 {
     public RecordingBesideAttribute(params object[] arguments)
-        : base(arguments) => Category = Recordings.BesideRepository;
+        : base(arguments) => TestName = Recordings.BesideRepository;
 
     IEnumerable<TestMethod> ITestBuilder.BuildFrom(IMethodInfo method, Test? suite) =>
         Arguments.OfType<string>().Where(argument => argument.EndsWith(".xz", StringComparison.Ordinal)).All(Recordings.Exists) ? BuildFrom(method, suite) : [];
