@@ -1,4 +1,6 @@
+using System.Globalization;
 using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Workloads.Operations;
 
@@ -19,6 +21,9 @@ public sealed record FootprintWeaveOptions
     /// <summary>Seed of everything random.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>What stands in for exits of no family that the footprints have.</summary>
+    public StrangerRule Strangers { get; init; }
+
     /// <summary>Runs on one page are folded (<see cref="Folding"/>).</summary>
     public bool Fold { get; init; } = true;
 
@@ -34,8 +39,16 @@ public sealed record FootprintWeaveOptions
 /// <param name="NestedTransitions">Nested entries and exits.</param>
 /// <param name="ProgramRuns">How often the program that is L2 was begun; 0 if L2's accesses are the recorded ones.</param>
 /// <param name="Substitutes">Kinds of stay that the model does not have.</param>
+/// <param name="ForeignShare">Share of the stays that follow an exit of no family that the model has.</param>
 public sealed record FootprintWeaveSummary(
-    ulong Records, IReadOnlyList<ulong> Accesses, long Stays, long Unknown, long NestedTransitions, long ProgramRuns, IReadOnlyList<FootprintSubstitute> Substitutes);
+    ulong Records, IReadOnlyList<ulong> Accesses, long Stays, long Unknown, long NestedTransitions, long ProgramRuns, IReadOnlyList<FootprintSubstitute> Substitutes, double ForeignShare)
+{
+    /// <summary>With a larger share of foreign stays, what a trace costs is no number but a range, between those of <see cref="StrangerRule.Smallest"/> and of <see cref="StrangerRule.Largest"/>.</summary>
+    public const double MostForeign = 0.10;
+
+    /// <summary>The trace is one end of a range, or a place inside.</summary>
+    public bool IsBracketed => ForeignShare > MostForeign;
+}
 
 /// <summary>
 /// Makes a trace of recorded transitions replayable: L0 and L1 touch in each stay what a <see cref="FootprintModel"/> says, and L2 runs a program. Every event of the recording
@@ -56,17 +69,57 @@ public sealed class FootprintWeaver
 
     private FootprintWeaver(FootprintModel model, Func<ITraceSource>? program, FootprintWeaveOptions options, ITraceSink sink, int lanes)
     {
-        _choice = new FootprintChoice(model);
+        _choice = new FootprintChoice(model, options.Strangers);
         _options = options;
         _program = program;
         _appender = new TraceAppender(sink, lanes, options.Fold);
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number, new FootprintPlayer(model, _choice, options.Seed, number)))];
     }
 
+    /// <summary>Property of a woven trace that more than <see cref="FootprintWeaveSummary.MostForeign"/> of the stays of are foreign: their share, and what stands in for them.</summary>
+    public const string BracketedProperty = "footprints bracketed";
+
+    /// <summary>Share of the recorded stays that follow an exit of no family that the model has.</summary>
+    public static double ForeignShare(ITraceSource events, FootprintModel model)
+    {
+        FootprintChoice choice = new(model, StrangerRule.Nearest);
+        List<StayKey> keys = [];
+        StayTracker tracker = new(events.Header.Lanes);
+        TraceBlock block = new();
+        while (events.Read(block))
+        {
+            foreach (TraceEvent e in block.Events.AsSpan(0, block.EventCount))
+            {
+                choice.Vendor = IsOfAmd(e) ? Vendor.Amd : choice.Vendor;
+                if (tracker.Observe(block.Lane, e) is { Key: { } key })
+                {
+                    keys.Add(key);
+                }
+            }
+        }
+
+        foreach (StayKey key in keys)
+        {
+            choice.Of(key);
+        }
+
+        return choice.ForeignShare;
+    }
+
     /// <summary>The header of the woven trace.</summary>
-    public static TraceHeader Header(TraceHeader events, FootprintModel model, TraceHeader? program, FootprintWeaveOptions options)
+    /// <param name="events">That of the recorded events.</param>
+    /// <param name="model">What L0 and L1 touch.</param>
+    /// <param name="program">That of the program; null if L2's accesses are the recorded ones.</param>
+    /// <param name="options">How it is woven.</param>
+    /// <param name="foreignShare">See <see cref="ForeignShare"/>.</param>
+    public static TraceHeader Header(TraceHeader events, FootprintModel model, TraceHeader? program, FootprintWeaveOptions options, double foreignShare = 0)
     {
         SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = "weave", ["footprints"] = model.Name, ["footprints kernel"] = model.Kernel };
+        if (foreignShare > FootprintWeaveSummary.MostForeign)
+        {
+            properties[BracketedProperty] = string.Create(CultureInfo.InvariantCulture, $"{100 * foreignShare:0.0}% of the stays are foreign; {Word(options.Strangers)} stand in");
+        }
+
         Prefix("events", events);
         Prefix("l2", program);
         return new TraceHeader(events.Lanes, options.Fold, events.CyclesPerRecordTick, properties);
@@ -109,7 +162,8 @@ public sealed class FootprintWeaver
             weaver._unknown,
             weaver._nestedTransitions,
             weaver._programs.Values.Sum(cursor => cursor.Runs),
-            weaver._choice.Substitutes);
+            weaver._choice.Substitutes,
+            weaver._choice.ForeignShare);
         foreach (ProgramCursor cursor in weaver._programs.Values)
         {
             cursor.Dispose();
@@ -117,6 +171,11 @@ public sealed class FootprintWeaver
 
         return summary;
     }
+
+    private static string Word(StrangerRule rule) => rule switch { StrangerRule.Smallest => "the smallest kinds", StrangerRule.Largest => "the largest kinds", _ => "the nearest kinds" };
+
+    // VMX's basic exit reasons end below the exit code of VMRUN, which every recording of nested SVM has.
+    private static bool IsOfAmd(in TraceEvent e) => e.Kind == RecordKind.VmExit && ExitKinship.VendorOf((uint)e.C) == Vendor.Amd;
 
     private void Plan(ITraceSource events)
     {
@@ -130,6 +189,7 @@ public sealed class FootprintWeaver
                 TraceEvent e = recorded;
                 e.Time = _options.Scale(e.Time);
                 any |= e.Kind is RecordKind.VmEnter or RecordKind.VmExit;
+                _choice.Vendor = IsOfAmd(e) ? Vendor.Amd : _choice.Vendor;
                 if (tracker.Observe(block.Lane, e) is { } stay)
                 {
                     _lanes[block.Lane].Plan.Enqueue(stay);

@@ -1,5 +1,6 @@
 using Sim.Core;
 using Sim.Core.Profiles;
+using Sim.Kvm;
 
 namespace Sim.Experiments.Tests.Configuration;
 
