@@ -60,8 +60,10 @@ internal sealed class PageTableTests
         ulong large = guest.AllocatePage(PageSize.Size4K, PageSize.Size2M);
         ulong unknown = guest.AllocatePage(PageSize.Size4K);
         PageTable tree = new(0x1000, 4, PageSize.Size1G, new FrameAllocator(), told: guest.MappedBy);
+        PageTable untold = new(0x1000, 4, PageSize.Size1G, new FrameAllocator(), told: new FrameAllocator().MappedBy);
 
-        Assert.That((tree.Map(small).Size, tree.Map(large).Size, tree.Map(unknown).Size), Is.EqualTo((PageSize.Size4K, PageSize.Size2M, PageSize.Size1G)));
+        Assert.That((tree.Map(small).Size, tree.Map(large).Size, tree.Map(unknown).Size), Is.EqualTo((PageSize.Size4K, PageSize.Size2M, PageSize.Size4K)));
+        Assert.That(untold.Map(unknown).Size, Is.EqualTo(PageSize.Size1G));
     }
 
     [TestCase(PageSize.Size4K, 0x1000UL)]
