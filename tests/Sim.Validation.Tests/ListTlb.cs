@@ -217,8 +217,7 @@ internal sealed class ListTlb(int? shiftOfAll) : ITraceSink
         public ulong Pcid => (Cr4 & Cr4Bits.Pcide) != 0 ? LoadedPcid : 0;
     }
 
-    /// <param name="Size">log2 of the bytes that the entry covers.</param>
-    /// <param name="Guest">log2 of the bytes of the guest's page, all of whose pieces an invalidation of an address drops.</param>
+    // Size and Guest are log2 of the bytes that the entry covers, and of the guest's page, all of whose pieces an invalidation of an address drops.
     private sealed record Entry(ulong Vpid, ulong Pcid, bool Global, ulong Ep4ta, int Size, int Guest, ulong Page)
     {
         public bool Covers(ulong address) => Page << Size >> Guest == address >> Guest;
