@@ -96,12 +96,12 @@ internal static class TraceWeaveVerb
         using (TraceFile recorded = TraceFile.Open(events))
         using (TraceFile l2 = TraceFile.Open(program))
         {
-            header = FootprintWeaver.Header(recorded.Header, model, l2.Header, options, FootprintWeaver.ForeignShare(recorded, model));
+            header = FootprintWeaver.Header(recorded.Header, model, l2.Header, options);
         }
 
-        using TraceFileWriter writer = TraceFile.Create(target, header);
+        using TraceFileWriter writer = TraceFile.CreateDraft(target, header);
         FootprintWeaveSummary summary = FootprintWeaver.Weave(() => TraceFile.Open(events), () => TraceFile.Open(program), model, options, writer);
-        writer.Complete();
+        writer.Complete(summary.Doubts);
         return summary;
     }
 

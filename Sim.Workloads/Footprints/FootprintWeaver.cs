@@ -39,15 +39,64 @@ public sealed record FootprintWeaveOptions
 /// <param name="NestedTransitions">Nested entries and exits.</param>
 /// <param name="ProgramRuns">How often the program that is L2 was begun; 0 if L2's accesses are the recorded ones.</param>
 /// <param name="Substitutes">Kinds of stay that the model does not have.</param>
-/// <param name="ForeignShare">Share of the stays that follow an exit of no family that the model has.</param>
 public sealed record FootprintWeaveSummary(
-    ulong Records, IReadOnlyList<ulong> Accesses, long Stays, long Unknown, long NestedTransitions, long ProgramRuns, IReadOnlyList<FootprintSubstitute> Substitutes, double ForeignShare)
+    ulong Records, IReadOnlyList<ulong> Accesses, long Stays, long Unknown, long NestedTransitions, long ProgramRuns, IReadOnlyList<FootprintSubstitute> Substitutes)
 {
     /// <summary>With a larger share of foreign stays, what a trace costs is no number but a range, between those of <see cref="StrangerRule.Smallest"/> and of <see cref="StrangerRule.Largest"/>.</summary>
     public const double MostForeign = 0.10;
 
+    /// <summary>Share of the stays that follow an exit of no family that the model has.</summary>
+    public double ForeignShare { get; init; }
+
+    /// <summary>What stands in for them.</summary>
+    public StrangerRule Strangers { get; init; }
+
     /// <summary>The trace is one end of a range, or a place inside.</summary>
     public bool IsBracketed => ForeignShare > MostForeign;
+
+    private long All => Stays + Unknown;
+
+    /// <summary>What the woven trace rests on that nobody recorded.</summary>
+    public IReadOnlyList<Doubt> Doubts
+    {
+        get
+        {
+            List<Doubt> doubts = [];
+            string standIns = Strangers switch { StrangerRule.Smallest => "the smallest kinds", StrangerRule.Largest => "the largest kinds", _ => "the nearest" };
+            if (IsBracketed)
+            {
+                doubts.Add(new Doubt(
+                    DoubtKind.Handlers,
+                    string.Create(CultureInfo.InvariantCulture, $"bracketed: {100 * ForeignShare:0.0}% of the stays of L0 and L1 follow an exit whose family the footprints do not have, and {standIns} stand in: what this trace costs is a place in a range, no figure of its own")));
+            }
+
+            Add(
+                Substitutes.Where(substitute => substitute.IsForeign).Sum(substitute => substitute.Count),
+                "follow exits of the other vendor's virtualization, whose hypervisor touches other pages than these footprints say");
+            Add(Substitutes.Where(substitute => substitute.IsStrange).Sum(substitute => substitute.Count), $"follow an exit whose family the footprints do not have; {standIns} were taken");
+            Add(Unknown, "have no accesses, because the exit that began them was not recorded");
+            if (Substitutes.Where(substitute => !substitute.IsStrange).Sum(substitute => substitute.Count) is > 0 and { } kin)
+            {
+                doubts.Add(new Doubt(DoubtKind.Handlers, string.Create(CultureInfo.InvariantCulture, $"{kin:N0} stays of L0 and L1 are of a kind that the footprints do not have in full; others of the same family were taken"), kin));
+            }
+
+            doubts.Add(new Doubt(DoubtKind.Handlers, "what L0 and L1 touch is drawn from footprints that were learnt on another machine's recordings"));
+            if (ProgramRuns > 0)
+            {
+                doubts.Add(new Doubt(DoubtKind.Program, "L2's memory accesses are a program's that was not recorded with these exits"));
+            }
+
+            return doubts;
+
+            void Add(long count, string what)
+            {
+                if (count > 0)
+                {
+                    doubts.Add(new Doubt(DoubtKind.Handlers, string.Create(CultureInfo.InvariantCulture, $"{count:N0} of {All:N0} stays of L0 and L1 {what}"), count, All));
+                }
+            }
+        }
+    }
 }
 
 /// <summary>
@@ -76,53 +125,23 @@ public sealed class FootprintWeaver
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number, new FootprintPlayer(model, _choice, options.Seed, number)))];
     }
 
-    /// <summary>Property of a woven trace that more than <see cref="FootprintWeaveSummary.MostForeign"/> of the stays of are foreign: their share, and what stands in for them.</summary>
-    public const string BracketedProperty = "footprints bracketed";
-
-    /// <summary>Share of the recorded stays that follow an exit of no family that the model has.</summary>
-    public static double ForeignShare(ITraceSource events, FootprintModel model)
-    {
-        FootprintChoice choice = new(model, StrangerRule.Nearest);
-        List<StayKey> keys = [];
-        StayTracker tracker = new(events.Header.Lanes);
-        TraceBlock block = new();
-        while (events.Read(block))
-        {
-            foreach (TraceEvent e in block.Events.AsSpan(0, block.EventCount))
-            {
-                choice.Vendor = IsOfAmd(e) ? Vendor.Amd : choice.Vendor;
-                if (tracker.Observe(block.Lane, e) is { Key: { } key })
-                {
-                    keys.Add(key);
-                }
-            }
-        }
-
-        foreach (StayKey key in keys)
-        {
-            choice.Of(key);
-        }
-
-        return choice.ForeignShare;
-    }
-
     /// <summary>The header of the woven trace.</summary>
-    /// <param name="events">That of the recorded events.</param>
-    /// <param name="model">What L0 and L1 touch.</param>
-    /// <param name="program">That of the program; null if L2's accesses are the recorded ones.</param>
-    /// <param name="options">How it is woven.</param>
-    /// <param name="foreignShare">See <see cref="ForeignShare"/>.</param>
-    public static TraceHeader Header(TraceHeader events, FootprintModel model, TraceHeader? program, FootprintWeaveOptions options, double foreignShare = 0)
+    public static TraceHeader Header(TraceHeader events, FootprintModel model, TraceHeader? program, FootprintWeaveOptions options)
     {
         SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = "weave", ["footprints"] = model.Name, ["footprints kernel"] = model.Kernel };
-        if (foreignShare > FootprintWeaveSummary.MostForeign)
-        {
-            properties[BracketedProperty] = string.Create(CultureInfo.InvariantCulture, $"{100 * foreignShare:0.0}% of the stays are foreign; {Word(options.Strangers)} stand in");
-        }
-
         Prefix("events", events);
         Prefix("l2", program);
-        return new TraceHeader(events.Lanes, options.Fold, events.CyclesPerRecordTick, properties);
+        if (events.Vendor is { } vendor)
+        {
+            properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(vendor);
+        }
+
+        if (events.RealKilohertz is { } kilohertz)
+        {
+            properties[TraceHeader.RealKilohertzProperty] = options.Scale((ulong)kilohertz).ToString(CultureInfo.InvariantCulture);
+        }
+
+        return new TraceHeader(events.Lanes, options.Fold, events.CyclesPerRecordTick, properties) { Doubts = [.. events.Doubts, .. (program?.Doubts ?? []).Except(events.Doubts)] };
 
         void Prefix(string name, TraceHeader? header)
         {
@@ -162,8 +181,11 @@ public sealed class FootprintWeaver
             weaver._unknown,
             weaver._nestedTransitions,
             weaver._programs.Values.Sum(cursor => cursor.Runs),
-            weaver._choice.Substitutes,
-            weaver._choice.ForeignShare);
+            weaver._choice.Substitutes)
+        {
+            ForeignShare = weaver._choice.ForeignShare,
+            Strangers = options.Strangers,
+        };
         foreach (ProgramCursor cursor in weaver._programs.Values)
         {
             cursor.Dispose();
@@ -172,13 +194,12 @@ public sealed class FootprintWeaver
         return summary;
     }
 
-    private static string Word(StrangerRule rule) => rule switch { StrangerRule.Smallest => "the smallest kinds", StrangerRule.Largest => "the largest kinds", _ => "the nearest kinds" };
-
-    // VMX's basic exit reasons end below the exit code of VMRUN, which every recording of nested SVM has.
+    // Where the header does not say it: VMX's basic exit reasons end below the exit code of VMRUN, which every recording of nested SVM has.
     private static bool IsOfAmd(in TraceEvent e) => e.Kind == RecordKind.VmExit && ExitKinship.VendorOf((uint)e.C) == Vendor.Amd;
 
     private void Plan(ITraceSource events)
     {
+        _choice.Vendor = events.Header.Vendor ?? _choice.Vendor;
         StayTracker tracker = new(_lanes.Length);
         TraceBlock block = new();
         bool any = false;
