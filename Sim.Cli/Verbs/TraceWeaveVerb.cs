@@ -174,7 +174,7 @@ internal static class TraceWeaveVerb
             }
 
             error.Write(isStrange
-                ? $"warning: {Numbers.Whole(count)} stays follow an exit whose family the footprints do not have; the nearest were taken:\n"
+                ? $"warning: {Numbers.Whole(count)} stays follow an exit whose family the footprints do not have; {summary.StandIns} were taken:\n"
                 : $"{Numbers.Whole(count)} stays are of a kind that the footprints do not have in full; of the same family were taken:\n");
             foreach (FootprintSubstitute substitute in substitutes.Take(parse.GetValue(invocation.Verbose) ? int.MaxValue : isStrange ? ShownSubstitutes : 1))
             {

@@ -54,6 +54,9 @@ public sealed record FootprintWeaveSummary(
     /// <summary>The trace is one end of a range, or a place inside.</summary>
     public bool IsBracketed => ForeignShare > MostForeign;
 
+    /// <summary>What was taken for foreign stays, in words.</summary>
+    public string StandIns => Strangers switch { StrangerRule.Smallest => "the smallest kinds", StrangerRule.Largest => "the largest kinds", _ => "the nearest" };
+
     private long All => Stays + Unknown;
 
     /// <summary>What the woven trace rests on that nobody recorded.</summary>
@@ -62,18 +65,17 @@ public sealed record FootprintWeaveSummary(
         get
         {
             List<Doubt> doubts = [];
-            string standIns = Strangers switch { StrangerRule.Smallest => "the smallest kinds", StrangerRule.Largest => "the largest kinds", _ => "the nearest" };
             if (IsBracketed)
             {
                 doubts.Add(new Doubt(
                     DoubtKind.Handlers,
-                    string.Create(CultureInfo.InvariantCulture, $"bracketed: {100 * ForeignShare:0.0}% of the stays of L0 and L1 follow an exit whose family the footprints do not have, and {standIns} stand in: what this trace costs is a place in a range, no figure of its own")));
+                    string.Create(CultureInfo.InvariantCulture, $"bracketed: {100 * ForeignShare:0.0}% of the stays of L0 and L1 follow an exit whose family the footprints do not have, and {StandIns} stand in: what this trace costs is a place in a range, no figure of its own")));
             }
 
             Add(
                 Substitutes.Where(substitute => substitute.IsForeign).Sum(substitute => substitute.Count),
                 "follow exits of the other vendor's virtualization, whose hypervisor touches other pages than these footprints say");
-            Add(Substitutes.Where(substitute => substitute.IsStrange).Sum(substitute => substitute.Count), $"follow an exit whose family the footprints do not have; {standIns} were taken");
+            Add(Substitutes.Where(substitute => substitute.IsStrange).Sum(substitute => substitute.Count), $"follow an exit whose family the footprints do not have; {StandIns} were taken");
             Add(Unknown, "have no accesses, because the exit that began them was not recorded");
             if (Substitutes.Where(substitute => !substitute.IsStrange).Sum(substitute => substitute.Count) is > 0 and { } kin)
             {
