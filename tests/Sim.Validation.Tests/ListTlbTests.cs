@@ -33,7 +33,7 @@ public sealed class ListTlbTests
             long[] walks = [.. Enumerable.Range(0, 3).Select(level => machines[i].Snapshot().Stats.Where(stat => stat.Path == "lane[0].stlb.misses" && stat.Label == $"level={level}").Sum(stat => stat.Value))];
             TestContext.Out.WriteLine($"{name} {Sizes[i].Word}: {string.Join(' ', walks)}");
             Assert.That(walks, Is.EqualTo(lists[i].Walks), Sizes[i].Word);
-            Assert.That(walks, Has.Some.GreaterThan(100));
+            Assert.That(walks.Sum(), Is.GreaterThan(50), "a window that hardly misses shows nothing");
         }
     }
 
