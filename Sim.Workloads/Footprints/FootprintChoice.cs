@@ -7,9 +7,12 @@ namespace Sim.Workloads.Footprints;
 /// <param name="Wanted">What the recording has.</param>
 /// <param name="Taken">What the model has.</param>
 /// <param name="IsStrange">The exit that began it, or the exit of L2 that L1 works on, is of another family altogether: a foreign stay, of which the model knows nothing.</param>
-/// <param name="IsForeign">The stay is another vendor's.</param>
 /// <param name="Count">How often.</param>
-public sealed record FootprintSubstitute(StayKey Wanted, StayKey Taken, bool IsStrange, bool IsForeign, long Count);
+public sealed record FootprintSubstitute(StayKey Wanted, StayKey Taken, bool IsStrange, long Count)
+{
+    /// <summary>The stay is another vendor's.</summary>
+    public bool IsForeign { get; init; } = ExitKinship.VendorOf(Wanted.Reason) != ExitKinship.VendorOf(Taken.Reason);
+}
 
 /// <summary>What stands in for a kind of stay whose exit is of no family that the model has.</summary>
 public enum StrangerRule
@@ -54,7 +57,7 @@ internal sealed class FootprintChoice(FootprintModel model, StrangerRule strange
     public IReadOnlyList<FootprintSubstitute> Substitutes =>
     [
         .. _choices.Where(choice => choice.Value.IsSubstitute).OrderBy(choice => choice.Key, StayKey.Order)
-            .Select(choice => new FootprintSubstitute(choice.Key, choice.Value.Stay.Key, choice.Value.IsStrange, Vendor != model.Vendor, choice.Value.Count)),
+            .Select(choice => new FootprintSubstitute(choice.Key, choice.Value.Stay.Key, choice.Value.IsStrange, choice.Value.Count) { IsForeign = Vendor != model.Vendor }),
     ];
 
     /// <summary>The footprint for a kind of stay.</summary>
