@@ -1,6 +1,5 @@
-using System.Text.Json.Nodes;
 using Sim.Core;
-using Sim.Reports.Charts.VegaLite;
+using Sim.Reports.Charts.Description;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
 
@@ -30,43 +29,37 @@ public sealed class ExitsByReason : IChart
         }
 
         long[] top = [.. reasons.Take(ReasonsShown)];
-        List<JsonObject> rows = [];
-        foreach ((RunResult run, IReadOnlyList<ExitCount> exits) in shown)
+        List<Bar> bars = [];
+        List<Label> labels = [];
+        for (int row = 0; row < top.Length; row++)
         {
-            foreach (ExitCount exit in exits.Where(exit => top.Contains(exit.Reason)))
+            for (int lane = 0; lane < shown.Length; lane++)
             {
-                rows.Add(new JsonObject
+                string[] about = same ? [] : [shown[lane].Run.Run];
+                long end = 0;
+                foreach (ExitCount exit in shown[lane].Exits.Where(exit => exit.Reason == top[row]))
                 {
-                    ["run"] = same ? "all policies" : InertText.OneLine(run.Run),
-                    ["reason"] = Name(input, exit.Reason),
-                    ["number"] = $"{exit.Reason}",
-                    ["level"] = $"from L{exit.Level}",
-                    ["value"] = exit.Count,
-                    ["exact"] = $"{StackedBars.Exact(exit.Count)} exits",
-                });
+                    Datum datum = Datum.Of(about, [("run", same ? "all policies" : about[0]), ("reason", $"{input.ExitName(exit.Reason)} ({exit.Reason})"), ("from", $"L{exit.Level}"), ("count", $"{StackedBars.Exact(exit.Count)} exits")]);
+                    bars.Add(new Bar(row, end, end + exit.Count, Level(exit.Level), datum) { Lane = lane, Lanes = shown.Length });
+                    end += exit.Count;
+                }
+
+                labels.Add(new Label(row, end, same ? Numbers.Whole(end) : $"{Numbers.Whole(end)}  {InertText.OneLine(about[0])}", about) { Lane = lane, Lanes = shown.Length });
             }
         }
 
-        List<Encoding> encodings =
-        [
-            new Encoding(Channel.Y, "reason", ValueKind.Nominal) { Names = [.. top.Select(reason => Name(input, reason))] },
-            new Encoding(Channel.X, "value", ValueKind.Quantitative, "exits") { Stacked = true },
-            new Encoding(Channel.Color, "level", ValueKind.Nominal) { Names = ["from L1", "from L2"], Range = Palette.Colours(2) },
-        ];
-        if (!same)
-        {
-            encodings.Add(new Encoding(Channel.YOffset, "run", ValueKind.Nominal) { Names = [.. shown.Select(run => InertText.OneLine(run.Run.Run))] });
-        }
-
-        string which = same ? "The same for every policy." : "One bar for each policy, in the order of the tables.";
-        return new Specification(
+        string which = same ? "The same for every policy." : "One bar for each policy.";
+        return new Chart(
             "VM-exits by reason and level",
             reasons.Length > top.Length ? $"{which} The {top.Length} most frequent of {reasons.Length} reasons." : which,
-            new Layer(new Mark("bar"), rows, encodings) { Tips = [("run", "policy"), ("reason", "reason"), ("number", "number"), ("level", "level"), ("exact", "count")] })
+            new Axis(AxisKind.Linear, "", "exits") { FromZero = true },
+            Axis.Of(top.Select(reason => new Category(InertText.OneLine(input.ExitName(reason)), []))),
+            new Bars(bars),
+            new Labels(labels))
         {
-            Step = same ? 26 : 8 + (10 * shown.Length),
+            Key = [.. bars.Select(bar => bar.Shade).Distinct().Order().Select(shade => new KeyEntry(shade == Level(1) ? "from L1" : "from L2", shade))],
         };
     }
 
-    private static string Name(ReportInput input, long reason) => InertText.OneLine(input.ExitName(reason));
+    private static Shade Level(long level) => level == 1 ? Shade.Blue : Shade.Orange;
 }
