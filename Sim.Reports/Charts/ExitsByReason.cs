@@ -29,22 +29,25 @@ public sealed class ExitsByReason : IChart
         }
 
         long[] top = [.. reasons.Take(ReasonsShown)];
+        List<Category> rows = [];
         List<Bar> bars = [];
         List<Label> labels = [];
-        for (int row = 0; row < top.Length; row++)
+        foreach (long reason in top)
         {
-            for (int lane = 0; lane < shown.Length; lane++)
+            string name = InertText.OneLine(input.ExitName(reason));
+            foreach ((RunResult run, IReadOnlyList<ExitCount> exits) in shown)
             {
-                string[] about = same ? [] : [shown[lane].Run.Run];
+                string[] about = same ? [] : [run.Run];
                 long end = 0;
-                foreach (ExitCount exit in shown[lane].Exits.Where(exit => exit.Reason == top[row]))
+                foreach (ExitCount exit in exits.Where(exit => exit.Reason == reason))
                 {
-                    Datum datum = Datum.Of(about, [("run", same ? "all policies" : about[0]), ("reason", $"{input.ExitName(exit.Reason)} ({exit.Reason})"), ("from", $"L{exit.Level}"), ("count", $"{StackedBars.Exact(exit.Count)} exits")]);
-                    bars.Add(new Bar(row, end, end + exit.Count, Level(exit.Level), datum) { Lane = lane, Lanes = shown.Length });
+                    Datum datum = Datum.Of(about, [("run", same ? "all policies" : run.Run), ("reason", $"{name} ({reason})"), ("from", $"L{exit.Level}"), ("count", $"{StackedBars.Exact(exit.Count)} exits")]);
+                    bars.Add(new Bar(rows.Count, end, end + exit.Count, Level(exit.Level), datum));
                     end += exit.Count;
                 }
 
-                labels.Add(new Label(row, end, same ? Numbers.Whole(end) : $"{Numbers.Whole(end)}  {InertText.OneLine(about[0])}", about) { Lane = lane, Lanes = shown.Length });
+                labels.Add(new Label(rows.Count, end, Numbers.Whole(end), about));
+                rows.Add(same ? new Category(name, []) : new Category(InertText.OneLine(run.Run), about, name));
             }
         }
 
@@ -53,7 +56,7 @@ public sealed class ExitsByReason : IChart
             "VM-exits by reason and level",
             reasons.Length > top.Length ? $"{which} The {top.Length} most frequent of {reasons.Length} reasons." : which,
             new Axis(AxisKind.Linear, "", "exits") { FromZero = true },
-            Axis.Of(top.Select(reason => new Category(InertText.OneLine(input.ExitName(reason)), []))),
+            Axis.Of(rows),
             new Bars(bars),
             new Labels(labels))
         {

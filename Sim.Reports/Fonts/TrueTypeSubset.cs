@@ -4,7 +4,7 @@ using System.Text;
 namespace Sim.Reports.Fonts;
 
 /// <summary>
-/// A TrueType font with the glyphs of some characters only, so that a page can carry it: outlines, advances and the character map (format 4); no kerning, no features, no hints.
+/// A TrueType font with the glyphs of some characters only, so that a page can carry it: outlines, advances and the character map (format 4); no kerning, no features, no hints. Names and licence stay.
 /// Tables and fields are those of the OpenType specification 1.9.
 /// </summary>
 internal static class TrueTypeSubset
@@ -63,7 +63,7 @@ internal static class TrueTypeSubset
             ["hmtx"] = [.. kept.SelectMany(glyph => Metrics(tables, glyph))],
             ["loca"] = [.. offsets.SelectMany(Long)],
             ["maxp"] = Patched(tables["maxp"], (4, (ushort)kept.Count)),
-            ["name"] = [.. Words(0, 0, 6)],
+            ["name"] = tables["name"].ToArray(),
             ["post"] = [.. Long(0x00030000), .. new byte[28]],
         });
     }

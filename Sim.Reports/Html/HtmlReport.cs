@@ -18,6 +18,8 @@ namespace Sim.Reports.Html;
 /// </summary>
 public static class HtmlReport
 {
+    private const int CautionsShown = 4;
+
     /// <summary>What the page's own words, numbers and most names are made of: printable ASCII, Latin-1, and a few signs. Other characters come from the reader's fonts.</summary>
     private static readonly string Characters = string.Concat(Enumerable.Range(0x20, 0x5F).Concat(Enumerable.Range(0xA0, 0x60)).Select(code => (char)code)) + "\u2013\u2014\u2018\u2019\u201C\u201D\u2022\u2026\u2190\u2191\u2192\u2193\u2212\u2248\u2264\u2265";
 
@@ -63,7 +65,7 @@ public static class HtmlReport
         RunSet set = input.Set;
         Verdict verdict = Verdict.Of(set);
         WindowCounts windows = set.Provenance.Windows;
-        html.Open("header").Open("p", ("class", "overline")).Text("Nestsim").Close("p").Element("h1", verdict.Headline).Line();
+        html.Open("header").Open("p", ("class", "overline")).Text("Nestsim").Close("p").Open("div", ("class", "verdict")).Open("div").Element("h1", verdict.Headline).Line();
         if (set.Partial)
         {
             html.Element("p", "These results are partial: the run was interrupted.", ("class", "warning"));
@@ -76,10 +78,41 @@ public static class HtmlReport
 
         html.Open("p", ("class", "about")).Text("Trace ").Open("bdi").Element("strong", set.Provenance.Trace.Name).Close("bdi")
             .Text($", {Numbers.Whole(windows.Measured)} records measured").Text(windows.WarmedUp > 0 ? $" after {Numbers.Whole(windows.WarmedUp)} of warm-up" : "")
-            .Text(", on ").Element("strong", set.Provenance.Profile).Text(". Changes are against ").Element("strong", set.Reference.Run).Text(".").Close("p").Line();
+            .Text(", on ").Element("strong", set.Provenance.Profile).Text(". Changes are against ").Element("strong", set.Reference.Run).Text(".").Close("p").Close("div").Line();
+        WriteCaution(html, set);
+        html.Close("div").Line();
         WriteStandings(html, set, verdict);
         WriteChoice(html, set);
         html.Close("header").Line();
+    }
+
+    /// <summary>What speaks against relying on the verdict, beside it: wrong outcomes, and the analysers' hints.</summary>
+    private static void WriteCaution(Html html, RunSet set)
+    {
+        string[] cautions =
+        [
+            .. set.Runs.Where(run => run.Safety is not null)
+                .SelectMany(run => run.Safety!.Findings.Select(finding => $"{run.Run} went wrong: {Numbers.Whole(finding.Count)} {finding.Kind.Replace('_', ' ')}{(finding.Count == 1 ? "" : "s")}.")),
+            .. SanityChecks.Hints(set),
+        ];
+        if (cautions.Length == 0)
+        {
+            return;
+        }
+
+        html.Open("aside", ("class", "caution")).Element("h2", "Before you rely on it").Open("ul").Line();
+        foreach (string caution in cautions.Take(CautionsShown))
+        {
+            html.Element("li", caution).Line();
+        }
+
+        html.Close("ul");
+        if (cautions.Length > CautionsShown)
+        {
+            html.Open("p", ("class", "note")).Open("a", ("href", "#findings")).Text($"{cautions.Length - CautionsShown} more below").Close("a").Close("p");
+        }
+
+        html.Close("aside").Line();
     }
 
     private static void WriteStandings(Html html, RunSet set, Verdict verdict)

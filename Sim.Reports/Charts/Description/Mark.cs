@@ -13,14 +13,7 @@ public sealed record Bars(IReadOnlyList<Bar> Items) : Mark;
 /// <param name="To">Where it ends; before <paramref name="From"/> if it stands for something negative.</param>
 /// <param name="Shade">Its colour.</param>
 /// <param name="Datum">What it says.</param>
-public sealed record Bar(int Row, double From, double To, Shade Shade, Datum Datum)
-{
-    /// <summary>Its place among the bars that share the row, from the top.</summary>
-    public int Lane { get; init; }
-
-    /// <summary>How many bars share the row.</summary>
-    public int Lanes { get; init; } = 1;
-}
+public sealed record Bar(int Row, double From, double To, Shade Shade, Datum Datum);
 
 /// <summary>How a curve goes from one point to the next.</summary>
 public enum CurveKind
@@ -133,11 +126,4 @@ public sealed record Labels(IReadOnlyList<Label> Items) : Mark;
 /// <param name="X">The position that it stands beside.</param>
 /// <param name="Text">The text.</param>
 /// <param name="Runs">The runs that it is about; empty: all.</param>
-public sealed record Label(int Row, double X, string Text, IReadOnlyList<string> Runs)
-{
-    /// <summary>Its place among the bars that share the row.</summary>
-    public int Lane { get; init; }
-
-    /// <summary>How many bars share the row.</summary>
-    public int Lanes { get; init; } = 1;
-}
+public sealed record Label(int Row, double X, string Text, IReadOnlyList<string> Runs);

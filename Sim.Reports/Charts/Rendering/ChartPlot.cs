@@ -55,7 +55,6 @@ internal sealed class ChartPlot : IDisposable
     private const float Gap = 8;
     private const float Swatch = 11;
     private const float RowHeight = 26;
-    private const float LaneHeight = 14;
     private const float HeadingHeight = 26;
     private const float BarPart = 0.7f;
     private const float LeastPlot = 60;
@@ -305,8 +304,7 @@ internal sealed class ChartPlot : IDisposable
 
     private float LayRowsWith(IReadOnlyList<string>[] names, float more)
     {
-        int lanes = _chart.Marks.OfType<Bars>().SelectMany(bars => bars.Items).Select(bar => bar.Lanes).DefaultIfEmpty(1).Max();
-        float body = more + (_chart.Marks.Any(mark => mark is Cells) ? RowHeight - 4 : Math.Max(RowHeight, 8 + (LaneHeight * lanes)));
+        float body = more + (_chart.Marks.Any(mark => mark is Cells) ? RowHeight - 4 : RowHeight);
         float y = 0;
         string group = "";
         for (int i = 0; i < names.Length; i++)
@@ -480,12 +478,10 @@ internal sealed class ChartPlot : IDisposable
     /// <summary>Where ScottPlot's vertical axis has a distance from the top of the plot.</summary>
     private double FromTop(double distance) => _plotHeight - distance;
 
-    private (float Top, float Height) LaneOf(int row, int lane, int lanes)
+    private (float Top, float Height) BarOf(int row)
     {
         (float top, float height) = _rows[row];
-        float margin = height * (1 - BarPart) / 2;
-        float each = (height - (2 * margin)) / lanes;
-        return (top + margin + (lane * each), each);
+        return (top + (height * (1 - BarPart) / 2), height * BarPart);
     }
 
     private void AddPlace(float left, float top, float width, float height, Datum datum)
@@ -531,7 +527,7 @@ internal sealed class ChartPlot : IDisposable
             case Labels labels:
                 foreach (Label label in labels.Items)
                 {
-                    (float top, float height) = LaneOf(label.Row, label.Lane, label.Lanes);
+                    (float top, float height) = BarOf(label.Row);
                     string text = Typography.Drawable(label.Text);
                     AddBox(PixelX(label.X) + LabelGap - 2, _top + top + 1, Typography.Width(text, TextSize) + 4, height - 2, Ink.Of(Shade.Ground, label.Runs));
                     AddText(text, PixelX(label.X) + LabelGap, _top + top + (height / 2), Anchor.Start, Ink.Of(Shade.Ink, label.Runs));
@@ -557,11 +553,11 @@ internal sealed class ChartPlot : IDisposable
         List<ScottPlot.Bar> drawn = [];
         foreach (Description.Bar bar in bars.Items.Where(bar => bar.From != bar.To))
         {
-            (float top, float height) = LaneOf(bar.Row, bar.Lane, bar.Lanes);
+            (float top, float height) = BarOf(bar.Row);
             drawn.Add(new ScottPlot.Bar
             {
                 Position = FromTop(top + (height / 2)),
-                Size = height - (bar.Lanes > 1 ? 1.5 : 0),
+                Size = height,
                 ValueBase = _x.At(bar.From),
                 Value = _x.At(bar.To),
                 FillColor = _inks.Of(Ink.Of(bar.Shade, bar.Datum.Runs)),

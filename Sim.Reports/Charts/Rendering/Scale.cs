@@ -9,10 +9,16 @@ namespace Sim.Reports.Charts.Rendering;
 /// <param name="IsLog">Equal ratios have equal lengths.</param>
 internal sealed record Scale(double Least, double Most, bool IsLog)
 {
+    /// <summary>A logarithmic axis of powers of two, as sizes of caches are.</summary>
+    public bool IsBinary { get; private init; }
+
     private const double Margin = 0.05;
 
     // A smallest value below this part of the largest is so near to zero that the axis may as well begin there.
     private const double NearZero = 0.4;
+
+    private const double LongLog = 500;
+    private const double Rounding = 1e-9;
 
     private static readonly (double Factor, string Suffix)[] Suffixes = [(1e9, " G"), (1e6, " M"), (1e3, " k")];
 
@@ -32,7 +38,8 @@ internal sealed record Scale(double Least, double Most, bool IsLog)
         (double least, double most) = axis.Ends is { } ends ? (ends.Least, ends.Most) : (values.Min(), values.Max());
         if (axis.Kind == AxisKind.Log)
         {
-            return least < most ? new Scale(least, most, true) : new Scale(least / 2, most * 2, true);
+            bool binary = values.All(value => double.IsInteger(Math.Log2(value)));
+            return (least < most ? new Scale(least, most, true) : new Scale(least / 2, most * 2, true)) with { IsBinary = binary };
         }
 
         if (axis.Ends is not null || axis.Kind == AxisKind.Time)
@@ -84,13 +91,19 @@ internal sealed record Scale(double Least, double Most, bool IsLog)
         return ticks;
     }
 
+    /// <summary>Powers of two where all values are; else 1, 2 and 5 in each decade, or decades alone on a long axis.</summary>
     private List<(double, string)> LogTicks(int wanted)
     {
-        int number = Most / Least < 500 ? 2 : 10;
-        int first = (int)Math.Ceiling(Math.Log(Least, number) - 1e-9);
-        int last = (int)Math.Floor(Math.Log(Most, number) + 1e-9);
-        int every = Math.Max(1, (int)Math.Ceiling((last - first + 1) / (double)wanted));
-        return [.. Enumerable.Range(0, Math.Max(0, last - first + 1)).Where(i => i % every == 0).Select(i => Math.Pow(number, first + i)).Select(value => (value, Text(value)))];
+        double[] steps = IsBinary || Most / Least >= LongLog ? [1] : [1, 2, 5];
+        double power = IsBinary ? 2 : 10;
+        List<double> ticks = [];
+        for (double value = Math.Pow(power, Math.Floor(Math.Log(Least, power) + Rounding)); value <= Most * (1 + Rounding); value *= power)
+        {
+            ticks.AddRange(steps.Select(step => step * value).Where(tick => tick >= Least * (1 - Rounding) && tick <= Most * (1 + Rounding)));
+        }
+
+        int every = Math.Max(1, (ticks.Count + wanted - 1) / wanted);
+        return [.. ticks.Where((_, i) => i % every == 0).Select(value => (value, Text(value)))];
     }
 
     private static string Text(double value)

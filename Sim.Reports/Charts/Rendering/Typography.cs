@@ -84,17 +84,10 @@ internal static class Typography
         return lines.Count == 0 ? [""] : lines;
     }
 
-    /// <summary>How many characters of a line come before the last place, not behind <paramref name="fits"/>, where it may be broken; 0 if there is none.</summary>
+    /// <summary>How many characters of a line come before the last place, not behind <paramref name="fits"/>, where it may be broken: a blank, else behind punctuation; 0 if there is none.</summary>
     private static int LastBreak(string text, int fits)
     {
-        for (int at = fits; at > 0; at--)
-        {
-            if (text[at] == ' ' || text[at - 1] is ' ' or '-' or ',' or '/' or '_' or '=' or ':' or '.')
-            {
-                return at;
-            }
-        }
-
-        return 0;
+        int blank = text.LastIndexOf(' ', fits);
+        return blank > 0 ? blank : text.AsSpan(0, fits).LastIndexOfAny("-,/_=:") + 1;
     }
 }
