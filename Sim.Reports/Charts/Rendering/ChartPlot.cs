@@ -382,9 +382,9 @@ internal sealed class ChartPlot : IDisposable
         }
 
         IReadOnlyList<string> title = AxisTitle();
+        bool fits = Longest(title) <= Width - _left - _pad;
         for (int i = 0; i < title.Count; i++)
         {
-            bool fits = Typography.Width(title[i], TextSize) <= Width - _left - _pad;
             AddText(title[i], fits ? _left : _pad, _top + _plotHeight + BottomHeight() - (TextLine * (title.Count - i)) + (TextLine / 2), Anchor.Start, Ink.Of(Shade.Muted));
         }
     }
