@@ -26,7 +26,7 @@ public sealed record ReportInput(RunSet Set)
     /// <summary>The same results without the yardsticks, bounds that nobody proposes; null if there is none, or nothing else.</summary>
     public ReportInput? WithoutYardsticks()
     {
-        RunResult[] proposals = [.. Good.Where(run => !Metric.IsYardstick(run) || ReferenceEquals(run, Set.Reference))];
+        RunResult[] proposals = [.. Good.Where(run => !run.IsYardstick || ReferenceEquals(run, Set.Reference))];
         return proposals.Length == Good.Count || proposals.Length == 0 ? null : this with { Good = proposals };
     }
 }

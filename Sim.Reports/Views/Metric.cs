@@ -49,8 +49,5 @@ public sealed record Metric(string Name, string Title, string Unit, Func<StatShe
                 $"{NearestNames.Unknown("metric", name, All.Select(metric => metric.Name))} 'nestsim list metrics' has them all; the path of any statistic of the results is one too, as in lane[*].walks.cold.");
     }
 
-    /// <summary>True for policies that are bounds and no proposals: the one that never flushes, and those that always do.</summary>
-    public static bool IsYardstick(RunResult run) => run.Policy == "never" || run.Policy.StartsWith("always-", StringComparison.Ordinal);
-
     private static double? Ratio(double? numerator, double? denominator) => denominator is null or 0 ? null : numerator / denominator;
 }
