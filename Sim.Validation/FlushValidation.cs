@@ -48,12 +48,16 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
     private static readonly string[] CsvColumns = ["match", "kind", "operand", "place", "rule", "from_host", "lane", "vcpu", "time", "explanation"];
 
     /// <summary>The counts in one line.</summary>
-    public string Headline =>
-        $"{Numbers.Whole(Count(FlushMatch.Matched))} of {Numbers.Whole(Count(FlushMatch.Matched) + Count(FlushMatch.Missed))} flushes matched, "
+    public string Headline => IsEmpty
+        ? "nothing compared: neither the recording kernel nor the machine flushed anything that can be judged; this says nothing about the policy"
+        : $"{Numbers.Whole(Count(FlushMatch.Matched))} of {Numbers.Whole(Count(FlushMatch.Matched) + Count(FlushMatch.Missed))} flushes matched, "
         + $"{Numbers.Whole(Count(FlushMatch.Missed))} missed, {Numbers.Whole(Count(FlushMatch.Invented))} invented";
 
-    /// <summary>True if nothing was missed and nothing invented.</summary>
-    public bool Passed => !Differences.Any();
+    /// <summary>True if something was matched, nothing missed and nothing invented.</summary>
+    public bool Passed => !IsEmpty && !Differences.Any();
+
+    /// <summary>True if there was nothing to judge.</summary>
+    public bool IsEmpty => Flushes.All(flush => flush.Match == FlushMatch.Unrecorded);
 
     /// <summary>What was missed or invented, in order.</summary>
     public IEnumerable<ComparedFlush> Differences => Flushes.Where(flush => flush.Match is FlushMatch.Missed or FlushMatch.Invented);

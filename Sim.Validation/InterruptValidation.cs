@@ -29,12 +29,16 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
     private static readonly string[] CsvColumns = ["match", "window", "event", "level", "vector", "lane", "entries", "time"];
 
     /// <summary>The counts in one line.</summary>
-    public string Headline =>
-        $"{Numbers.Whole(Count(FlushMatch.Matched))} of {Numbers.Whole(Count(FlushMatch.Matched) + Count(FlushMatch.Missed))} events matched, "
+    public string Headline => IsEmpty
+        ? "nothing compared: neither the recording nor the replay has an interrupt that can be judged; this says nothing about the path"
+        : $"{Numbers.Whole(Count(FlushMatch.Matched))} of {Numbers.Whole(Count(FlushMatch.Matched) + Count(FlushMatch.Missed))} events matched, "
         + $"{Numbers.Whole(Count(FlushMatch.Missed))} missed, {Numbers.Whole(Count(FlushMatch.Invented))} invented";
 
-    /// <summary>True if nothing was missed and nothing invented.</summary>
-    public bool Passed => !Differences.Any();
+    /// <summary>True if something was matched, nothing missed and nothing invented.</summary>
+    public bool Passed => !IsEmpty && !Differences.Any();
+
+    /// <summary>True if there was nothing to judge.</summary>
+    public bool IsEmpty => Events.All(e => e.Match == FlushMatch.Unrecorded);
 
     /// <summary>What was missed or invented, in order.</summary>
     public IEnumerable<ComparedInterrupt> Differences => Events.Where(e => e.Match != FlushMatch.Matched);

@@ -49,6 +49,7 @@ public sealed class TracepointReader : IDisposable
     private long _garbage;
     private ulong _isa;
     private long? _onlyVcpu;
+    private (bool HasTask, bool HasCpu)? _shape;
     private long _firstReordered;
     private bool _atEnd;
 
@@ -199,6 +200,13 @@ public sealed class TracepointReader : IDisposable
                 break;
         }
 
+        _shape ??= (held.HasTask, held.HasCpu);
+        if (held.HoldsAnother || _shape != (held.HasTask, held.HasCpu))
+        {
+            // Two lines ran together, or this one lost what the others have.
+            Findings.Add(Severity.DataLoss, DamagedLine, "", held.Number);
+        }
+
         RequireOneVcpu(held);
         long before = _order.Reordered;
         if (!_order.Add(held.Event, held.Number))
@@ -223,20 +231,20 @@ public sealed class TracepointReader : IDisposable
         }
     }
 
-    // "kvm_...:", or another event that the lift reads.
+    // "kvm_...: ", or another event that the lift reads.
     private static bool HoldsEvent(ReadOnlySpan<byte> line)
     {
         for (int at = line.IndexOf("kvm_"u8); at >= 0; line = line[(at + 4)..], at = line.IndexOf("kvm_"u8))
         {
             ReadOnlySpan<byte> rest = line[at..];
             int end = rest.IndexOfAnyExcept("abcdefghijklmnopqrstuvwxyz_0123456789"u8);
-            if (end > 0 && rest[end] == ':')
+            if (end > 0 && rest[end] == ':' && (end + 1 == rest.Length || rest[end + 1] == ' '))
             {
                 return true;
             }
         }
 
-        return line.IndexOf("sched_switch:"u8) >= 0 || line.IndexOf("function:"u8) >= 0;
+        return line.IndexOf("sched_switch: "u8) >= 0 || line.IndexOf("function: "u8) >= 0;
     }
 
     // Without task or CPU the events of two vCPUs cannot be told apart.
@@ -268,7 +276,7 @@ public sealed class TracepointReader : IDisposable
         read.Problem = EventFrame.TryParse(line, _strings, ref read.Event, out ReadOnlySpan<byte> text, out bool hasTask, out bool hasCpu)
             ? ParseText(text, ref read.Event)
             : Problem.NoEvent;
-        (read.HasTask, read.HasCpu) = (hasTask, hasCpu);
+        (read.HasTask, read.HasCpu, read.HoldsAnother) = (hasTask, hasCpu, HoldsEvent(text));
         return read;
     }
 
@@ -379,7 +387,7 @@ public sealed class TracepointReader : IDisposable
             return true;
         }
 
-        return trimmed.IsEmpty || trimmed[0] == '#' || IsHeader(trimmed);
+        return trimmed.IsEmpty || (trimmed[0] == '#' && !HoldsEvent(trimmed)) || IsHeader(trimmed);
     }
 
     // "cpus=2", "version = 7" and "CPU 1 is empty" of trace-cmd.
@@ -423,6 +431,8 @@ public sealed class TracepointReader : IDisposable
         public bool HasTask { get; set; }
 
         public bool HasCpu { get; set; }
+
+        public bool HoldsAnother { get; set; }
 
         public int Length { get; private set; }
 

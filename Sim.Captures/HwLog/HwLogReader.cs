@@ -8,8 +8,8 @@ namespace Sim.Captures.HwLog;
 
 /// <summary>
 /// Reads a hardware capture of nested KVM as a stream of <see cref="HwRecord"/>: event logs (<c>*.hw.txt</c>) and memory windows (<c>*.winN.full.txt</c>,
-/// <c>*.winN.pages.txt</c>), as traces/captures/README.md defines them. One pass, constant memory. A line that breaks its type's form is an error; a type or a field that
-/// is not known is counted in <see cref="Findings"/> and skipped.
+/// <c>*.winN.pages.txt</c>), as traces/captures/README.md defines them. One pass, constant memory. A line that breaks its type's form, or the order of times, is an error; a type or a field that
+/// is not known is counted in <see cref="Findings"/> and skipped, the type as data loss.
 /// </summary>
 public sealed class HwLogReader : IDisposable
 {
@@ -21,9 +21,6 @@ public sealed class HwLogReader : IDisposable
 
     /// <summary>Kind of the finding for a memory window that ends without its trailer.</summary>
     public const string MissingTrailer = "memory window without its last lines";
-
-    /// <summary>Kind of the finding for events whose time is before that of the event above them.</summary>
-    public const string TimeGoesBack = "time that goes back";
 
     private const int PageShift = 12;
     private const ulong MaxFrame = ulong.MaxValue >> PageShift;
@@ -103,7 +100,7 @@ public sealed class HwLogReader : IDisposable
             return ParseEvent(ref cursor, ref record);
         }
 
-        if (first == '#')
+        if (line.StartsWith("# "u8))
         {
             return ParseTrailer(ref cursor, ref record);
         }
@@ -161,7 +158,9 @@ public sealed class HwLogReader : IDisposable
         ulong ticks = Decimal(ref cursor, "the ticks");
         if (ticks < _ticks)
         {
-            Findings.Add(Severity.Warning, TimeGoesBack, "", Line);
+            throw Malformed(
+                $"a time of at least {_ticks}", $"{ticks}",
+                "Captures are written in order: lines were moved, or two captures stand one behind the other. Give each by itself, or sort an event log by its first column (sort -s -n -k1,1).");
         }
 
         record.Ticks = _ticks = ticks;
@@ -182,7 +181,8 @@ public sealed class HwLogReader : IDisposable
 
         if (!HwSchema.TryGet(name, out HwSchema schema))
         {
-            Findings.Add(Severity.Warning, UnknownEvent, _strings.Get(name), Line);
+            // Nothing tells whether it matters to levels or translations.
+            Findings.Add(Severity.DataLoss, UnknownEvent, _strings.Get(name), Line);
             return false;
         }
 
@@ -450,5 +450,6 @@ public sealed class HwLogReader : IDisposable
     private TraceFormatException Unrecognised(ReadOnlySpan<byte> line) =>
         Malformed("an event (ticks first) or one of C F r w m R W X #", TextCursor.Show(line), "This is not a hardware capture, or the line is damaged.");
 
-    private TraceFormatException Malformed(string expected, string found, string hint) => _lines.Malformed(expected, found, hint);
+    /// <summary>An error about the line that was read last.</summary>
+    internal TraceFormatException Malformed(string expected, string found, string hint) => _lines.Malformed(expected, found, hint);
 }

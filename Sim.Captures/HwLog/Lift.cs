@@ -186,7 +186,7 @@ public sealed class Lift
     /// <param name="remoteFlushes">Calls of kvm_flush_remote_tlbs in the function trace of the same run, see <see cref="HostFlushes.Read"/>: those that L0 makes for its own reasons become FlushRequest records.</param>
     /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
     /// <param name="pageSizes">The list of page sizes beside a memory window, see <see cref="PageSizeList"/>.</param>
-    /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
+    /// <exception cref="Core.TraceFormatException">The capture is damaged, or there is nothing in it to lift.</exception>
     public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null, IReadOnlyList<ListedPage>? pageSizes = null)
     {
         HwRecord record = default;
@@ -211,6 +211,12 @@ public sealed class Lift
             }
 
             lift._appender.Complete();
+            if (lift._appender.Records == 0)
+            {
+                throw reader.Malformed(
+                    "VM-entries, VM-exits or memory accesses", $"{reader.Records} records and none of them to the end", "Give a capture of a machine that ran a guest, or a memory window.");
+            }
+
             return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._entriesAfterGap, lift._skipped, lift._beyondEvents, reader.Findings, lift._levels.Counts);
         }
     }

@@ -8,7 +8,7 @@ namespace Sim.Workloads.Importers;
 
 /// <summary>
 /// Reads Valgrind lackey text as a bare access stream: one lane, CPL 3, no events, not folded. <c>I</c> is Execute, <c>L</c> Read, <c>S</c> and <c>M</c>
-/// Write; Valgrind's own lines (<c>==pid==</c>, <c>--pid--</c>, <c>**pid**</c>) are skipped.
+/// Write; Valgrind's own lines (<c>==pid==</c>, <c>--pid--</c>, <c>**pid**</c>) are skipped. Lines end with LF or CR LF.
 /// </summary>
 /// <remarks>
 /// The n-th instruction (from 0) has time n * CPI, rounded down, and its data accesses have the same time. An access that crosses a 4K page becomes two
@@ -89,9 +89,10 @@ public sealed class LackeySource : ITraceSource
     internal static bool IsMessage(ReadOnlySpan<byte> line) =>
         line.Length >= 2 && line[0] == line[1] && line[0] is (byte)'=' or (byte)'-' or (byte)'*';
 
-    /// <summary>True for a well-formed access line (without its end).</summary>
+    /// <summary>True for a well-formed access line (without its LF).</summary>
     internal static bool IsAccess(ReadOnlySpan<byte> line)
     {
+        line = line.TrimEnd((byte)'\r');
         if (line.Length < AddressColumn || !TryType(line, out _))
         {
             return false;
@@ -212,8 +213,9 @@ public sealed class LackeySource : ITraceSource
             ulong address = 0;
             at += AddressColumn;
             bool parsed = at < text.Length && TryType(text[begin..], out type) && TryHex(text, ref at, out address)
-                && at < text.Length && text[at++] == ',' && TrySize(text, ref at, out size) && at < text.Length && text[at++] == '\n';
-            if (parsed)
+                && at < text.Length && text[at++] == ',' && TrySize(text, ref at, out size) && at < text.Length;
+            at += parsed && text[at] == '\r' ? 1 : 0;
+            if (parsed && text[at++] == '\n')
             {
                 Append(block, type, address, size);
                 continue;

@@ -132,6 +132,7 @@ internal sealed class HwLogReaderTests
     [TestCase("Q 1 2", "an event (ticks first)")]
     [TestCase("RR 1 2", "an event (ticks first)")]
     [TestCase("# MEMWINDOW_END seen=1", "out=")]
+    [TestCase("#00 1 0 R HLT", "an event (ticks first)")]
     public void A_malformed_line_is_an_error_that_names_line_and_expectation(string text, string expected)
     {
         TraceFormatException error = Assert.Throws<TraceFormatException>(() => Parse("1 1 0 R HLT\n" + text + "\n"))!;
@@ -147,10 +148,10 @@ internal sealed class HwLogReaderTests
     }
 
     [Test]
-    public void Time_that_goes_back_is_a_finding()
+    public void Time_that_goes_back_is_an_error()
     {
-        HwLogReader reader = Parse("5 1 0 R HLT\n5 1 1 R HLT\n4 1 0 R HLT\n").Reader;
-        Assert.That(reader.Findings.All, Is.EqualTo(new Finding[] { new(Severity.Warning, HwLogReader.TimeGoesBack, "", 1, 3) }));
+        TraceFormatException error = Assert.Throws<TraceFormatException>(() => Parse("5 1 0 R HLT\n5 1 1 R HLT\n4 1 0 R HLT\n"))!;
+        Assert.That(error.Message, Does.Contain("line 3: expected a time of at least 5, found 4").And.Contain("one behind the other"));
     }
 
     [Test]
@@ -162,7 +163,7 @@ internal sealed class HwLogReaderTests
             Assert.That(records.Single().ToString(), Is.EqualTo("Invept Eptp=0x0 InvalidationType=0x2 DescriptorLow=0x0 DescriptorHigh=0x0"));
             Assert.That(reader.Findings.All, Is.EqualTo(new Finding[]
             {
-                new(Severity.Warning, HwLogReader.UnknownEvent, "NEW_THING", 2, 1),
+                new(Severity.DataLoss, HwLogReader.UnknownEvent, "NEW_THING", 2, 1),
                 new(Severity.Warning, HwLogReader.UnknownField, "why", 1, 3),
             }));
         });

@@ -69,7 +69,9 @@ public sealed class LackeyTests
     [TestCase("I  1000,0\n", "line 1")]
     [TestCase("I  1000,4097\n", "line 1")]
     [TestCase("I  1000,1 \n", "line 1")]
-    [TestCase("I  1000,1\r\n", "line 1")]
+    [TestCase("I  1000,1\r", "line 1")]
+    [TestCase("I  1000,1\r\r\n", "line 1")]
+    [TestCase("I  1000,1\rx\n", "line 1")]
     [TestCase("I  ,1\n", "line 1")]
     [TestCase("I  00000000000001000,1\n", "line 1")]
     [TestCase("I  10g0,1\n", "line 1")]
@@ -79,6 +81,31 @@ public sealed class LackeyTests
     [TestCase("==1== Lackey\n", "line 1")]
     public void A_malformed_line_is_an_error_that_names_the_line(string text, string where) =>
         Assert.That(() => Lines(text), Throws.TypeOf<TraceFormatException>().With.Message.Contains($"t: {where}: expected "));
+
+    [Test]
+    public void Lines_that_end_with_CR_LF_are_the_same_lines()
+    {
+        const string Text = Preamble + "I  04001000,3\n L 1ffeffe7e8,8\nI  04001003,5\n S 1ffeffe7f0,8\n";
+        Assert.That(Lines(Text.Replace("\n", "\r\n", StringComparison.Ordinal)), Is.EqualTo(Lines(Text)).And.Count.EqualTo(4));
+    }
+
+    [Test]
+    public void Ten_thousand_damaged_copies_are_refused_or_lose_no_access()
+    {
+        StringBuilder text = new("==500== Lackey, an example Valgrind tool\n");
+        for (int i = 0; i < 60; i++)
+        {
+            text.Append($"I  {0x4001000 + (3 * i):x8},3\n {"LSM"[i % 3]} {0x1ffeffe000 + (i * 40):x},8\n");
+        }
+
+        Mutations.Judge(Encoding.ASCII.GetBytes(text.ToString()), 10_000, 21, damaged =>
+        {
+            using LackeySource source = new(new MemoryStream(damaged), "mutated");
+            int read = Lines(source).Count - (int)source.PageCrossings;
+            long held = Mutations.Lines(damaged, ",") - Mutations.Lines(damaged, "==");
+            return read < held ? $"{read} accesses from {held} lines" : null;
+        });
+    }
 
     [Test]
     public void A_line_longer_than_the_buffer_is_an_error_and_not_a_hang() =>
@@ -102,6 +129,7 @@ public sealed class LackeyTests
     }
 
     [TestCase("I  04025310,3\n", true)]
+    [TestCase("==500== Lackey, an example Valgrind tool\r\n==500== \r\nI  04001000,3\r\n", true)]
     [TestCase(" L 1ffefff4a8,8\n S 0,1\n", true)]
     [TestCase(Preamble + "I  04025310,3\n", true)]
     [TestCase(Preamble, true)]

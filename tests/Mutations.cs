@@ -1,6 +1,6 @@
 using Sim.Core;
 
-namespace Sim.Captures.Tests.Ftrace;
+namespace Sim.Tests;
 
 /// <summary>Damages a text in seeded ways: cut, duplicated, reordered and garbage lines, flipped bytes.</summary>
 internal static class Mutations
@@ -10,6 +10,69 @@ internal static class Mutations
     /// At least a quarter of the copies must be noticed (swapped and repeated lines often make sense).
     /// </summary>
     public static void Run(byte[] text, int count, ulong seed, Func<Stream, int> read)
+    {
+        int refused = 0;
+        int found = 0;
+        int mutation = 0;
+        foreach (byte[] damaged in Copies(text, count, seed))
+        {
+            try
+            {
+                found += read(new MemoryStream(damaged)) > 0 ? 1 : 0;
+            }
+            catch (TraceFormatException)
+            {
+                refused++;
+            }
+            catch (Exception e)
+            {
+                Assert.Fail($"mutation {mutation}: {e}\n{System.Text.Encoding.Latin1.GetString(damaged)}");
+            }
+
+            mutation++;
+        }
+
+        TestContext.Out.WriteLine($"{count} damaged copies: {refused} refused, {found} with findings");
+        Assert.That(refused + found, Is.AtLeast(count / 4));
+    }
+
+    /// <summary>Gives <paramref name="judge"/> that many damaged copies. It throws a <see cref="TraceFormatException"/> for one that is refused, and answers what is wrong with one that is accepted.</summary>
+    public static void Judge(byte[] text, int count, ulong seed, Func<byte[], string?> judge)
+    {
+        int refused = 0;
+        int mutation = 0;
+        foreach (byte[] damaged in Copies(text, count, seed))
+        {
+            string? wrong = null;
+            try
+            {
+                wrong = judge(damaged);
+            }
+            catch (TraceFormatException)
+            {
+                refused++;
+            }
+            catch (Exception e)
+            {
+                wrong = $"{e}";
+            }
+
+            if (wrong is not null)
+            {
+                Assert.Fail($"mutation {mutation}: {wrong}\n{System.Text.Encoding.Latin1.GetString(damaged)}");
+            }
+
+            mutation++;
+        }
+
+        TestContext.Out.WriteLine($"{count} damaged copies: {refused} refused");
+        Assert.That(refused, Is.InRange(1, count - 1));
+    }
+
+    /// <summary>How many lines of a text hold a word.</summary>
+    public static long Lines(byte[] text, string word) => System.Text.Encoding.Latin1.GetString(text).Split('\n').LongCount(line => line.Contains(word, StringComparison.Ordinal));
+
+    private static IEnumerable<byte[]> Copies(byte[] text, int count, ulong seed)
     {
         List<byte[]> lines = [];
         int start = 0;
@@ -23,8 +86,6 @@ internal static class Mutations
         }
 
         Rng rng = new(seed);
-        int refused = 0;
-        int found = 0;
         for (int mutation = 0; mutation < count; mutation++)
         {
             // A window of lines keeps one copy small, so that ten thousand take seconds.
@@ -35,23 +96,8 @@ internal static class Mutations
                 Damage(copy, ref rng);
             }
 
-            byte[] damaged = [.. copy.SelectMany(line => line)];
-            try
-            {
-                found += read(new MemoryStream(damaged)) > 0 ? 1 : 0;
-            }
-            catch (TraceFormatException)
-            {
-                refused++;
-            }
-            catch (Exception e)
-            {
-                Assert.Fail($"mutation {mutation}: {e}\n{System.Text.Encoding.Latin1.GetString(damaged)}");
-            }
+            yield return [.. copy.SelectMany(line => line)];
         }
-
-        TestContext.Out.WriteLine($"{count} damaged copies: {refused} refused, {found} with findings");
-        Assert.That(refused + found, Is.AtLeast(count / 4));
     }
 
     private static void Damage(List<byte[]> lines, ref Rng rng)

@@ -1,0 +1,62 @@
+using Sim.Captures.Ftrace;
+using Sim.Captures.HwLog;
+using Sim.Captures.Tests.Ftrace;
+using Sim.Core.Traces;
+
+namespace Sim.Captures.Tests;
+
+/// <summary><c>trace events</c>, <c>trace lift</c> and a line count tell the same of a recording.</summary>
+[TestFixture]
+internal sealed class AgreementTests
+{
+    private const long LargestKernelTrace = 300_000;
+    private const long LargestCapture = 150_000;
+
+    private static IEnumerable<string> KernelTraces => Small(LargestKernelTrace, "*.ftrace.txt.xz", "*.perf-script.txt.xz");
+
+    private static IEnumerable<string> Captures => Small(LargestCapture, "*.hw.txt.xz");
+
+    [TestCaseSource(nameof(KernelTraces))]
+    public void Kernel_events_are_counted_and_lifted_alike(string name)
+    {
+        SortedDictionary<string, long> lines = Recordings.Awk(
+            name,
+            "/(:| )kvm_entry: /{a++} /(:| )kvm_exit: /{b++} /(:| )kvm_nested_vm(enter|run): /{c++} /(:| )kvm_nested_vmexit_inject: /{d++} /(:| )kvm_nested_vmexit: /{x++}"
+            + " END { print a+0, \"entries\"; print b+0, \"exits\"; print c+0, \"nested entries\"; print d+0, \"nested exits\"; print x+0, \"exits of L2\" }");
+        EventSummary summary = TracepointSummary.Of(() => new TracepointReader(CaptureText.Open(Recordings.File(name)), name), name);
+        TracepointLiftResult lifted = TracepointLiftTests.Lift(() => CaptureText.Open(Recordings.File(name)), name).Result;
+        Assert.Multiple(() =>
+        {
+            Assert.That(RefusalTests.Disagreement(summary, lifted.Counts), Is.Null);
+            Assert.That(lifted.Counts.EntriesInto(1) + lifted.Counts.EntriesInto(2), Is.EqualTo(lines["entries"]));
+            Assert.That(lifted.Counts.ExitsOf(1) + lifted.Counts.ExitsOf(2), Is.EqualTo(lines["exits"]));
+            Assert.That(lifted.Counts.ExitsOf(2), Is.EqualTo(lines["exits of L2"]));
+            Assert.That(lifted.Counts.NestedExits, Is.EqualTo(lines["nested exits"]));
+            Assert.That(lifted.Counts.NestedEntries, Is.EqualTo(lines["nested entries"]));
+            Assert.That(lifted.Findings.All, Is.Empty);
+        });
+    }
+
+    [TestCaseSource(nameof(Captures))]
+    public void A_hardware_capture_is_counted_and_lifted_alike(string name)
+    {
+        SortedDictionary<string, long> lines = Recordings.Awk(name, "$5 == \"VMENTRY\"{a++} $5 == \"VMEXIT\"{b++} END { print a+0, \"entries\"; print b+0, \"exits\" }");
+        HwLogReader Open() => new(CaptureText.Open(Recordings.File(name)), name);
+        TraceHeader header;
+        using (HwLogReader reader = Open())
+        {
+            header = Lift.HeaderOf(reader, name);
+        }
+
+        LiftResult lifted = Lift.Run(Open, new MemoryTrace(header), header.Lanes);
+        Assert.Multiple(() =>
+        {
+            Assert.That(RefusalTests.Disagreement(HwSummary.Of(Open, name), lifted.Counts), Is.Null);
+            Assert.That(lifted.Counts.EntriesInto(1) + lifted.Counts.EntriesInto(2), Is.EqualTo(lines["entries"]));
+            Assert.That(lifted.Counts.ExitsOf(1) + lifted.Counts.ExitsOf(2), Is.EqualTo(lines["exits"]));
+        });
+    }
+
+    private static IEnumerable<string> Small(long bytes, params string[] patterns) =>
+        patterns.SelectMany(Recordings.Files).Where(name => new FileInfo(Recordings.File(name)).Length < bytes).DefaultIfEmpty("bochs-vmx-1cpu.nb1-2.ftrace.txt.xz");
+}
