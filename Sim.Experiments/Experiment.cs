@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Kvm;
 using Sim.Reports.Results;
@@ -117,7 +118,9 @@ public sealed class Experiment
         }
 
         ulong[] replayed = new ulong[3];
-        bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
+        CpuProfile profile = _configuration.Machine.Profile;
+        WindowRoundTrips roundTrips = new(profile.Vendor, source.Header.Lanes);
+        bool interrupted = Replay(source, cursor, runs, replayed, roundTrips, cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)
         {
             throw new ConfigurationException($"{name}: {shortage}.");
@@ -136,6 +139,7 @@ public sealed class Experiment
             new WindowCounts(replayed[(int)WindowPhase.Skip], replayed[(int)WindowPhase.WarmUp], replayed[(int)WindowPhase.Measure]))
         {
             Doubts = ResultDoubts.Of(source.Header, _configuration),
+            Base = roundTrips.Base(profile, source.Header),
         };
         Session session = new(
             CommandLine,
@@ -151,7 +155,7 @@ public sealed class Experiment
     }
 
     /// <summary>Replays the trace through all runs and counts the replayed records by window; true if it was stopped before its end.</summary>
-    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, ulong[] replayed, CancellationToken cancellation)
+    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, ulong[] replayed, WindowRoundTrips roundTrips, CancellationToken cancellation)
     {
         DecodedBlock[] now = Batch();
         DecodedBlock[] next = Jobs > 1 ? Batch() : now;
@@ -185,7 +189,7 @@ public sealed class Experiment
                 filled = -1;
             }
 
-            records += Count(blocks, ready, replayed);
+            records += Count(blocks, ready, replayed, roundTrips);
             Progress?.Invoke(records);
             if (filled < 0)
             {
@@ -224,12 +228,13 @@ public sealed class Experiment
         }
     }
 
-    private static ulong Count(DecodedBlock[] blocks, int count, ulong[] replayed)
+    private static ulong Count(DecodedBlock[] blocks, int count, ulong[] replayed, WindowRoundTrips roundTrips)
     {
         ulong records = 0;
         for (int i = 0; i < count; i++)
         {
             records += (ulong)blocks[i].Block.RecordCount;
+            roundTrips.Take(blocks[i]);
             foreach (Segment segment in blocks[i].Segments)
             {
                 replayed[(int)segment.Phase] += (ulong)segment.Count;
