@@ -19,11 +19,7 @@ public static class Advisor
     private const double Worth = 0.05;
     private const double WorthSaying = 0.005;
 
-    private static readonly (string Name, (string Table, string Size)[] Pages)[] PageSizes =
-    [
-        ("4K pages", [("l0", "4K"), ("l1", "4K"), ("l2", "4K"), ("ept01", "4K"), ("ept12", "4K")]),
-        ("2M pages", [("l0", "2M"), ("l1", "2M"), ("l2", "2M"), ("ept01", "2M"), ("ept12", "2M")]),
-    ];
+    private static readonly string[] PageSizes = ["4K", "2M"];
 
     /// <summary>Answers.</summary>
     /// <param name="request">The question.</param>
@@ -43,9 +39,9 @@ public static class Advisor
         if (replays[0].Results.Provenance.Doubts.Any(doubt => doubt.Kind == DoubtKind.PageSizes))
         {
             (string path, string name) = input.Traces[0];
-            foreach ((string sizes, (string Table, string Size)[] pages) in PageSizes)
+            foreach (string size in PageSizes)
             {
-                replays.Add(Replay(request, path, $"{name}, {sizes}", input.Header, [.. pages.Select(page => new Assignment($"machine.{page.Table}_pages", page.Size, "advise"))], cancellation));
+                replays.Add(Replay(request, path, $"{name}, {size} pages", input.Header, [new Assignment("machine.page_sizes", size, "advise")], cancellation));
             }
         }
 

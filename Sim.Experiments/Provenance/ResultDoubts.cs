@@ -14,19 +14,21 @@ internal static class ResultDoubts
     public static IReadOnlyList<Doubt> Of(TraceHeader trace, RunConfiguration configuration) =>
         [.. trace.Doubts, .. PageSizes(trace, configuration), Costs(configuration.Machine.Profile)];
 
-    /// <summary>A trace says nothing of page sizes yet.</summary>
+    /// <summary>Tables whose page sizes neither the trace tells nor follow from what it tells.</summary>
     private static IEnumerable<Doubt> PageSizes(TraceHeader trace, RunConfiguration configuration)
     {
-        if (trace.Doubts.Any(doubt => doubt.Kind == DoubtKind.PageSizes))
-        {
-            return [];
-        }
-
         MachineSpec machine = configuration.Machine;
-        (string Table, PageSize Size)[] tables = [("L0", machine.L0Pages), ("L1", machine.L1Pages), ("L2", machine.L2Pages), ("EPT01", machine.Ept01Pages), ("EPT12", machine.Ept12Pages)];
-        string sizes = string.Join("; ", tables.GroupBy(table => table.Size, table => table.Table)
-            .Select(tables => $"{ProfileReader.PageSizes.Single(page => page.Size == tables.Key).Word} in {string.Join(", ", tables)}"));
-        return [new Doubt(DoubtKind.PageSizes, $"page sizes are not in the trace; assumed: {sizes}")];
+        (MapTable Table, string Name, PageSize? Size)[] tables =
+        [
+            (MapTable.L0, "L0", machine.L0Pages), (MapTable.L1, "L1", machine.L1Pages), (MapTable.L2, "L2", machine.L2Pages),
+            (MapTable.Tdp01, "EPT01", machine.Ept01Pages), (MapTable.Tdp12, "EPT12", machine.Ept12Pages),
+        ];
+        string[] assumed =
+        [
+            .. tables.Where(table => machine.PageSizes == PageSizeSource.Assumed || !trace.Properties.ContainsKey(TraceHeader.PageSizesOf(table.Table)))
+                .GroupBy(table => table.Size, table => table.Name).Select(size => $"{(size.Key is { } known ? ProfileReader.PageSizes.Single(page => page.Size == known).Word : "4K (upper half 2M)")} in {string.Join(", ", size)}"),
+        ];
+        return assumed.Length == 0 ? [] : [new Doubt(DoubtKind.PageSizes, $"page sizes are not in the trace; assumed: {string.Join("; ", assumed)}")];
     }
 
     private static Doubt Costs(CpuProfile profile)
