@@ -117,7 +117,7 @@ public sealed class Experiment
             throw new ConfigurationException($"A timeline shows one run, and this experiment has {runs.Length}. Name one policy, one seed and one machine.");
         }
 
-        ulong[] replayed = new ulong[3];
+        TraceCounts replayed = new();
         CpuProfile profile = _configuration.Machine.Profile;
         WindowRoundTrips roundTrips = new(profile.Vendor, source.Header.Lanes);
         bool interrupted = Replay(source, cursor, runs, replayed, roundTrips, cancellation);
@@ -126,7 +126,7 @@ public sealed class Experiment
             throw new ConfigurationException($"{name}: {shortage}.");
         }
 
-        RunResult[] results = [.. runs.Select(run => run.Finish())];
+        RunResult[] results = [.. runs.Select(run => run.Finish(replayed))];
         double seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
         Provenance provenance = new(
             ToolInfo.Version,
@@ -136,7 +136,7 @@ public sealed class Experiment
             _configuration.Json,
             _configuration.Origins,
             new TraceIdentity(name, format, sha256(), source.Header.Lanes, source.Header.Folded, source.Header.Properties),
-            new WindowCounts(replayed[(int)WindowPhase.Skip], replayed[(int)WindowPhase.WarmUp], replayed[(int)WindowPhase.Measure]))
+            replayed.Windows)
         {
             Doubts = ResultDoubts.Of(source.Header, _configuration),
             Base = roundTrips.Base(profile, source.Header),
@@ -149,13 +149,13 @@ public sealed class Experiment
             ToolInfo.Cpu,
             Jobs,
             Math.Round(seconds, 6),
-            Math.Round(replayed.Aggregate(0UL, (sum, count) => sum + count) * (ulong)runs.Length / Math.Max(seconds, 1e-9)),
+            Math.Round(replayed.Records * (ulong)runs.Length / Math.Max(seconds, 1e-9)),
             PeakMemory());
         return new RunSet(interrupted, provenance, results, session);
     }
 
-    /// <summary>Replays the trace through all runs and counts the replayed records by window; true if it was stopped before its end.</summary>
-    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, ulong[] replayed, WindowRoundTrips roundTrips, CancellationToken cancellation)
+    /// <summary>Replays the trace through all runs and counts what was replayed; true if it was stopped before its end.</summary>
+    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, WindowRoundTrips roundTrips, CancellationToken cancellation)
     {
         DecodedBlock[] now = Batch();
         DecodedBlock[] next = Jobs > 1 ? Batch() : now;
@@ -189,7 +189,13 @@ public sealed class Experiment
                 filled = -1;
             }
 
-            records += Count(blocks, ready, replayed, roundTrips);
+            for (int i = 0; i < ready; i++)
+            {
+                records += (ulong)blocks[i].Block.RecordCount;
+                replayed.Add(blocks[i]);
+                roundTrips.Take(blocks[i]);
+            }
+
             Progress?.Invoke(records);
             if (filled < 0)
             {
@@ -226,22 +232,6 @@ public sealed class Experiment
         {
             run.Replay(blocks[i]);
         }
-    }
-
-    private static ulong Count(DecodedBlock[] blocks, int count, ulong[] replayed, WindowRoundTrips roundTrips)
-    {
-        ulong records = 0;
-        for (int i = 0; i < count; i++)
-        {
-            records += (ulong)blocks[i].Block.RecordCount;
-            roundTrips.Take(blocks[i]);
-            foreach (Segment segment in blocks[i].Segments)
-            {
-                replayed[(int)segment.Phase] += (ulong)segment.Count;
-            }
-        }
-
-        return records;
     }
 
     private static ulong CountRecords(string path)

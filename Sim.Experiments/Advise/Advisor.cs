@@ -95,17 +95,20 @@ public static class Advisor
             replays);
     }
 
+    /// <summary>What the oracle saw, over all replays; a policy with a known hole has it named.</summary>
     private static string Safety(IReadOnlyList<AdviceReplay> replays)
     {
         List<string> parts = [];
+        Verdict[] verdicts = [.. replays.Select(replay => Verdict.Of(replay.Results))];
         for (int i = 0; i < 2; i++)
         {
-            RunResult[] runs = [.. replays.Select(replay => replay.Results.Runs[i])];
-            string name = runs[0].Run;
-            RunResult? wrong = runs.FirstOrDefault(run => run.Safety is { IsSafe: false });
-            parts.Add(wrong is not null ? $"{name} is unsafe here: {SafetyView.Counts(wrong.Safety!).Replace('_', ' ')}"
-                : runs.Any(run => run.Safety is null) ? $"{name} was not judged"
-                : $"nothing went wrong under {name}");
+            Standing[] standings = [.. verdicts.Select(verdict => verdict.Standings[i])];
+            string name = standings[0].Run.Run;
+            string hole = standings[0].Run.Holes is [var first, ..] ? $" (known hole {first.Id})" : standings[0].Run.IsYardstick ? " (a yardstick)" : "";
+            parts.Add(name + hole + (Array.Find(standings, standing => standing.Judgement == Judgement.Unsafe) is { } wrong ? $" is unsafe here: {SafetyView.Counts(wrong.Run.Safety!).Replace('_', ' ')}"
+                : Array.Exists(standings, standing => standing.Judgement == Judgement.NotJudged) ? " was not judged"
+                : Array.Exists(standings, standing => standing.Judgement == Judgement.Safe) ? " is safe here"
+                : " was not exercised: nothing in this input could have gone wrong"));
         }
 
         return $"Safety: {string.Join("; ", parts)}.";

@@ -8,6 +8,9 @@ namespace Sim.Kvm;
 public sealed class NsvmL2AsidPool : IFlushPolicy
 {
     /// <inheritdoc/>
+    public bool IsYardstick => true;
+
+    /// <inheritdoc/>
     public bool Supports(Vendor vendor) => vendor == Vendor.Amd;
 
     /// <inheritdoc/>

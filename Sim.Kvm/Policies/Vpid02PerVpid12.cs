@@ -8,6 +8,9 @@ namespace Sim.Kvm;
 public sealed class Vpid02PerVpid12 : IFlushPolicy
 {
     /// <inheritdoc/>
+    public bool IsYardstick => true;
+
+    /// <inheritdoc/>
     public bool Supports(Vendor vendor) => vendor == Vendor.Intel;
 
     /// <inheritdoc/>

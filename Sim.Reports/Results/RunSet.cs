@@ -43,10 +43,23 @@ public sealed record RunResult(string Run, string Policy, StatSheet Statistics, 
     /// <summary>Configuration values that set this run apart from others of the same policy, by path (for instance machine.seed), in the order they were given; empty if there is one run for each policy.</summary>
     public IReadOnlyList<RunParameter> Parameters { get; init; } = [];
 
+    /// <summary>The policy is there to compare others with, and nobody can choose it.</summary>
+    public bool IsYardstick { get; init; }
+
+    /// <summary>How the policy is known to go wrong, whatever happened in this run; what can show on this machine comes first.</summary>
+    public IReadOnlyList<PolicyHole> Holes { get; init; } = [];
+
     /// <summary>See <see cref="Case"/>.</summary>
     public static string CaseOf(string policy, string? interruptPath, string? apicvUpdate) =>
         interruptPath is null ? policy : apicvUpdate is null ? $"{policy} {interruptPath}" : $"{policy} {interruptPath}/{apicvUpdate}";
 }
+
+/// <summary>A way in which a policy is known to go wrong.</summary>
+/// <param name="Id">Short name, as in docs/safety.md.</param>
+/// <param name="Meaning">What goes wrong, in one sentence without a full stop.</param>
+/// <param name="Scenario">Name of the file in traces/scenarios that shows it, without its ending; empty if there is none of its own.</param>
+/// <param name="WithoutEpt">It shows only where L0 runs without EPT.</param>
+public sealed record PolicyHole(string Id, string Meaning, string Scenario, bool WithoutEpt);
 
 /// <summary>A configuration value of one run.</summary>
 /// <param name="Path">Path in the configuration.</param>
@@ -55,11 +68,17 @@ public sealed record RunParameter(string Path, string Value);
 
 /// <summary>What the safety oracle saw in the measured window.</summary>
 /// <param name="Findings">One for each kind of wrong outcome that happened; empty if none did.</param>
-/// <param name="PermittedStaleUses">Uses of an old translation that the architecture still allowed.</param>
+/// <param name="PermittedStaleUses">Memory references through an old translation that the architecture still allowed.</param>
 public sealed record SafetyVerdict(IReadOnlyList<SafetyFinding> Findings, long PermittedStaleUses)
 {
     /// <summary>True if nothing wrong happened.</summary>
     public bool IsSafe => Findings.Count == 0;
+
+    /// <summary>Distinct pages that old translations were permitted for; a page counts once for each context.</summary>
+    public int PermittedPages { get; init; }
+
+    /// <summary>There was something that a hypervisor could have got wrong. If not, that nothing went wrong says nothing.</summary>
+    public bool Exercised { get; init; } = true;
 }
 
 /// <summary>A kind of wrong outcome.</summary>
@@ -81,7 +100,7 @@ public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string
 /// <param name="Level">Level it ran at.</param>
 /// <param name="Tag">Virtual tag it ran under, in words.</param>
 /// <param name="Root">Root of the page tables it ran with.</param>
-/// <param name="Uses">Memory references (records).</param>
+/// <param name="Uses">Memory references.</param>
 /// <param name="FirstRecord">Index of the first of them in the trace.</param>
 /// <param name="Change">For the first use: the record that changed the mapping, or the other page tables.</param>
 /// <param name="Owed">For the first use: why the virtual CPU cannot hold the translation.</param>

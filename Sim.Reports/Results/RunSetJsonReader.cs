@@ -99,6 +99,8 @@ internal static class RunSetJsonReader
         {
             InterruptPath = OptionalText(element, "interrupt_path"),
             ApicvUpdate = OptionalText(element, "apicv_update"),
+            IsYardstick = element.TryGetProperty("yardstick", out JsonElement yardstick) && yardstick.GetBoolean(),
+            Holes = [.. Members(element, "known_holes").Select(hole => new PolicyHole(Text(hole, "id"), Text(hole, "meaning"), Text(hole, "scenario"), hole.GetProperty("without_ept").GetBoolean()))],
             Parameters = [.. Members(element, "parameters").Select(parameter => new RunParameter(Text(parameter, "path"), Text(parameter, "value")))],
         };
     }
@@ -121,7 +123,11 @@ internal static class RunSetJsonReader
                 PageCount = finding.TryGetProperty("page_count", out JsonElement count) ? count.GetInt32() : 0,
             }),
         ],
-        element.GetProperty("permitted_stale_uses").GetInt64());
+        element.GetProperty("permitted_stale_uses").GetInt64())
+    {
+        PermittedPages = element.TryGetProperty("permitted_pages", out JsonElement pages) ? pages.GetInt32() : 0,
+        Exercised = !element.TryGetProperty("exercised", out JsonElement exercised) || exercised.GetBoolean(),
+    };
 
     private static SafetyPage ReadPage(JsonElement page) => new(
         page.GetProperty("page").GetUInt64(),
@@ -156,7 +162,7 @@ internal static class RunSetJsonReader
         return map;
     }
 
-    /// <summary>The elements of an array that files before version 1.1 or 1.2 do not have.</summary>
+    /// <summary>The elements of an array that files before version 1.1, 1.2 or 1.3 do not have.</summary>
     private static JsonElement.ArrayEnumerator Members(JsonElement element, string name) => element.TryGetProperty(name, out JsonElement array) ? array.EnumerateArray() : default;
 
     /// <summary>A member that not every run has, and no file before version 1.2.</summary>

@@ -181,6 +181,28 @@ internal static class RunSetJsonWriter
             writer.WriteEndArray();
         }
 
+        if (run.IsYardstick)
+        {
+            writer.WriteBoolean("yardstick", true);
+        }
+
+        if (run.Holes.Count > 0)
+        {
+            writer.WriteStartArray("known_holes");
+            foreach (PolicyHole hole in run.Holes)
+            {
+                JsonLines.WriteLine(writer, line =>
+                {
+                    line.WriteString("id", hole.Id);
+                    line.WriteString("meaning", hole.Meaning);
+                    line.WriteString("scenario", hole.Scenario);
+                    line.WriteBoolean("without_ept", hole.WithoutEpt);
+                });
+            }
+
+            writer.WriteEndArray();
+        }
+
         if (run.Failure is { } failure)
         {
             writer.WriteStartObject("failure");
@@ -237,7 +259,9 @@ internal static class RunSetJsonWriter
     private static void WriteSafety(Utf8JsonWriter writer, SafetyVerdict safety)
     {
         writer.WriteStartObject("safety");
+        writer.WriteBoolean("exercised", safety.Exercised);
         writer.WriteNumber("permitted_stale_uses", safety.PermittedStaleUses);
+        writer.WriteNumber("permitted_pages", safety.PermittedPages);
         writer.WriteStartArray("findings");
         foreach (SafetyFinding finding in safety.Findings)
         {

@@ -44,6 +44,9 @@ public readonly record struct Bracket(double Least, double Most)
     /// <summary><c>7.2..9.1%</c> of a part of one; two digits.</summary>
     public string Percent() => Ends(100, 2) + "%";
 
+    /// <summary>Both ends without a unit; three digits.</summary>
+    public string Ends() => Ends(1);
+
     private string Ends(double scale, int digits = 3)
     {
         (string least, string most) = (Text(Least * scale, digits), Text(Most * scale, digits));

@@ -94,8 +94,11 @@ public sealed class Pricing
         return new RoundTripPrice(nanoseconds, RoundTrip is { } trip ? nanoseconds / trip : null, Rate is { } rate ? nanoseconds * new Bracket(rate / 1e9, rate / 1e9) : null);
     }
 
+    /// <summary><c>L2 CPUID round trip</c>.</summary>
+    public string GuestTrip => $"{Guest} {(Reason == "mixed" ? "" : Reason + " ")}round trip";
+
     /// <summary><c>3.9 us L2 CPUID round trip</c>.</summary>
-    public string RoundTripName => $"{(RoundTrip is { } trip ? $"{trip.Nanoseconds()} " : "")}{Guest} {(Reason == "mixed" ? "" : Reason + " ")}round trip";
+    public string RoundTripName => $"{(RoundTrip is { } trip ? $"{trip.Nanoseconds()} " : "")}{GuestTrip}";
 
     /// <summary>The rate in words: <c>the recorded 38,000 round trips/s</c>.</summary>
     public string? RateName => Rate is { } rate ? string.Create(CultureInfo.InvariantCulture, $"{(IsRecordedRate ? "the recorded " : "")}{rate:#,##0} round trips/s") : null;
@@ -123,6 +126,16 @@ public sealed class Pricing
         string share = price.OfRoundTrip is { } part ? $" ({part.Magnitude.Percent()})" : "";
         string cpu = price.OfCpu is { } busy ? $", {busy.Magnitude.Percent()} of a CPU at {RateName}" : "";
         return $"{(each.Most < 0 ? "saves" : "costs")} {each.Magnitude.Nanoseconds()} {(each.Most < 0 ? "" : "more ")}{trip}{share}{cpu}";
+    }
+
+    /// <summary>What a run costs more or less, without against what: <c>250..500 ns less per L2 CPUID round trip (6.2..17%)</c>.</summary>
+    public string Than(RoundTripPrice price)
+    {
+        Bracket each = price.Nanoseconds;
+        string share = price.OfRoundTrip is { HasSign: true } part ? $" ({part.Magnitude.Percent()})" : "";
+        return each.HasSign
+            ? $"{each.Magnitude.Nanoseconds()} {(each.Most <= 0 ? "less" : "more")} per {GuestTrip}{share}"
+            : $"{new Bracket(-each.Least, -each.Least).Nanoseconds()} less to {new Bracket(each.Most, each.Most).Nanoseconds()} more per {GuestTrip}";
     }
 
     private Bracket? Published()
