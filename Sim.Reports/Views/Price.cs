@@ -10,9 +10,6 @@ public static class Price
     /// <summary>Costs are whole cycles, many of them rounded or assumed: what differs by less than this part is the same.</summary>
     private const double Resolution = 0.001;
 
-    /// <summary>Nanoseconds for a round trip that are not worth a figure.</summary>
-    private const double Nothing = 1;
-
     /// <summary>Round trips a second that stand for a rate where the trace has no real time.</summary>
     private const double ExampleRate = 10_000;
 
@@ -23,7 +20,7 @@ public static class Price
         if (Pricing.Of(set) is { } pricing)
         {
             RoundTripPrice price = pricing.Of(run.Statistics, other.Statistics);
-            return !price.Nanoseconds.HasSign || price.Nanoseconds.Magnitude.Most < Nothing || price.OfRoundTrip?.Magnitude.Most < Resolution;
+            return !price.Nanoseconds.HasSign || price.IsNothing || price.OfRoundTrip?.Magnitude.Most < Resolution;
         }
 
         return Figures.TotalCycles(run.Statistics) is { } a && Figures.TotalCycles(other.Statistics) is { } b && Math.Abs(a - b) < Resolution * Math.Min(a, b);
@@ -52,7 +49,7 @@ public static class Price
         ArgumentNullException.ThrowIfNull(set);
         RunResult reference = set.Reference;
         return Pricing.Of(set) is { } pricing && reference.Failure is null
-            ? [("ns/trip", run => ReferenceEquals(run, reference) ? "ref" : Signed(pricing.Of(run.Statistics, reference.Statistics).Nanoseconds))]
+            ? [("ns/trip", run => ReferenceEquals(run, reference) ? "ref" : Signed(pricing.Of(run.Statistics, reference.Statistics)))]
             : [("cycles", run => Each(run.Statistics, Figures.AddedCycles))];
     }
 
@@ -76,9 +73,7 @@ public static class Price
     internal static string Each(StatSheet sheet, Func<StatSheet, double?> figure) =>
         Figures.NestedTransitions(sheet) > 0 ? Numbers.Fraction(Figures.PerTransition(sheet, figure)) : Numbers.Whole(figure(sheet));
 
-    private static string Signed(Bracket nanoseconds) => nanoseconds == default ? "="
-        : nanoseconds.HasSign && nanoseconds.Magnitude.Most < Nothing ? "<1"
-        : nanoseconds.Ends();
+    private static string Signed(RoundTripPrice price) => price.Nanoseconds == default ? "=" : price.IsNothing ? "<1" : price.Nanoseconds.Ends();
 
     /// <summary>What the range spans and what it rests on, in one line.</summary>
     private static IEnumerable<string> Assumed(RunSet set)

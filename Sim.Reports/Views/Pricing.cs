@@ -11,6 +11,9 @@ namespace Sim.Reports.Views;
 /// <param name="OfCpu">The same as a part of one CPU's time at the rate; null without a rate.</param>
 public sealed record RoundTripPrice(Bracket Nanoseconds, Bracket? OfRoundTrip, Bracket? OfCpu)
 {
+    /// <summary>True if it is less than a nanosecond for a round trip, which is not worth a figure.</summary>
+    public bool IsNothing => Math.Abs(Nanoseconds.Least) < 1 && Math.Abs(Nanoseconds.Most) < 1;
+
     /// <summary>The smallest price around both.</summary>
     public RoundTripPrice Around(RoundTripPrice other) => new(
         Nanoseconds.Around(other.Nanoseconds),
@@ -26,9 +29,6 @@ public sealed record RoundTripPrice(Bracket Nanoseconds, Bracket? OfRoundTrip, B
 public sealed class Pricing
 {
     private const double NanosecondsPerMillisecond = 1e6;
-
-    /// <summary>Nanoseconds for a round trip that are not worth a figure.</summary>
-    private const double Nothing = 1;
 
     /// <summary>An assumed cost may be from half to twice as much.</summary>
     private static readonly Bracket Unpublished = new(0.5, 2);
@@ -112,7 +112,7 @@ public sealed class Pricing
             return $"costs exactly the same for each {RoundTripName}";
         }
 
-        if (Math.Abs(each.Least) < Nothing && Math.Abs(each.Most) < Nothing)
+        if (price.IsNothing)
         {
             return $"costs the same, to within a nanosecond, for each {RoundTripName}";
         }
