@@ -89,7 +89,7 @@ public sealed record LiftResult(
 }
 
 /// <summary>
-/// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
+/// Turns the hardware's view of nested KVM into the logical trace of docs/trace-format.md: real and nested transitions, what each level did to its own translations,
 /// L1's INVVPID and INVEPT, interrupts taken, accesses of memory windows. What L0 decided by itself (its INVVPID and INVEPT) goes into the answer key instead.
 /// </summary>
 /// <remarks>

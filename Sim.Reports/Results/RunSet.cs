@@ -107,7 +107,7 @@ public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string
 public sealed record SafetyPage(ulong Page, int Vcpu, int Level, string Tag, ulong Root, long Uses, ulong FirstRecord, string Change, string Owed);
 
 /// <summary>Why a run has no result.</summary>
-/// <param name="ExitCode">The process exit code of this kind of error (DESIGN.md section 8).</param>
+/// <param name="ExitCode">The process exit code of this kind of error (docs/compare.md#exit-codes).</param>
 /// <param name="Message">One paragraph.</param>
 public sealed record RunFailure(int ExitCode, string Message);
 
