@@ -43,7 +43,7 @@ internal static class ExperimentRunner
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
         Verdict verdict = Verdict.Of(set);
         WriteFirstScreen(terminal.Output, set, verdict, style);
-        IReadOnlyList<Table> tables = Tables(set, configuration, all, details);
+        IReadOnlyList<Table> tables = Tables(set, configuration, details, all);
         if (tables.Count > 0)
         {
             terminal.Output.Write('\n');
@@ -75,13 +75,13 @@ internal static class ExperimentRunner
     /// <summary>What was run, the answer, why, and what stands behind it.</summary>
     private static void WriteFirstScreen(TextWriter output, RunSet set, Verdict verdict, TableStyle style)
     {
-        Prose.Write(output, new[] { Title(set), $"page sizes: {PageSizeView.Of(set)}", verdict.Sentence, verdict.Reason }.Where(line => line.Length > 0), style);
+        Prose.Write(output, new[] { Title(set), verdict.Sentence, verdict.Reason }.Where(line => line.Length > 0), style);
         if (set.Runs.Count > 1 && set.Runs.All(run => run.Parameters.Count == 0))
         {
             TableWriter.Write(output, [FirstScreen.Of(set, verdict)], style with { Rich = false });
         }
 
-        Prose.Write(output, [.. verdict.Notes, .. Price.Lines(set)], style);
+        Prose.Write(output, [.. verdict.Notes, $"page sizes: {PageSizeView.Of(set)}", .. Price.Lines(set)], style);
     }
 
     /// <summary>The first story of each kind of wrong outcome, then the pages it happened on.</summary>
@@ -110,7 +110,7 @@ internal static class ExperimentRunner
         return code;
     }
 
-    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, bool all, Func<RunSet, bool, IReadOnlyList<Table>> details) => configuration switch
+    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, bool all) => configuration switch
     {
         { Over.Count: > 0 } or { BracketsPageSizes: true, Seeds: > 1 } => SweepView.Of(set),
         { BracketsPageSizes: true } => PageSizeView.Bracket(set),

@@ -123,12 +123,7 @@ internal sealed class AdviceInput : IDisposable
     private string Lifted(string recording, string name)
     {
         string lifted = Temporary("lifted.nst");
-        CaptureKind kind;
-        using (CaptureText.Open(recording, out kind))
-        {
-        }
-
-        if (kind == CaptureKind.Hardware)
+        if (CaptureText.KindOf(recording, recording) == CaptureKind.Hardware)
         {
             TraceHeader header;
             using (HwLogReader reader = new(CaptureText.Open(recording), recording))
@@ -142,15 +137,15 @@ internal sealed class AdviceInput : IDisposable
         }
         else
         {
-            TraceHeader header;
+            KernelSurvey survey;
             using (TracepointReader reader = new(CaptureText.Open(recording), recording))
             {
-                header = TracepointLift.HeaderOf(reader, name);
+                survey = KernelSurvey.Of(reader);
             }
 
             using TracepointReader events = new(CaptureText.Open(recording), recording);
-            using TraceFileWriter writer = TraceFile.CreateDraft(lifted, header);
-            TracepointLiftResult result = TracepointLift.Run(events, writer, header.Lanes);
+            using TraceFileWriter writer = TraceFile.CreateDraft(lifted, TracepointLift.HeaderOf(survey, name));
+            TracepointLiftResult result = TracepointLift.Run(events, survey, writer);
             writer.Complete(result.Doubts);
         }
 

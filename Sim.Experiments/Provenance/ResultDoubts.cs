@@ -14,22 +14,26 @@ internal static class ResultDoubts
     public static IReadOnlyList<Doubt> Of(TraceHeader trace, RunConfiguration configuration) =>
         [.. trace.Doubts, .. PageSizes(trace, configuration), Costs(configuration.Machine.Profile)];
 
-    /// <summary>Tables whose page sizes neither the trace tells nor follow from what it tells.</summary>
+    /// <summary>What the trace does not tell of page sizes, or what was asked in place of it, is assumed.</summary>
     private static IEnumerable<Doubt> PageSizes(TraceHeader trace, RunConfiguration configuration)
     {
+        if (trace.Doubts.Any(doubt => doubt.Kind == DoubtKind.PageSizes))
+        {
+            return [];
+        }
+
         MachineSpec machine = configuration.Machine;
-        (MapTable Table, string Name, PageSize? Size)[] tables =
+        (string Name, MapTable Table, string Size)[] tables =
         [
-            (MapTable.L0, "L0", machine.L0Pages), (MapTable.L1, "L1", machine.L1Pages), (MapTable.L2, "L2", machine.L2Pages),
-            (MapTable.Tdp01, "EPT01", machine.Ept01Pages), (MapTable.Tdp12, "EPT12", machine.Ept12Pages),
+            ("L0", MapTable.L0, machine.L0Pages is { } own ? Word(own) : $"{Word(PageSize.Size4K)} and {Word(PageSize.Size2M)} for the kernel"), ("L1", MapTable.L1, Word(machine.L1Pages)),
+            ("L2", MapTable.L2, Word(machine.L2Pages)), ("EPT01", MapTable.Tdp01, Word(machine.Ept01Pages)), ("EPT12", MapTable.Tdp12, Word(machine.Ept12Pages)),
         ];
-        string[] assumed =
-        [
-            .. tables.Where(table => machine.PageSizes == PageSizeSource.Assumed || !trace.Properties.ContainsKey(TraceHeader.PageSizesOf(table.Table)))
-                .GroupBy(table => table.Size, table => table.Name).Select(size => $"{(size.Key is { } known ? ProfileReader.PageSizes.Single(page => page.Size == known).Word : "4K (upper half 2M)")} in {string.Join(", ", size)}"),
-        ];
-        return assumed.Length == 0 ? [] : [new Doubt(DoubtKind.PageSizes, $"page sizes are not in the trace; assumed: {string.Join("; ", assumed)}")];
+        string sizes = string.Join("; ", tables.Where(table => machine.PageSizes != PageSizeSource.Recorded || !trace.Properties.ContainsKey(TraceHeader.PageSizesOf(table.Table)))
+            .GroupBy(table => table.Size, table => table.Name).Select(tables => $"{tables.Key} in {string.Join(", ", tables)}"));
+        return sizes.Length == 0 ? [] : [new Doubt(DoubtKind.PageSizes, $"page sizes are assumed: {sizes}")];
     }
+
+    private static string Word(PageSize size) => ProfileReader.PageSizes.Single(page => page.Size == size).Word;
 
     private static Doubt Costs(CpuProfile profile)
     {
