@@ -98,20 +98,16 @@ public static class Advisor
     /// <summary>What the oracle saw, over all replays; a policy with a known hole has it named.</summary>
     private static string Safety(IReadOnlyList<AdviceReplay> replays)
     {
-        List<string> parts = [];
         Verdict[] verdicts = [.. replays.Select(replay => Verdict.Of(replay.Results))];
-        for (int i = 0; i < 2; i++)
-        {
-            Standing[] standings = [.. verdicts.Select(verdict => verdict.Standings[i])];
-            string name = standings[0].Run.Run;
-            string hole = standings[0].Run.Holes is [var first, ..] ? $" (known hole {first.Id})" : standings[0].Run.IsYardstick ? " (a yardstick)" : "";
-            parts.Add(name + hole + (Array.Find(standings, standing => standing.Judgement == Judgement.Unsafe) is { } wrong ? $" is unsafe here: {SafetyView.Counts(wrong.Run.Safety!).Replace('_', ' ')}"
-                : Array.Exists(standings, standing => standing.Judgement == Judgement.NotJudged) ? " was not judged"
-                : Array.Exists(standings, standing => standing.Judgement == Judgement.Safe) ? " is safe here"
-                : " was not exercised: nothing in this input could have gone wrong"));
-        }
+        IEnumerable<IGrouping<string, string>> groups = new[] { 0, 1 }.GroupBy(run => Judged([.. verdicts.Select(verdict => verdict.Standings[run])]), run => Named(verdicts[0].Standings[run].Run), StringComparer.Ordinal);
+        return $"Safety: {string.Join("; ", groups.Select(group => $"{string.Join(" and ", group)}: {group.Key}"))}.";
 
-        return $"Safety: {string.Join("; ", parts)}.";
+        static string Named(RunResult run) => run.Run + (run.Holes is [var hole, ..] ? $" (known hole {hole.Id})" : run.IsYardstick ? " (a yardstick)" : "");
+
+        static string Judged(Standing[] standings) => Array.Find(standings, standing => standing.Judgement == Judgement.Unsafe) is { } wrong ? $"unsafe here, {SafetyView.Counts(wrong.Run.Safety!).Replace('_', ' ')}"
+            : Array.Exists(standings, standing => standing.Judgement == Judgement.NotJudged) ? "not judged"
+            : Array.Exists(standings, standing => standing.Judgement == Judgement.Safe) ? "nothing went wrong here"
+            : "not exercised, nothing in this input could have gone wrong";
     }
 
     /// <summary>The largest parts of the difference.</summary>
