@@ -23,7 +23,7 @@ public sealed class ProfileTests
     }
 
     [TestCaseSource(nameof(Names))]
-    public void Every_number_of_a_shipped_profile_cites_the_study_the_manual_or_says_assumed(string name)
+    public void Every_number_of_a_shipped_profile_cites_a_table_of_sources_the_manual_or_says_assumed(string name)
     {
         string path = ProfileLibrary.Find(name).Path;
         SettingsNode root = SettingsNode.ParseFile(path, name, []);
