@@ -87,6 +87,7 @@ public static class CliApplication
         {
             RunVerb.Create(invocation),
             CompareVerb.Create(invocation),
+            AdviseVerb.Create(invocation),
             SweepVerb.Create(invocation),
             ExplainVerb.Create(invocation),
             GateVerb.Create(invocation),

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Kvm;
 using Sim.Reports.Results;
@@ -117,7 +118,9 @@ public sealed class Experiment
         }
 
         TraceCounts replayed = new();
-        bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
+        CpuProfile profile = _configuration.Machine.Profile;
+        WindowRoundTrips roundTrips = new(profile.Vendor, source.Header.Lanes);
+        bool interrupted = Replay(source, cursor, runs, replayed, roundTrips, cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)
         {
             throw new ConfigurationException($"{name}: {shortage}.");
@@ -136,6 +139,7 @@ public sealed class Experiment
             replayed.Windows)
         {
             Doubts = ResultDoubts.Of(source.Header, _configuration),
+            Base = roundTrips.Base(profile, source.Header),
         };
         Session session = new(
             CommandLine,
@@ -151,7 +155,7 @@ public sealed class Experiment
     }
 
     /// <summary>Replays the trace through all runs and counts what was replayed; true if it was stopped before its end.</summary>
-    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, CancellationToken cancellation)
+    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, WindowRoundTrips roundTrips, CancellationToken cancellation)
     {
         DecodedBlock[] now = Batch();
         DecodedBlock[] next = Jobs > 1 ? Batch() : now;
@@ -189,6 +193,7 @@ public sealed class Experiment
             {
                 records += (ulong)blocks[i].Block.RecordCount;
                 replayed.Add(blocks[i]);
+                roundTrips.Take(blocks[i]);
             }
 
             Progress?.Invoke(records);

@@ -48,7 +48,15 @@ internal sealed class ConfigurationOptions
 
     /// <summary>The same for a trace that is not an argument of its own; null for none.</summary>
     /// <exception cref="ConfigurationException">Anything is wrong.</exception>
-    public RunConfiguration LoadFor(string? trace, ParseResult parse, params IReadOnlyList<Assignment> others)
+    public RunConfiguration LoadFor(string? trace, ParseResult parse, params IReadOnlyList<Assignment> others) =>
+        RunConfiguration.Load(File(parse), [.. Assignments(parse), .. others], trace is null ? [] : SuggestedBy(trace));
+
+    /// <summary>The configuration file; null if none was given.</summary>
+    public string? File(ParseResult parse) => parse.GetValue(_config);
+
+    /// <summary>The values that the options set, in order.</summary>
+    /// <exception cref="ConfigurationException">One is no assignment.</exception>
+    public IReadOnlyList<Assignment> Assignments(ParseResult parse)
     {
         List<Assignment> assignments = [];
         foreach (string set in parse.GetValue(_set) ?? [])
@@ -74,14 +82,13 @@ internal sealed class ConfigurationOptions
             }
         }
 
-        assignments.AddRange(others);
-        return RunConfiguration.Load(parse.GetValue(_config), assignments, trace is null ? [] : SuggestedBy(trace));
+        return assignments;
     }
 
     /// <summary>What the trace's header suggests. Standard input can be read only once: it suggests nothing.</summary>
     private static IReadOnlyList<Assignment> SuggestedBy(string path)
     {
-        if (!File.Exists(path))
+        if (!System.IO.File.Exists(path))
         {
             return [];
         }

@@ -127,6 +127,13 @@ public sealed class SettingsReader
         }
     }
 
+    /// <summary>True if a member is there.</summary>
+    public bool Has(string name)
+    {
+        _known.Add(name);
+        return _node[name] is not null;
+    }
+
     /// <summary>True if a member is there and is null.</summary>
     public bool IsNull(string name)
     {

@@ -217,6 +217,12 @@ public sealed record CpuProfile
     /// <summary>Costs of interrupt delivery.</summary>
     public InterruptCosts InterruptCosts { get; init; } = new();
 
+    /// <summary>Highest frequency of a core in kHz; null if nothing is known.</summary>
+    public long? BoostKilohertz { get; init; }
+
+    /// <summary>What a whole round trip of a guest takes, by the guest's level (1, 2); empty if nothing is known. Decides nothing in a run: prices are shares of it.</summary>
+    public IReadOnlyDictionary<int, RoundTripCosts> RoundTrips { get; init; } = new Dictionary<int, RoundTripCosts>();
+
     /// <summary>Source of every number by its JSON path; "assumed ..." where there is none.</summary>
     public required IReadOnlyDictionary<string, string> Sources { get; init; }
 }

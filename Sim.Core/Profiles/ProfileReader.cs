@@ -63,6 +63,7 @@ public static class ProfileReader
             Summary = root.Text("summary"),
             Vendor = root.Choice("vendor", Vendors),
             ReferenceKilohertz = root.Integer("reference_kilohertz", 1, 100_000_000),
+            BoostKilohertz = root.Has("boost_kilohertz") ? root.Integer("boost_kilohertz", 1, 100_000_000) : null,
             FirstLevel = [.. root.Objects("first_level").Select(array => Structure(array, replacements))],
             SecondLevel = [.. root.Objects("second_level").Select(array => Structure(array, replacements))],
             SecondLevelIsInclusive = root.Flag("second_level_is_inclusive"),
@@ -78,11 +79,57 @@ public static class ProfileReader
             FlushByAsid = root.Flag("flush_by_asid"),
             Costs = Costs(root.Object("costs")),
             InterruptCosts = InterruptCosts(root.Object("interrupt_costs")),
+            RoundTrips = root.Has("round_trips") ? RoundTrips(root.Object("round_trips")) : new Dictionary<int, RoundTripCosts>(),
             Sources = root.Sources(),
         };
+        if (profile.BoostKilohertz is { } boost && boost < profile.ReferenceKilohertz)
+        {
+            root.Report("boost_kilohertz", $"is below the reference clock's {profile.ReferenceKilohertz}");
+        }
+
         CheckHomes(root, profile);
         CheckLatencies(root, profile);
         return profile;
+    }
+
+    private static SortedDictionary<int, RoundTripCosts> RoundTrips(SettingsReader reader)
+    {
+        SortedDictionary<int, RoundTripCosts> levels = [];
+        foreach (int level in new[] { 1, 2 })
+        {
+            if (reader.Has($"l{level}"))
+            {
+                levels.Add(level, Level(reader.Object($"l{level}")));
+            }
+        }
+
+        reader.Close();
+        return levels;
+    }
+
+    private static RoundTripCosts Level(SettingsReader level)
+    {
+        SortedDictionary<RoundTripReason, RoundTripCost> costs = [];
+        RoundTripCosts result = new(level.Text("kernel"), costs);
+        foreach ((string word, RoundTripReason reason) in RoundTripReasons.Words)
+        {
+            if (level.Has(word))
+            {
+                SettingsReader cost = level.Object(word);
+                (long least, long most) = (cost.Integer("least", 1, MaximumCycles), cost.Integer("most", 1, MaximumCycles));
+                if (most < least)
+                {
+                    cost.Report("most", $"is below the {least} of 'least'");
+                }
+
+                cost.Close();
+                string[] sources = [.. cost.Sources().Values];
+                costs.Add(reason, new RoundTripCost(least, most, Array.Find(sources, source => source.StartsWith("assumed", StringComparison.Ordinal)) ?? sources[0]));
+            }
+        }
+
+        level.Close();
+        return result;
     }
 
     private static TlbStructure Structure(SettingsReader array, IReadOnlyCollection<string> replacements)

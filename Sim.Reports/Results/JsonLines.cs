@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
 
@@ -37,6 +38,22 @@ public static class JsonLines
 
         writer.WriteRawValue(buffer.WrittenSpan, skipInputValidation: true);
     }
+
+    /// <summary>A doubt on a line of its own, inside an array.</summary>
+    public static void WriteDoubt(Utf8JsonWriter writer, Doubt doubt) => WriteLine(writer, line =>
+    {
+        line.WriteString("kind", doubt.Word);
+        line.WriteString("sentence", doubt.Sentence);
+        if (doubt.Count is { } count)
+        {
+            line.WriteNumber("count", count);
+        }
+
+        if (doubt.Of is { } of)
+        {
+            line.WriteNumber("of", of);
+        }
+    });
 
     /// <summary>Which build of the simulator wrote the file, as member <c>tool</c>.</summary>
     public static void WriteTool(Utf8JsonWriter writer, ToolVersion tool)

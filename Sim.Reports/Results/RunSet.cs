@@ -140,6 +140,9 @@ public sealed record Provenance(
 {
     /// <summary>What the results rest on that nobody has seen: the trace's doubts, then what was assumed about the machine. Empty in files before version 1.3.</summary>
     public IReadOnlyList<Doubt> Doubts { get; init; } = [];
+
+    /// <summary>What cycles are worth; null in files before version 1.3.</summary>
+    public PriceBase? Base { get; init; }
 }
 
 /// <summary>Which build of the simulator.</summary>

@@ -51,8 +51,21 @@ internal static class RunSetJsonReader
             new WindowCounts(windows.GetProperty("skipped_records").GetUInt64(), windows.GetProperty("warm_up_records").GetUInt64(), windows.GetProperty("measured_records").GetUInt64()))
         {
             Doubts = [.. Members(element, "doubts").Select(ReadDoubt)],
+            Base = element.TryGetProperty("base", out JsonElement priceBase) ? ReadBase(priceBase) : null,
         };
     }
+
+    private static PriceBase ReadBase(JsonElement element) => new(
+        element.GetProperty("reference_kilohertz").GetInt64(),
+        element.GetProperty("boost_kilohertz").GetInt64(),
+        element.GetProperty("level").GetInt32(),
+        [
+            .. element.GetProperty("round_trips").EnumerateArray().Select(trip => new RoundTripBase(
+                Text(trip, "reason"), trip.GetProperty("count").GetInt64(), trip.GetProperty("least").GetInt64(), trip.GetProperty("most").GetInt64(), Text(trip, "source"))),
+        ],
+        Text(element, "kernel"),
+        element.TryGetProperty("recorded_nanoseconds", out JsonElement time) ? time.GetInt64() : null,
+        [.. element.GetProperty("assumed_activities").EnumerateArray().Select(activity => activity.GetString() ?? throw new FormatException("null in 'assumed_activities'"))]);
 
     private static Doubt ReadDoubt(JsonElement doubt) => new(
         Doubt.KindOf(Text(doubt, "kind")),

@@ -53,6 +53,7 @@ internal static class RunSetJsonWriter
         writer.WriteNumber("measured_records", provenance.Windows.Measured);
         writer.WriteEndObject();
         WriteDoubts(writer, provenance.Doubts);
+        WriteBase(writer, provenance.Base);
         writer.WriteEndObject();
     }
 
@@ -61,23 +62,51 @@ internal static class RunSetJsonWriter
         writer.WriteStartArray("doubts");
         foreach (Doubt doubt in doubts)
         {
+            JsonLines.WriteDoubt(writer, doubt);
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteBase(Utf8JsonWriter writer, PriceBase? priceBase)
+    {
+        if (priceBase is null)
+        {
+            return;
+        }
+
+        writer.WriteStartObject("base");
+        writer.WriteNumber("reference_kilohertz", priceBase.ReferenceKilohertz);
+        writer.WriteNumber("boost_kilohertz", priceBase.BoostKilohertz);
+        writer.WriteNumber("level", priceBase.Level);
+        writer.WriteString("kernel", priceBase.Kernel);
+        if (priceBase.RecordedNanoseconds is { } time)
+        {
+            writer.WriteNumber("recorded_nanoseconds", time);
+        }
+
+        writer.WriteStartArray("assumed_activities");
+        foreach (string activity in priceBase.AssumedActivities)
+        {
+            writer.WriteStringValue(activity);
+        }
+
+        writer.WriteEndArray();
+        writer.WriteStartArray("round_trips");
+        foreach (RoundTripBase trip in priceBase.RoundTrips)
+        {
             JsonLines.WriteLine(writer, line =>
             {
-                line.WriteString("kind", doubt.Word);
-                line.WriteString("sentence", doubt.Sentence);
-                if (doubt.Count is { } count)
-                {
-                    line.WriteNumber("count", count);
-                }
-
-                if (doubt.Of is { } of)
-                {
-                    line.WriteNumber("of", of);
-                }
+                line.WriteString("reason", trip.Reason);
+                line.WriteNumber("count", trip.Count);
+                line.WriteNumber("least", trip.Least);
+                line.WriteNumber("most", trip.Most);
+                line.WriteString("source", trip.Source);
             });
         }
 
         writer.WriteEndArray();
+        writer.WriteEndObject();
     }
 
     private static void WriteMap(Utf8JsonWriter writer, string name, IReadOnlyDictionary<string, string> map)

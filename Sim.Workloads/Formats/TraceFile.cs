@@ -57,17 +57,16 @@ public sealed class TraceFile : ISeekableTraceSource
             return Open(Console.OpenStandardInput(), "stdin");
         }
 
-        FileStream file;
-        try
-        {
-            file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, FileBufferBytes, FileOptions.SequentialScan);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new ConfigurationException($"The trace '{path}' cannot be opened: {e.Message} Give the path of a trace file, or - for standard input.", e);
-        }
+        return Open(OpenFile(path), path);
+    }
 
-        return Open(file, path);
+    /// <summary>True if the file's content begins as a trace in one of <see cref="Formats"/> does; false for recordings and everything else.</summary>
+    /// <exception cref="ConfigurationException">There is no such file, or it may not be read.</exception>
+    /// <exception cref="TraceFormatException">It is compressed and damaged.</exception>
+    public static bool IsTrace(string path)
+    {
+        using TraceInput content = Unwrap(new TraceInput(OpenFile(path), path, hashed: false), path, out ReadOnlySpan<byte> head);
+        return FormatOf(head) is not null;
     }
 
     /// <summary>Opens a trace from a stream at its first byte, which it owns. <paramref name="name"/> names it in messages.</summary>
@@ -75,21 +74,11 @@ public sealed class TraceFile : ISeekableTraceSource
     public static TraceFile Open(Stream stream, string name)
     {
         TraceInput raw = new(stream, name, hashed: true);
-        TraceInput content = raw;
+        TraceInput content = Unwrap(raw, name, out ReadOnlySpan<byte> head);
         try
         {
-            for (int layer = 0; ; layer++)
-            {
-                ReadOnlySpan<byte> head = content.Peek(HeadBytes);
-                if (layer <= MaxCompressionLayers && Compression.Unwrap(content, head) is { } unwrapped)
-                {
-                    content = new TraceInput(unwrapped, name, hashed: false);
-                    continue;
-                }
-
-                string format = Recognise(head, name);
-                return new TraceFile(name, format, raw, Formats.Create(format).Open(content, name));
-            }
+            string format = Recognise(head, name);
+            return new TraceFile(name, format, raw, Formats.Create(format).Open(content, name));
         }
         catch
         {
@@ -138,6 +127,53 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <inheritdoc/>
     public void Dispose() => _source.Dispose();
 
+    private static FileStream OpenFile(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, FileBufferBytes, FileOptions.SequentialScan);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new ConfigurationException($"The trace '{path}' cannot be opened: {e.Message} Give the path of a trace file, or - for standard input.", e);
+        }
+    }
+
+    /// <summary>Looks through every layer of compression. The layers own each other, the innermost all.</summary>
+    private static TraceInput Unwrap(TraceInput raw, string name, out ReadOnlySpan<byte> head)
+    {
+        TraceInput content = raw;
+        try
+        {
+            head = content.Peek(HeadBytes);
+            for (int layer = 0; layer <= MaxCompressionLayers && Compression.Unwrap(content, head) is { } unwrapped; layer++)
+            {
+                content = new TraceInput(unwrapped, name, hashed: false);
+                head = content.Peek(HeadBytes);
+            }
+
+            return content;
+        }
+        catch
+        {
+            content.Dispose();
+            throw;
+        }
+    }
+
+    private static string? FormatOf(ReadOnlySpan<byte> head)
+    {
+        foreach (Catalogue<ITraceFormat>.Entry entry in Formats.Entries)
+        {
+            if (Formats.Create(entry.Name).Sniff(head))
+            {
+                return entry.Name;
+            }
+        }
+
+        return null;
+    }
+
     private static string Recognise(ReadOnlySpan<byte> head, string name)
     {
         const string Expected = "a trace";
@@ -146,12 +182,9 @@ public sealed class TraceFile : ISeekableTraceSource
             throw new TraceFormatException(name, "offset 0", Expected, "nothing: the input is empty", "Whatever was to write it failed or has not run.");
         }
 
-        foreach (Catalogue<ITraceFormat>.Entry entry in Formats.Entries)
+        if (FormatOf(head) is { } format)
         {
-            if (Formats.Create(entry.Name).Sniff(head))
-            {
-                return entry.Name;
-            }
+            return format;
         }
 
         string known = string.Join(", ", Formats.Entries.Select(entry => entry.Name));
