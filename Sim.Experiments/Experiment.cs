@@ -52,8 +52,8 @@ public sealed class Experiment
     /// <summary>Threads over runs. With more than one, the next blocks are decoded meanwhile.</summary>
     public int Jobs { get; init; } = 1;
 
-    /// <summary>Told the number of records read so far, after every few blocks.</summary>
-    public Action<ulong>? Progress { get; init; }
+    /// <summary>Told after every few blocks how many records were replayed, and which share of all that is (0 to 1; null if nobody can say).</summary>
+    public Action<ulong, double?>? Progress { get; init; }
 
     /// <summary>Where the only policy's measured window is written down, event by event; null for nowhere. The caller completes it.</summary>
     public ChromeTraceWriter? Timeline { get; init; }
@@ -80,7 +80,8 @@ public sealed class Experiment
         }
 
         using TraceFile trace = TraceFile.Open(path);
-        return Run(trace, Path.GetFileName(trace.Name), trace.Format, () => trace.Sha256, total, cancellation);
+        double? bytes = File.Exists(path) ? new FileInfo(path).Length : null;
+        return Run(trace, Path.GetFileName(trace.Name), trace.Format, () => trace.Sha256, total, () => trace.BytesRead / bytes, cancellation);
     }
 
     /// <summary>Replays a trace from any source.</summary>
@@ -89,9 +90,9 @@ public sealed class Experiment
     /// <param name="totalRecords">Records in it, if known; needed for windows in percent.</param>
     /// <param name="cancellation">Stops the run; the result is then partial.</param>
     public RunSet Run(ITraceSource source, string name, ulong? totalRecords = null, CancellationToken cancellation = default) =>
-        Run(source, name, "memory", () => null, totalRecords, cancellation);
+        Run(source, name, "memory", () => null, totalRecords, () => null, cancellation);
 
-    private RunSet Run(ITraceSource source, string name, string format, Func<string?> sha256, ulong? total, CancellationToken cancellation)
+    private RunSet Run(ITraceSource source, string name, string format, Func<string?> sha256, ulong? total, Func<double?> shareOfFile, CancellationToken cancellation)
     {
         Windows windows = _configuration.Windows;
         if (windows.NeedTotal)
@@ -110,7 +111,7 @@ public sealed class Experiment
         }
 
         TraceCounts replayed = new();
-        bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
+        bool interrupted = Replay(source, cursor, runs, replayed, records => windows.Records is { } all ? (double)records / all : shareOfFile(), cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)
         {
             throw new ConfigurationException($"{name}: {shortage}.");
@@ -141,7 +142,7 @@ public sealed class Experiment
     }
 
     /// <summary>Replays the trace through all runs and counts what was replayed; true if it was stopped before its end.</summary>
-    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, CancellationToken cancellation)
+    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, Func<ulong, double?> share, CancellationToken cancellation)
     {
         DecodedBlock[] now = Batch();
         DecodedBlock[] next = Jobs > 1 ? Batch() : now;
@@ -181,7 +182,7 @@ public sealed class Experiment
                 replayed.Add(blocks[i]);
             }
 
-            Progress?.Invoke(records);
+            Progress?.Invoke(records, share(records));
             if (filled < 0)
             {
                 filled = Fill(now, source, cursor);
