@@ -44,14 +44,14 @@ internal static class ExperimentRunner
         Verdict verdict = Verdict.Of(set);
         string answer = set.Partial ? $"So far: {verdict.Sentence}" : verdict.Sentence;
         WriteFirstScreen(terminal.Output, set, verdict, answer, style);
-        IReadOnlyList<Table> tables = configuration.Over.Count > 0 ? SweepView.Of(set) : configuration.Seeds > 1 ? SeedView.Of(set) : details(set, all);
+        IReadOnlyList<Table> tables = Tables(set, configuration, each => details(each, all));
         if (tables.Count > 0)
         {
             terminal.Output.Write('\n');
             TableWriter.Write(terminal.Output, tables, style);
         }
 
-        if (configuration.Seeds > 1 && configuration.Over.Count == 0 && SeedView.Unmoved(set) is { Count: > 0 } unmoved)
+        if (configuration is { Seeds: > 1, Over.Count: 0, BracketsPageSizes: false } && SeedView.Unmoved(set) is { Count: > 0 } unmoved)
         {
             terminal.Output.Write($"\nThe seed changes nothing at all for {string.Join(", ", unmoved)}: the model is deterministic, and nothing in this machine replaces at random. Their numbers are exact; more seeds say no more.\n");
         }
@@ -82,7 +82,7 @@ internal static class ExperimentRunner
             TableWriter.Write(output, [FirstScreen.Of(set, verdict)], style with { Rich = false });
         }
 
-        Prose.Write(output, [.. verdict.Notes, .. Price.Lines(set)], style);
+        Prose.Write(output, [.. verdict.Notes, $"page sizes: {PageSizeView.Of(set)}", .. Price.Lines(set)], style);
     }
 
     /// <summary>The first story of each kind of wrong outcome, then the pages it happened on.</summary>
@@ -110,6 +110,14 @@ internal static class ExperimentRunner
 
         return code;
     }
+
+    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view) => configuration switch
+    {
+        { Over.Count: > 0 } or { BracketsPageSizes: true, Seeds: > 1 } => SweepView.Of(set),
+        { BracketsPageSizes: true } => PageSizeView.Bracket(set),
+        { Seeds: > 1 } => SeedView.Of(set),
+        _ => view(set),
+    };
 
     private static string Title(RunSet set)
     {
