@@ -21,9 +21,6 @@ public static class CliApplication
     /// <summary>Our own bug.</summary>
     public const int OwnBug = 4;
 
-    /// <summary>Stopped by Ctrl-C.</summary>
-    public const int InterruptedByUser = 130;
-
     private const string Welcome = """
         nestsim: what does a hypervisor's TLB-flush policy cost, and why?
 

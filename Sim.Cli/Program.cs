@@ -1,10 +1,7 @@
+using System.Runtime.InteropServices;
 using Sim.Cli;
 
-using CancellationTokenSource interrupt = new();
-Console.CancelKeyPress += (_, pressed) =>
-{
-    // The first Ctrl-C ends the replay and writes what there is; the second one ends the process.
-    pressed.Cancel = !interrupt.IsCancellationRequested;
-    interrupt.Cancel();
-};
-return CliApplication.Run(args, Terminal.OfProcess(interrupt.Token));
+Interruption interruption = new();
+using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = interruption.Signal(130));
+using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = interruption.Signal(143));
+return CliApplication.Run(args, Terminal.OfProcess(interruption));

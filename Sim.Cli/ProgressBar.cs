@@ -22,17 +22,17 @@ internal sealed class ProgressBar : IDisposable
     /// <summary>A bar, or one that never shows.</summary>
     public ProgressBar(Terminal terminal, bool wanted) => _error = wanted && terminal.ErrorIsTerminal ? terminal.Error : null;
 
-    /// <summary>Says how many records were replayed.</summary>
-    public void Report(ulong records) => Show(records, "records");
+    /// <summary>Says how many records were replayed, which share of all that is, and how long the rest will take.</summary>
+    public void Report(ulong records, double? share) => Show(records, "records", share);
 
     /// <summary>Says that so many more lines of a recording were read.</summary>
     public void AddLines(long lines)
     {
         _lines += (ulong)lines;
-        Show(_lines, "lines");
+        Show(_lines, "lines", null);
     }
 
-    private void Show(ulong count, string unit)
+    private void Show(ulong count, string unit, double? share)
     {
         TimeSpan elapsed = Stopwatch.GetElapsedTime(_started);
         if (_error is null || elapsed - _shown < Interval)
@@ -41,9 +41,18 @@ internal sealed class ProgressBar : IDisposable
         }
 
         _shown = elapsed;
-        string line = string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:0.0} M {unit}, {count / 1e6 / elapsed.TotalSeconds:0.0} M/s, {elapsed.TotalSeconds:0} s");
+        string line = Line(count, unit, share, elapsed);
         _error.Write("\r" + line.PadRight(_width));
         _width = line.Length;
+    }
+
+    /// <summary>What the line says.</summary>
+    internal static string Line(ulong count, string unit, double? share, TimeSpan elapsed)
+    {
+        string sofar = string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:0.0} M {unit}, {count / 1e6 / elapsed.TotalSeconds:0.0} M/s, {elapsed.TotalSeconds:0} s");
+        return share is > 0 and <= 1 and var part
+            ? string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(100 * part):0}%, {sofar}, {Math.Ceiling(elapsed.TotalSeconds * (1 - part) / part):0} s left")
+            : sofar;
     }
 
     /// <summary>Wipes the line.</summary>

@@ -8,23 +8,23 @@ namespace Sim.Cli;
 /// <param name="OutputIsTerminal">Somebody reads the output on a screen that knows colours.</param>
 /// <param name="ErrorIsTerminal">A progress bar may be drawn on standard error.</param>
 /// <param name="Width">Characters of a line.</param>
-/// <param name="Interrupted">Set by Ctrl-C.</param>
-public sealed record Terminal(TextWriter Output, TextWriter Error, bool OutputIsTerminal, bool ErrorIsTerminal, int Width, CancellationToken Interrupted)
+/// <param name="Interruption">Ctrl-C and SIGTERM.</param>
+public sealed record Terminal(TextWriter Output, TextWriter Error, bool OutputIsTerminal, bool ErrorIsTerminal, int Width, Interruption Interruption)
 {
     private const int NarrowestWidth = 40;
     private const int PipeWidth = 120;
 
     /// <summary>The process's own streams.</summary>
-    public static Terminal OfProcess(CancellationToken interrupted)
+    public static Terminal OfProcess(Interruption interruption)
     {
         bool noColour = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) || Environment.GetEnvironmentVariable("TERM") == "dumb";
         bool terminal = !Console.IsOutputRedirected && !noColour;
         int width = Console.IsOutputRedirected ? PipeWidth : Math.Max(NarrowestWidth, Console.WindowWidth);
-        return new Terminal(Console.Out, Console.Error, terminal, !Console.IsErrorRedirected, width, interrupted);
+        return new Terminal(Console.Out, Console.Error, terminal, !Console.IsErrorRedirected, width, interruption);
     }
 
     /// <summary>Two plain streams, as in a pipe.</summary>
-    public static Terminal Of(TextWriter output, TextWriter error) => new(output, error, false, false, PipeWidth, CancellationToken.None);
+    public static Terminal Of(TextWriter output, TextWriter error) => new(output, error, false, false, PipeWidth, new Interruption());
 
     /// <summary>How tables are written here.</summary>
     /// <param name="noColour">The user asked for plain text.</param>

@@ -53,8 +53,8 @@ public sealed class Experiment
     /// <summary>Threads over runs. With more than one, the next blocks are decoded meanwhile.</summary>
     public int Jobs { get; init; } = 1;
 
-    /// <summary>Told the number of records read so far, after every few blocks.</summary>
-    public Action<ulong>? Progress { get; init; }
+    /// <summary>Told after every few blocks how many records were replayed, and which share of all that is (0 to 1; null if nobody can say).</summary>
+    public Action<ulong, double?>? Progress { get; init; }
 
     /// <summary>Where the only policy's measured window is written down, event by event; null for nowhere. The caller completes it.</summary>
     public ChromeTraceWriter? Timeline { get; init; }
@@ -81,7 +81,8 @@ public sealed class Experiment
         }
 
         using TraceFile trace = TraceFile.Open(path);
-        return Run(trace, Path.GetFileName(trace.Name), trace.Format, WholeHash, total, cancellation);
+        double? bytes = File.Exists(path) ? new FileInfo(path).Length : null;
+        return Run(trace, Path.GetFileName(trace.Name), trace.Format, WholeHash, total, () => trace.BytesRead / bytes, cancellation);
 
         string? WholeHash()
         {
@@ -96,9 +97,9 @@ public sealed class Experiment
     /// <param name="totalRecords">Records in it, if known; needed for windows in percent.</param>
     /// <param name="cancellation">Stops the run; the result is then partial.</param>
     public RunSet Run(ITraceSource source, string name, ulong? totalRecords = null, CancellationToken cancellation = default) =>
-        Run(source, name, "memory", () => null, totalRecords, cancellation);
+        Run(source, name, "memory", () => null, totalRecords, () => null, cancellation);
 
-    private RunSet Run(ITraceSource source, string name, string format, Func<string?> sha256, ulong? total, CancellationToken cancellation)
+    private RunSet Run(ITraceSource source, string name, string format, Func<string?> sha256, ulong? total, Func<double?> shareOfFile, CancellationToken cancellation)
     {
         Windows windows = _configuration.Windows;
         if (windows.NeedTotal)
@@ -120,7 +121,7 @@ public sealed class Experiment
         TraceCounts replayed = new();
         CpuProfile profile = _configuration.Machine.Profile;
         WindowRoundTrips roundTrips = new(profile.Vendor, source.Header.Lanes);
-        bool interrupted = Replay(source, cursor, runs, replayed, roundTrips, cancellation);
+        bool interrupted = Replay(source, cursor, runs, replayed, roundTrips, records => windows.Records is { } all ? (double)records / all : shareOfFile(), cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)
         {
             throw new ConfigurationException($"{name}: {shortage}.");
@@ -155,7 +156,7 @@ public sealed class Experiment
     }
 
     /// <summary>Replays the trace through all runs and counts what was replayed; true if it was stopped before its end.</summary>
-    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, WindowRoundTrips roundTrips, CancellationToken cancellation)
+    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, WindowRoundTrips roundTrips, Func<ulong, double?> share, CancellationToken cancellation)
     {
         DecodedBlock[] now = Batch();
         DecodedBlock[] next = Jobs > 1 ? Batch() : now;
@@ -196,7 +197,7 @@ public sealed class Experiment
                 roundTrips.Take(blocks[i]);
             }
 
-            Progress?.Invoke(records);
+            Progress?.Invoke(records, share(records));
             if (filled < 0)
             {
                 filled = Fill(now, source, cursor);

@@ -23,7 +23,7 @@ public static class InterruptRaces
         foreach (string path in paths.Where(path => !Components.InterruptPaths.Create(path).Supports(profile.Vendor)))
         {
             throw new ConfigurationException(
-                $"Interrupt path {path} does not exist on {profile.Vendor} hardware, and profile '{profile.Name}' is {profile.Vendor}. Paths that do: {string.Join(", ", InterruptComparison.PathsOf(profile.Vendor))}.");
+                $"Interrupt path {path} does not exist on {profile.Vendor.Name()} hardware, and profile '{profile.Name}' is {profile.Vendor.Name()}. Paths that do: {string.Join(", ", InterruptComparison.PathsOf(profile.Vendor))}.");
         }
 
         IEnumerable<string> chosen = races.Count > 0 ? races : RaceTable.Races.Select(race => race.Name);

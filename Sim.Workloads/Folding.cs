@@ -3,11 +3,11 @@ using Sim.Core.Traces;
 namespace Sim.Workloads;
 
 /// <summary>
-/// Folds runs: consecutive accesses of one side (data or fetch) to one 4K page at one privilege level become one record with a
-/// <see cref="TraceBlock.Repeat"/> count, at the place, time and address of the first. Any event ends the lane's runs.
+/// Folds runs: consecutive accesses of one side (data or fetch) to one 4K page at one privilege level become one record of each type with a
+/// <see cref="TraceBlock.Repeat"/> count, at the place, time and address of the first. Any event ends the lane's runs; a lane's last access keeps its time.
 /// </summary>
 /// <remarks>
-/// A read after a write joins the write's run; a write after a read begins a new record, because it may set a dirty flag. Data and fetch
+/// Reads and writes are counted apart, so that loads, stores and rights that are exercised stay what they were. Data and fetch
 /// runs fold independently of each other, since instruction and data TLBs are separate. Every access folded away is a hit on the most
 /// recently used entry of its first-level TLB, so misses, evictions and order at every level stay exact for LRU-like replacement, provided that no
 /// lower level evicts from the first (no inclusion). Runs also end where an output block ends; with one lane that depends on
@@ -47,51 +47,58 @@ public sealed class Folding : ITraceSink
     public void Complete() => _appender.Complete();
 }
 
-/// <summary>The runs of one block that may still grow: at most one of data and one of fetches.</summary>
+/// <summary>The runs of one block that may still grow: at most one each of reads, writes and fetches, the first two on the same page.</summary>
 internal struct OpenRuns
 {
     private const int PageShift = 12;
-    private const byte TypeAndCpl = 0b1111;
+    private const byte CplMask = 0b1100;
 
     // Index in the block, plus one; 0 is no run.
-    private int _data;
-    private int _fetch;
+    private int _reads;
+    private int _writes;
+    private int _fetches;
 
-    /// <summary>Adds the access to its side's open run; false if it begins a new one, which the caller appends and declares with <see cref="Begin"/>.</summary>
+    /// <summary>Adds the access to the open run of its type; false if it begins a new one, which the caller appends and declares with <see cref="Begin"/>.</summary>
     public readonly bool TryExtend(TraceBlock block, ulong address, byte flags, uint repeat)
     {
-        bool fetch = AccessFlags.Type(flags) == AccessType.Execute;
-        int run = (fetch ? _fetch : _data) - 1;
-        if (run < 0 || (block.Address[run] ^ address) >> PageShift != 0)
+        int run = Run(flags);
+        if (!IsOn(block, run, address, flags) || block.Repeat[run - 1] > uint.MaxValue - repeat)
         {
             return false;
         }
 
-        int first = block.Flags[run] & TypeAndCpl;
-        int next = flags & TypeAndCpl;
-        bool joins = first == next || (AccessFlags.Type((byte)first) == AccessType.Write && AccessFlags.Type(flags) == AccessType.Read && first >> 2 == next >> 2);
-        if (!joins || block.Repeat[run] > uint.MaxValue - repeat)
-        {
-            return false;
-        }
-
-        block.Repeat[run] += repeat;
+        block.Repeat[run - 1] += repeat;
         return true;
     }
 
-    /// <summary>The access at <paramref name="index"/> of the block is now its side's open run.</summary>
-    public void Begin(byte flags, int index)
+    /// <summary>The next access of the block will be the open run of its type. A run of the other data type on another page ends.</summary>
+    public void Begin(TraceBlock block, ulong address, byte flags)
     {
-        if (AccessFlags.Type(flags) == AccessType.Execute)
+        int next = block.AccessCount + 1;
+        switch (AccessFlags.Type(flags))
         {
-            _fetch = index + 1;
-        }
-        else
-        {
-            _data = index + 1;
+            case AccessType.Read:
+                _reads = next;
+                _writes = IsOn(block, _writes, address, flags) ? _writes : 0;
+                break;
+            case AccessType.Write:
+                _writes = next;
+                _reads = IsOn(block, _reads, address, flags) ? _reads : 0;
+                break;
+            default:
+                _fetches = next;
+                break;
         }
     }
 
-    /// <summary>Ends both runs: an event came, or the block is full.</summary>
+    /// <summary>Takes one access from the open run of a type, which has more than one.</summary>
+    public readonly void Shorten(TraceBlock block, byte flags) => block.Repeat[Run(flags) - 1]--;
+
+    /// <summary>Ends all runs: an event came, or the block is full.</summary>
     public void End() => this = default;
+
+    private readonly int Run(byte flags) => AccessFlags.Type(flags) switch { AccessType.Read => _reads, AccessType.Write => _writes, _ => _fetches };
+
+    private static bool IsOn(TraceBlock block, int run, ulong address, byte flags) =>
+        run > 0 && (block.Address[run - 1] ^ address) >> PageShift == 0 && ((block.Flags[run - 1] ^ flags) & CplMask) == 0;
 }

@@ -13,6 +13,7 @@ public sealed class TraceAppender
     private readonly TraceBlock?[] _open;
     private readonly ulong[] _lastTime;
     private readonly OpenRuns[] _runs;
+    private readonly (ulong Address, byte Flags)?[] _foldedLast;
     private readonly bool _fold;
     private readonly bool _inOrder;
     private ulong _emitted;
@@ -30,6 +31,7 @@ public sealed class TraceAppender
         _fold = fold;
         _inOrder = inOrder;
         _runs = new OpenRuns[lanes];
+        _foldedLast = new (ulong, byte)?[lanes];
         _open = new TraceBlock[lanes];
         _lastTime = new ulong[lanes];
     }
@@ -49,10 +51,12 @@ public sealed class TraceAppender
         {
             if (_runs[lane].TryExtend(block, address, flags, repeat))
             {
+                _foldedLast[lane] = (address, flags);
                 return;
             }
 
-            _runs[lane].Begin(flags, block.AccessCount);
+            _runs[lane].Begin(block, address, flags);
+            _foldedLast[lane] = null;
         }
 
         block.AddAccess(time, address, flags, repeat);
@@ -64,15 +68,32 @@ public sealed class TraceAppender
     {
         Room(lane, e.Time).AddEvent(e);
         _runs[lane].End();
+        _foldedLast[lane] = null;
         Records++;
     }
 
     /// <summary>Hands the last blocks to the sink. Call once, at the end.</summary>
     public void Complete()
     {
+        for (int lane = 0; lane < _foldedLast.Length; lane++)
+        {
+            KeepLastTime(lane);
+        }
+
         while (Earliest() is { } block)
         {
             Emit(block);
+        }
+    }
+
+    /// <summary>A lane's last access, if it was folded into one with an earlier time, becomes a record again, so that the trace ends when it ended.</summary>
+    private void KeepLastTime(int lane)
+    {
+        if (_foldedLast[lane] is (ulong address, byte flags) && _open[lane] is { RecordCount: > 0, IsFull: false } block && block.LastTime < _lastTime[lane])
+        {
+            _runs[lane].Shorten(block, flags);
+            block.AddAccess(_lastTime[lane], address, flags, 1);
+            Records++;
         }
     }
 

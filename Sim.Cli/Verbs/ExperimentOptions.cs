@@ -97,10 +97,21 @@ internal sealed class ConfigurationOptions
         return RunConfiguration.SuggestedBy(trace.Header);
     }
 
+    /// <summary>The words of a comma-separated list, given once or several times; none if it was not given.</summary>
+    /// <exception cref="ConfigurationException">It was given, and names nothing.</exception>
+    public static string[] Words(ParseResult parse, Option<string[]> option)
+    {
+        string[] lists = parse.GetValue(option) ?? [];
+        string[] words = [.. lists.SelectMany(list => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+        return words.Length > 0 || lists.Length == 0 ? words
+            : throw new ConfigurationException($"{option.Name}: expected {option.HelpName}, found '{string.Join(' ', lists)}', which names nothing. Leave the option out for its default.");
+    }
+
     /// <summary>A comma-separated list, given once or several times, as the assignment of an array; nothing if it was not given.</summary>
+    /// <exception cref="ConfigurationException">It was given, and names nothing.</exception>
     public static IReadOnlyList<Assignment> List(ParseResult parse, Option<string[]> option, string path)
     {
-        string[] words = [.. (parse.GetValue(option) ?? []).SelectMany(list => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+        string[] words = Words(parse, option);
         return words.Length == 0 ? [] : [new Assignment(path, JsonSerializer.Serialize(words), option.Name)];
     }
 }

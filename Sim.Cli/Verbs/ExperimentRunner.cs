@@ -21,7 +21,7 @@ internal static class ExperimentRunner
     /// <param name="configuration">What is simulated.</param>
     /// <param name="details">The tables behind the first screen if seeds are not repeated and nothing is swept: all of them, or those that are always shown.</param>
     /// <param name="timeline">Where the measured window is written down, completed here; null for nowhere.</param>
-    /// <returns>The exit code: that of the worst failed run, 130 if interrupted.</returns>
+    /// <returns>The exit code: that of the worst failed run, 130 if interrupted, 143 if terminated.</returns>
     public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
@@ -30,7 +30,7 @@ internal static class ExperimentRunner
         using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
             Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine, Timeline = timeline };
-            set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interrupted);
+            set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interruption.Token);
         }
 
         if (set.Runs.All(run => run.Failure is null))
@@ -42,8 +42,9 @@ internal static class ExperimentRunner
         bool all = parse.GetValue(invocation.Verbose) || options.AllTables(parse);
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
         Verdict verdict = Verdict.Of(set);
-        WriteFirstScreen(terminal.Output, set, verdict, style);
-        IReadOnlyList<Table> tables = Tables(set, configuration, details, all);
+        string answer = set.Partial ? $"So far: {verdict.Sentence}" : verdict.Sentence;
+        WriteFirstScreen(terminal.Output, set, verdict, answer, style);
+        IReadOnlyList<Table> tables = Tables(set, configuration, each => details(each, all));
         if (tables.Count > 0)
         {
             terminal.Output.Write('\n');
@@ -67,15 +68,15 @@ internal static class ExperimentRunner
             terminal.Error.Write(failure.ExitCode == CliApplication.OwnBug ? CliApplication.BugReport($"policy {run.Case}: {failure.Message}", invocation.CommandLine) : $"{run.Run}: {failure.Message}\n");
         }
 
-        Prose.Write(terminal.Output, [verdict.Sentence], style);
+        Prose.Write(terminal.Output, [answer], style);
         int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
-        return set.Partial ? CliApplication.InterruptedByUser : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, set) : CliApplication.Success;
+        return set.Partial ? terminal.Interruption.ExitCode : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, set) : CliApplication.Success;
     }
 
     /// <summary>What was run, the answer, why, and what stands behind it.</summary>
-    private static void WriteFirstScreen(TextWriter output, RunSet set, Verdict verdict, TableStyle style)
+    private static void WriteFirstScreen(TextWriter output, RunSet set, Verdict verdict, string answer, TableStyle style)
     {
-        Prose.Write(output, new[] { Title(set), verdict.Sentence, verdict.Reason }.Where(line => line.Length > 0), style);
+        Prose.Write(output, new[] { Title(set), answer, verdict.Reason }.Where(line => line.Length > 0), style);
         if (set.Runs.Count > 1 && set.Runs.All(run => run.Parameters.Count == 0))
         {
             TableWriter.Write(output, [FirstScreen.Of(set, verdict)], style with { Rich = false });

@@ -52,7 +52,7 @@ internal static class ExplainVerb
             }
 
             Print(invocation, parse, new Decomposition(before, after), rows, parse.GetValue(csv));
-            return partial ? CliApplication.InterruptedByUser : CliApplication.Success;
+            return partial ? invocation.Terminal.Interruption.ExitCode : CliApplication.Success;
         });
         return command;
     }
@@ -70,7 +70,7 @@ internal static class ExplainVerb
             new Assignment("policies", JsonSerializer.Serialize(given[1..]), "explain"),
             new Assignment("reference", "null", "explain"));
         using ProgressBar progress = ProgressBar.Of(invocation, parse);
-        RunSet set = new Experiment(configuration) { Jobs = Math.Min(2, Environment.ProcessorCount), Progress = progress.Report, CommandLine = invocation.CommandLine }.Run(given[0], invocation.Terminal.Interrupted);
+        RunSet set = new Experiment(configuration) { Jobs = Math.Min(2, Environment.ProcessorCount), Progress = progress.Report, CommandLine = invocation.CommandLine }.Run(given[0], invocation.Terminal.Interruption.Token);
         return (set.Runs[0], set.Runs[1], set.Partial);
     }
 

@@ -11,7 +11,7 @@ internal static class InterruptsVerb
     public static Command Create(Invocation invocation)
     {
         ConfigurationOptions configuration = new() { ForTrace = false };
-        Option<string[]> paths = new("--irq-paths") { Description = "Interrupt paths, separated by commas (see 'nestsim list irq-paths') [default: all of the profile's vendor]", HelpName = "a,b,..." };
+        Option<string[]> paths = new("--irq-paths") { Description = "Interrupt paths, separated by commas (see 'nestsim list irq-paths') [default: all that the profile's processor offers]", HelpName = "a,b,..." };
         Option<string[]> rules = new("--apicv-update") { Description = "Run seed 2's case, APICv of L1 changing while L2 is active, under these rules (see 'nestsim list apicv-updates')", HelpName = "a,b,..." };
         Option<bool> earlyCheck = new("--nested-early-check") { Description = "L0 checks vmcs02 before it enters L2 (module parameter nested_early_check)" };
         RacesOption races = new();
@@ -27,11 +27,11 @@ internal static class InterruptsVerb
         command.SetAction(parse =>
         {
             RunConfiguration run = configuration.Load(parse);
-            IReadOnlyList<string> wanted = Words(parse.GetValue(paths)) is { Count: > 0 } named ? named : InterruptComparison.PathsOf(run.Machine.Profile.Vendor);
+            IReadOnlyList<string> wanted = ConfigurationOptions.Words(parse, paths) is { Length: > 0 } named ? named : InterruptComparison.PathsOf(run.Machine.Profile);
             InterruptComparison comparison = races.Run(parse, run.Machine.Profile, wanted) ?? InterruptComparison.Run(
                 run.Interrupts.Spec with { NestedEarlyCheck = run.Interrupts.Spec.NestedEarlyCheck || parse.GetValue(earlyCheck) },
                 wanted,
-                Words(parse.GetValue(rules)));
+                ConfigurationOptions.Words(parse, rules));
             Terminal terminal = invocation.Terminal;
             TableWriter.Write(terminal.Output, comparison.Tables, terminal.TableStyle(parse.GetValue(invocation.NoColour)));
             foreach (string line in comparison.Verdicts.SelectMany(each => SafetyView.Stories(each.Name, each.Verdict)))
@@ -49,7 +49,4 @@ internal static class InterruptsVerb
         });
         return command;
     }
-
-    private static IReadOnlyList<string> Words(string[]? lists) =>
-        [.. (lists ?? []).SelectMany(list => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Sim.Core;
 using Sim.Experiments;
 using Sim.Reports.Results;
 using Sim.Reports.Timelines;
@@ -32,6 +33,11 @@ internal static class RunVerb
         command.Options.Add(timeline);
         command.SetAction(parse =>
         {
+            if (parse.GetValue(policy) is { Length: 0 })
+            {
+                throw new ConfigurationException("--policy: expected name, found ''. Leave the option out for its default; 'nestsim list policies' has the names.");
+            }
+
             RunConfiguration given = options.Configuration.Load(parse);
             string name = parse.GetValue(policy) ?? given.Policies[0];
             Assignment[] one =
@@ -54,5 +60,5 @@ internal static class RunVerb
     private static IReadOnlyList<Assignment> One(string setting, string? name, IReadOnlyList<string> configured, string option) =>
         (name ?? (configured.Count > 1 ? configured[0] : null)) is { } one ? [new Assignment(setting, JsonSerializer.Serialize(new[] { one }), option)] : [];
 
-    private static IReadOnlyList<Table> View(RunSet set, bool everything) => set.Runs[0].Failure is null ? RunView.Of(set.Runs[0], everything) : ComparisonView.Of(set);
+    private static IReadOnlyList<Table> View(RunSet set, bool everything) => set.Runs[0].Failure is null ? RunView.Of(set.Runs[0], everything, ExitNames.Of(set)) : ComparisonView.Of(set);
 }

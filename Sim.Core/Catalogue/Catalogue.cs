@@ -14,6 +14,9 @@ public sealed class ComponentAttribute : Attribute
 
     /// <summary>One sentence for <c>nestsim list</c>.</summary>
     public required string Summary { get; init; }
+
+    /// <summary>The name by which users know a component.</summary>
+    public static string NameOf(object component) => component.GetType().GetCustomAttribute<ComponentAttribute>()?.Name ?? component.ToString()!;
 }
 
 /// <summary>All components of one kind in a set of assemblies, in ordinal order of their names.</summary>

@@ -123,14 +123,14 @@ public sealed class SettingsNode
 
     /// <summary>Sets the value at a path, making members that do not exist; JSON if the text is JSON, else plain text.</summary>
     /// <exception cref="ConfigurationException">The path is malformed, or goes through a scalar or past the end of an array.</exception>
-    public void Set(string path, string text, string origin) => Place(path, at => ParseFragment(text, at, origin));
+    public void Set(string path, string text, string origin) => Place(path, origin, at => ParseFragment(text, at, origin));
 
     /// <summary>Lays another tree over this one: objects are merged member by member, everything else replaces. A member's name may be a path.</summary>
     public void Merge(SettingsNode over)
     {
         foreach ((string name, SettingsNode value) in over._members)
         {
-            Place(name, at => value.CopyTo(at));
+            Place(name, value.Origin, at => value.CopyTo(at));
         }
     }
 
@@ -276,7 +276,7 @@ public sealed class SettingsNode
         return new SettingsNode(path, SettingsKind.Text, text, origin);
     }
 
-    private void Place(string path, Func<string, SettingsNode> make)
+    private void Place(string path, string origin, Func<string, SettingsNode> make)
     {
         SettingsNode node = this;
         string[] segments = path.Split('.');
@@ -311,7 +311,7 @@ public sealed class SettingsNode
                 continue;
             }
 
-            SettingsNode child = last ? make(at) : member < 0 ? new SettingsNode(at, SettingsKind.Object, "", "default") : node._members[member].Value;
+            SettingsNode child = last ? make(at) : member < 0 ? new SettingsNode(at, SettingsKind.Object, "", origin) : node._members[member].Value;
             if (member < 0)
             {
                 node._members.Add(new(name, child));

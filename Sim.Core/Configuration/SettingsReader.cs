@@ -23,6 +23,9 @@ public sealed class SettingsReader
         }
     }
 
+    /// <summary>The path of a member, as options name it.</summary>
+    public string PathOf(string name) => _node.Path.Length == 0 ? name : $"{_node.Path}.{name}";
+
     /// <summary>Adds an error about a member (or about the object, if it has no such member).</summary>
     public void Report(string name, string message) => Report(_node[name] ?? _node, message);
 
@@ -40,6 +43,13 @@ public sealed class SettingsReader
 
     /// <summary>A text, or null.</summary>
     public string? OptionalText(string name) => IsNull(name) ? null : Text(name);
+
+    /// <summary>A flag; false if it is not there.</summary>
+    public bool OptionalFlag(string name)
+    {
+        _known.Add(name);
+        return _node[name] is not null && Flag(name);
+    }
 
     /// <summary>A text, or a number as it was written.</summary>
     public string TextOrNumber(string name)

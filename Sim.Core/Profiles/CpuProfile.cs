@@ -10,6 +10,13 @@ public enum Vendor
     Amd,
 }
 
+/// <summary>Vendors as they write themselves.</summary>
+public static class VendorNames
+{
+    /// <summary>Intel, AMD.</summary>
+    public static string Name(this Vendor vendor) => vendor == Vendor.Amd ? "AMD" : "Intel";
+}
+
 /// <summary>Size of a page or of a cached translation.</summary>
 public enum PageSize : byte
 {
@@ -180,6 +187,9 @@ public sealed record CpuProfile
 
     /// <summary>True if an eviction from the second level also drops the entry from the first.</summary>
     public required bool SecondLevelIsInclusive { get; init; }
+
+    /// <summary>The processor delivers IPIs between guests by itself (IPI virtualization).</summary>
+    public bool IpiVirtualization { get; init; }
 
     /// <summary>Cycles of a first-level miss that hits the second level.</summary>
     public required int SecondLevelHitCycles { get; init; }

@@ -67,6 +67,7 @@ public static class ProfileReader
             FirstLevel = [.. root.Objects("first_level").Select(array => Structure(array, replacements))],
             SecondLevel = [.. root.Objects("second_level").Select(array => Structure(array, replacements))],
             SecondLevelIsInclusive = root.Flag("second_level_is_inclusive"),
+            IpiVirtualization = root.OptionalFlag("ipi_virtualization"),
             SecondLevelHitCycles = Cycles(root, "second_level_hit_cycles"),
             WalkStartCycles = Cycles(root, "walk_start_cycles"),
             Psc = Psc(root, "psc"),
@@ -169,12 +170,12 @@ public static class ProfileReader
 
         if (structure.Replacement == "tree-plru" && !BitOperations.IsPow2(structure.Ways))
         {
-            array.Report("ways", $"tree-plru needs a power of two ways, found {structure.Ways}");
+            array.Report("ways", $"tree-plru needs a power of two ways, found {structure.Ways}. Choose another rule with it, as in --set {array.PathOf("replacement")}=lru");
         }
 
         if (structure.Replacement == "plru4-mru3" && structure.Ways != 12)
         {
-            array.Report("ways", $"plru4-mru3 is a rule for 12 ways (three groups of four), found {structure.Ways}");
+            array.Report("ways", $"plru4-mru3 is a rule for 12 ways (three groups of four), found {structure.Ways}. Choose another rule with it, as in --set {array.PathOf("replacement")}=lru");
         }
 
         return structure;

@@ -77,6 +77,9 @@ public sealed record Windows(WindowLength Skip, WindowLength WarmUp, WindowLengt
     /// <summary>True if a share is used, so that the number of records must be known before.</summary>
     public bool NeedTotal => Skip is WindowLength.OfPercent || WarmUp is WindowLength.OfPercent || Measure is WindowLength.OfPercent;
 
+    /// <summary>Records of all windows; null if only the trace knows.</summary>
+    public ulong? Records => (Skip, WarmUp, Measure) is (WindowLength.OfRecords skip, WindowLength.OfRecords warmUp, WindowLength.OfRecords measure) ? skip.Count + warmUp.Count + measure.Count : null;
+
     /// <summary>The same windows with shares turned into counts.</summary>
     public Windows Resolve(ulong total) => new(Resolve(Skip, total), Resolve(WarmUp, total), Resolve(Measure, total), Interval);
 

@@ -22,6 +22,10 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
     public static IReadOnlyList<string> PathsOf(Vendor vendor) =>
         [.. Components.InterruptPaths.Entries.Select(entry => entry.Name).Where(name => Components.InterruptPaths.Create(name).Supports(vendor))];
 
+    /// <summary>Path names that this processor offers.</summary>
+    public static IReadOnlyList<string> PathsOf(CpuProfile profile) =>
+        [.. PathsOf(profile.Vendor).Where(name => profile.IpiVirtualization || profile.Vendor == Vendor.Amd || !Components.InterruptPaths.Create(name).EnableIpiv)];
+
     /// <summary>Runs the table of each path, and seed 2's two cases under each update rule (VMX only).</summary>
     /// <param name="spec">Costs, vendor, guests and host.</param>
     /// <param name="paths">Names of interrupt paths.</param>
@@ -33,7 +37,7 @@ public sealed record InterruptComparison(IReadOnlyList<Table> Tables, IReadOnlyL
         if (updateRules.Count > 0 && profile.Vendor != Vendor.Intel)
         {
             throw new ConfigurationException(
-                $"APICv update rules are about vmcs01 and vmcs02, and profile '{profile.Name}' is {profile.Vendor}, which writes VMCB01 explicitly. Leave --apicv-update out, or choose an Intel profile.");
+                $"APICv update rules are about vmcs01 and vmcs02, and profile '{profile.Name}' is {profile.Vendor.Name()}, which writes VMCB01 explicitly. Leave --apicv-update out, or choose an Intel profile.");
         }
 
         IApicvUpdateRule any = new DeferredUpdate();

@@ -197,7 +197,7 @@ internal sealed class PolicyRun
 
     private static SafetyFinding Finding(SafetyIncident incident) => new(incident.Kind, incident.Count, incident.Story)
     {
-        Pages = [.. incident.Pages.Select(page => new SafetyPage(page.Page, page.Vcpu, page.Level, page.Tag, page.Root, page.Uses, page.FirstRecord, page.Change, page.Owed))],
+        Pages = [.. incident.Pages.Select(page => new SafetyPage(page.Page, page.Vcpu, page.Level, page.Tag, page.Root, page.Uses, page.FirstTime, page.FirstLane, page.Change, page.Owed))],
         PageCount = incident.PageCount,
     };
 

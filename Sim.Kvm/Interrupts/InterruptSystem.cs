@@ -42,7 +42,7 @@ internal sealed class InterruptSystem
         if (!path.Supports(spec.Profile.Vendor))
         {
             throw new ConfigurationException(
-                $"Interrupt path {path.GetType().Name} does not exist on {spec.Profile.Vendor} hardware, and profile '{spec.Profile.Name}' is {spec.Profile.Vendor}. "
+                $"Interrupt path {ComponentAttribute.NameOf(path)} does not exist on {spec.Profile.Vendor.Name()} hardware, and profile '{spec.Profile.Name}' is {spec.Profile.Vendor.Name()}. "
                 + (spec.Profile.Vendor == Vendor.Amd ? "Try avic, or none." : "Try posted, or none."));
         }
 

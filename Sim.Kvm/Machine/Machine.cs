@@ -44,7 +44,7 @@ public sealed class Machine
         if (!policy.Supports(vendor))
         {
             throw new ConfigurationException(
-                $"Policy {(policy is MutatedPolicy ? policy : policy.GetType().Name)} does not run on {vendor} hardware, and profile '{spec.Profile.Name}' is {vendor}. "
+                $"Policy {ComponentAttribute.NameOf(policy)} does not run on {vendor.Name()} hardware, and profile '{spec.Profile.Name}' is {vendor.Name()}. "
                 + (vendor == Vendor.Amd ? "Try nsvm-5.8, or a yardstick such as always-guest." : "Try kvm-6.12, or a yardstick such as always-guest."));
         }
 
@@ -125,7 +125,7 @@ public sealed class Machine
             }
             else
             {
-                _oracle?.At(block.FirstRecord + (ulong)(access + e), block.Events[e].Time, block.Lane);
+                _oracle?.At(block.Events[e].Time, block.Lane);
                 Follow(lane, block.Events[e]);
                 e++;
             }

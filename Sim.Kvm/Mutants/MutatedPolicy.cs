@@ -39,8 +39,8 @@ public sealed class MutatedPolicy : IFlushPolicy
             {
                 string[] others = [.. policies.Entries.Select(entry => entry.Name).Where(other => mutant.Changes(policies.Create(other), vendor))];
                 throw new ConfigurationException(
-                    $"Mutant '{mutant.Name}' changes nothing in policy '{string.Join(Separator, words[..i])}' on {vendor} hardware: it has no such rule, or does not keep it anyhow. "
-                    + (others.Length == 0 ? $"No policy for {vendor} has it." : $"These have it: {string.Join(", ", others)}."));
+                    $"Mutant '{mutant.Name}' changes nothing in policy '{string.Join(Separator, words[..i])}' on {vendor.Name()} hardware: it has no such rule, or does not keep it anyhow. "
+                    + (others.Length == 0 ? $"No policy for {vendor.Name()} has it." : $"These have it: {string.Join(", ", others)}."));
             }
 
             policy = new MutatedPolicy(string.Join(Separator, words[..(i + 1)]), policy, mutant);

@@ -2,13 +2,12 @@ using Sim.Tlb;
 
 namespace Sim.Kvm;
 
-/// <summary>Which record did something.</summary>
-/// <param name="Record">Index of the record in the trace.</param>
-/// <param name="Time">Its time.</param>
+/// <summary>Where in a trace something happened. No index of a record: that would depend on how runs are folded.</summary>
+/// <param name="Time">Time of the record.</param>
 /// <param name="Lane">Its physical CPU.</param>
-internal readonly record struct RecordPlace(ulong Record, ulong Time, int Lane)
+internal readonly record struct RecordPlace(ulong Time, int Lane)
 {
-    public override string ToString() => $"record {Record}, time {Time}, lane {Lane}";
+    public override string ToString() => $"time {Time}, lane {Lane}";
 }
 
 /// <summary>A mapping that a guest's or the host's table had until a record changed it, and the virtual TLBs that may have kept it.</summary>

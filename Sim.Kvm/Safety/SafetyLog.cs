@@ -104,7 +104,7 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
     {
         (TraceBlock block, int access) = (use.Use.Block, use.Use.Access);
         AccessType type = (AccessType)(block.Flags[access] & AccessFlags.TypeMask);
-        RecordPlace place = new(use.Record, block.Time[access], use.Lane.Index);
+        RecordPlace place = new(block.Time[access], use.Lane.Index);
         string who = Text($"vCPU {use.Lane.Vcpu!.Id} in L{use.Use.Context.Level} (virtual {Name(use.Tag)})");
         string source = verdict.Old is null ? Text($"an entry of {verdict.Change}") : "an old translation";
         return
@@ -124,7 +124,7 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
             return Text($"no invalidation on lane {lane} since the change");
         }
 
-        IEnumerable<string> told = done.TakeLast(InvalidationsTold).Select(each => Text($"{nameOf(each.Issued.Invalidation)} ({each.Issued.Transition}, {each.Issued.Rule}; record {each.Place.Record})"));
+        IEnumerable<string> told = done.TakeLast(InvalidationsTold).Select(each => Text($"{nameOf(each.Issued.Invalidation)} ({each.Issued.Transition}, {each.Issued.Rule}; time {each.Place.Time})"));
         return (done.Length > InvalidationsTold ? Text($"on lane {lane} {done.Length} invalidations, at last ") : Text($"on lane {lane} ")) + string.Join("; ", told);
     }
 
@@ -145,7 +145,7 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
             PageOfContext key = use.Page;
             if (!_pages.TryGetValue(key, out UsedPage? page))
             {
-                _pages.Add(key, page = new UsedPage(new WrongPage(key.Page, key.Vcpu, key.Level, Name(key.Tag), key.Root, 0, use.Record, verdict.Change, verdict.Owed)));
+                _pages.Add(key, page = new UsedPage(new WrongPage(key.Page, key.Vcpu, key.Level, Name(key.Tag), key.Root, 0, use.Use.Block.Time[use.Use.Access], use.Lane.Index, verdict.Change, verdict.Owed)));
             }
 
             page.Uses += use.Uses;
@@ -156,7 +156,7 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
             _count,
             [.. story, Text($"in all: {Plural(_count, "use")} of {Plural(_pages.Keys.Select(key => key.Page).Distinct().Count(), "page")}, {Plural(_causes.Count, "pair")} of a change and a flush owed")])
         {
-            Pages = [.. _pages.Values.OrderByDescending(page => page.Uses).ThenBy(page => page.First.FirstRecord).Take(SafetyIncident.MostPages).Select(page => page.First with { Uses = page.Uses })],
+            Pages = [.. _pages.Values.OrderByDescending(page => page.Uses).ThenBy(page => page.First.FirstTime).ThenBy(page => page.First.Vcpu).ThenBy(page => page.First.Page).Take(SafetyIncident.MostPages).Select(page => page.First with { Uses = page.Uses })],
             PageCount = _pages.Count,
             FirstRecord = firstRecord,
         };

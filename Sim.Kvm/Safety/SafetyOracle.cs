@@ -46,7 +46,7 @@ internal sealed class SafetyOracle
     public void Attach(IEnumerable<Lane> lanes) => _lanes.AddRange(lanes);
 
     /// <summary>The record that is being replayed.</summary>
-    public void At(ulong record, ulong time, int lane) => _place = new RecordPlace(record, time, lane);
+    public void At(ulong time, int lane) => _place = new RecordPlace(time, lane);
 
     /// <summary>What was found since the beginning, or since <see cref="Restart"/>.</summary>
     public SafetyReport Report() => _log.Report();

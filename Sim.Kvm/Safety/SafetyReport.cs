@@ -29,10 +29,11 @@ public sealed record SafetyIncident(string Kind, long Count, IReadOnlyList<strin
 /// <param name="Tag">Virtual tag it ran under, in words.</param>
 /// <param name="Root">Root of the page tables it ran with.</param>
 /// <param name="Uses">Memory references.</param>
-/// <param name="FirstRecord">Index of the first of them in the trace.</param>
+/// <param name="FirstTime">Time of the first of them.</param>
+/// <param name="FirstLane">Physical CPU of the first of them.</param>
 /// <param name="Change">For the first use: the record that changed the mapping, or the other page tables.</param>
 /// <param name="Owed">For the first use: why the virtual CPU cannot hold the translation.</param>
-public sealed record WrongPage(ulong Page, ushort Vcpu, int Level, string Tag, ulong Root, long Uses, ulong FirstRecord, string Change, string Owed);
+public sealed record WrongPage(ulong Page, ushort Vcpu, int Level, string Tag, ulong Root, long Uses, ulong FirstTime, int FirstLane, string Change, string Owed);
 
 /// <summary>What the safety oracle saw.</summary>
 /// <param name="Incidents">One for each kind that happened, in ordinal order.</param>

@@ -41,9 +41,10 @@ public static class SanityChecks
 
         // Of repeated seeds or a sweep, one point says what there is to say.
         RunResult[] runs = [.. set.Runs.Where(run => run.Failure is null && run.Parameters.SequenceEqual(set.Runs[0].Parameters))];
-        foreach (RunResult run in runs)
+        (string Run, string Hint)[] said = [.. runs.SelectMany(run => RunHints(run).Select(hint => (run.Run, hint)))];
+        foreach (IGrouping<string, string> same in said.GroupBy(each => each.Hint, each => each.Run, StringComparer.Ordinal))
         {
-            AddRunHints(hints, run);
+            hints.Add($"{(runs.Length > 1 && same.Count() == runs.Length ? "All runs" : string.Join(", ", same))}: {same.Key}");
         }
 
         AddInterruptHints(hints, runs);
@@ -64,42 +65,42 @@ public static class SanityChecks
             : 0);
     }
 
-    private static void AddRunHints(List<string> hints, RunResult run)
+    private static IEnumerable<string> RunHints(RunResult run)
     {
         StatSheet sheet = run.Statistics;
         double accesses = Figures.Accesses(sheet) ?? 0;
         double walks = Figures.Walks(sheet) ?? 0;
         if (accesses == 0)
         {
-            hints.Add($"{run.Run}: the measured window has no memory accesses.");
+            yield return "the measured window has no memory accesses.";
         }
         else if (walks == 0)
         {
-            hints.Add($"{run.Run}: none of {accesses:0} accesses missed. The window is too short, or the working set fits the first level.");
+            yield return $"none of {accesses:0} accesses missed. The window is too short, or the working set fits the first level.";
         }
         else if (walks >= accesses)
         {
-            hints.Add($"{run.Run}: every access missed ({accesses:0}). The trace may have no reuse, or every access is preceded by a flush.");
+            yield return $"every access missed ({accesses:0}). The trace may have no reuse, or every access is preceded by a flush.";
         }
 
         double transitions = Figures.NestedTransitions(sheet) ?? 0;
         if (transitions < FewestTransitions)
         {
-            hints.Add($"{run.Run}: only {transitions:0} nested transitions in the measured window; figures per transition rest on fewer than {FewestTransitions}.");
+            yield return $"only {transitions:0} nested transitions in the measured window; figures per transition rest on fewer than {FewestTransitions}.";
         }
         else if (run.Policy.StartsWith("always-", StringComparison.Ordinal) && Figures.FlushRequests(sheet).Values.Sum() == 0)
         {
-            hints.Add($"{run.Run}: this policy flushes on every transition, yet no flush was requested in {transitions:0}.");
+            yield return $"this policy flushes on every transition, yet no flush was requested in {transitions:0}.";
         }
 
         if (run.Policy == "never" && run.Safety is null)
         {
-            hints.Add($"{run.Run}: unsafe, a yardstick: a new vpid12 finds its predecessor's translations. Its cost is a bound and no proposal; safety was not judged here (docs/safety.md).");
+            yield return "unsafe, a yardstick: a new vpid12 finds its predecessor's translations. Its cost is a bound and no proposal; safety was not judged here (docs/safety.md).";
         }
 
         if (run.FailedVmEntries.Count > 0)
         {
-            hints.Add($"{run.Run}: VM-entries that failed their checks: {run.FailedVmEntries.Count}, the first because {run.FailedVmEntries[0].Check}.");
+            yield return $"VM-entries that failed their checks: {run.FailedVmEntries.Count}, the first because {run.FailedVmEntries[0].Check}.";
         }
     }
 

@@ -59,10 +59,10 @@ internal static class ReportTables
     public static DataTable WrongPages(SafetyFinding finding) => new(
         $"Where: {Numbers.Whole(finding.PageCount)} pages",
         finding.Pages.Count < finding.PageCount ? $"The {finding.Pages.Count} pages with the most uses, of {Numbers.Whole(finding.PageCount)}; a page counts once for each context." : "",
-        ["page", "uses", "vCPU", "level", "virtual tag", "root", "first record"],
+        ["page", "uses", "vCPU", "level", "virtual tag", "root", "first at time"],
         [
             .. finding.Pages.Select(page => (IReadOnlyList<DataCell>)
-                [new(Numbers.Hex(page.Page)), DataCell.Whole(page.Uses), DataCell.Whole(page.Vcpu), DataCell.Whole(page.Level), new(page.Tag), new(Numbers.Hex(page.Root)), DataCell.Whole(page.FirstRecord)]),
+                [new(Numbers.Hex(page.Page)), DataCell.Whole(page.Uses), DataCell.Whole(page.Vcpu), DataCell.Whole(page.Level), new(page.Tag), new(Numbers.Hex(page.Root)), DataCell.Whole(page.FirstTime)]),
         ])
     {
         Folded = true,

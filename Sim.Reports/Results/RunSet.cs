@@ -101,10 +101,11 @@ public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string
 /// <param name="Tag">Virtual tag it ran under, in words.</param>
 /// <param name="Root">Root of the page tables it ran with.</param>
 /// <param name="Uses">Memory references.</param>
-/// <param name="FirstRecord">Index of the first of them in the trace.</param>
+/// <param name="FirstTime">Time of the first of them in reference cycles; null in files before version 1.3.</param>
+/// <param name="FirstLane">Physical CPU of the first of them.</param>
 /// <param name="Change">For the first use: the record that changed the mapping, or the other page tables.</param>
 /// <param name="Owed">For the first use: why the virtual CPU cannot hold the translation.</param>
-public sealed record SafetyPage(ulong Page, int Vcpu, int Level, string Tag, ulong Root, long Uses, ulong FirstRecord, string Change, string Owed);
+public sealed record SafetyPage(ulong Page, int Vcpu, int Level, string Tag, ulong Root, long Uses, ulong? FirstTime, int FirstLane, string Change, string Owed);
 
 /// <summary>Why a run has no result.</summary>
 /// <param name="ExitCode">The process exit code of this kind of error (docs/compare.md#exit-codes).</param>

@@ -136,7 +136,8 @@ internal static class RunSetJsonReader
         Text(page, "tag"),
         page.GetProperty("root").GetUInt64(),
         page.GetProperty("uses").GetInt64(),
-        page.GetProperty("first_record").GetUInt64(),
+        page.TryGetProperty("first_time", out JsonElement time) ? time.GetUInt64() : null,
+        page.TryGetProperty("first_lane", out JsonElement lane) ? lane.GetInt32() : 0,
         Text(page, "change"),
         Text(page, "owed"));
 

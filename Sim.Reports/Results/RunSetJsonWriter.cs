@@ -307,7 +307,12 @@ internal static class RunSetJsonWriter
         line.WriteString("tag", page.Tag);
         line.WriteNumber("root", page.Root);
         line.WriteNumber("uses", page.Uses);
-        line.WriteNumber("first_record", page.FirstRecord);
+        if (page.FirstTime is { } time)
+        {
+            line.WriteNumber("first_time", time);
+        }
+
+        line.WriteNumber("first_lane", page.FirstLane);
         line.WriteString("change", page.Change);
         line.WriteString("owed", page.Owed);
     }

@@ -57,7 +57,8 @@ public static class RunView
     /// <summary>The tables of one run that did not fail.</summary>
     /// <param name="run">The run.</param>
     /// <param name="everything">Adds a table of all statistics.</param>
-    public static IReadOnlyList<Table> Of(RunResult run, bool everything)
+    /// <param name="exitName">The name of an exit reason's number.</param>
+    public static IReadOnlyList<Table> Of(RunResult run, bool everything, Func<long, string> exitName)
     {
         List<Table> tables =
         [
@@ -67,7 +68,7 @@ public static class RunView
         AddCounts(tables, "Flush requests", "kind", Figures.FlushRequests(run.Statistics));
         AddCounts(tables, "Invalidations executed", "invalidation", Figures.Invalidations(run.Statistics));
         AddCounts(tables, "Misses caused by flushes", "cause", Figures.FlushedByCause(run.Statistics));
-        AddCounts(tables, "VM-exits", "reason", Figures.Exits(run.Statistics));
+        AddCounts(tables, "VM-exits", "reason", Figures.ExitsByLevel(run.Statistics).GroupBy(exit => exit.Reason, (reason, exits) => KeyValuePair.Create(exitName(reason), exits.Sum(exit => exit.Count))));
         if (run.InterruptPath is not null)
         {
             tables.Add(new("Interrupts", ["figure", "value", "unit"], [.. InterruptLines.Select(line => (IReadOnlyList<string>)[line.Name, line.Cell(run.Statistics), line.Unit])]));

@@ -51,7 +51,7 @@ public static class SafetyView
         [
             .. finding.Pages.Take(top).Select(page => (IReadOnlyList<string>)
             [
-                Numbers.Hex(page.Page), string.Create(CultureInfo.InvariantCulture, $"vCPU {page.Vcpu} L{page.Level}"), page.Tag, Numbers.Hex(page.Root), Numbers.Whole(page.Uses), Numbers.Whole(page.FirstRecord),
+                Numbers.Hex(page.Page), string.Create(CultureInfo.InvariantCulture, $"vCPU {page.Vcpu} L{page.Level}"), page.Tag, Numbers.Hex(page.Root), Numbers.Whole(page.Uses), Numbers.Whole(page.FirstTime),
             ]),
         ];
         int rest = finding.PageCount - rows.Count;
@@ -60,7 +60,7 @@ public static class SafetyView
             rows.Add([$"{Numbers.Whole(rest)} others", "", "", "", Numbers.Whole(finding.Count - finding.Pages.Take(top).Sum(page => page.Uses)), ""]);
         }
 
-        return new Table($"{run.Run}: {finding.Kind} by page", ["page", "who", "virtual tag", "root", "uses", "first record"], rows) { TextColumns = 4 };
+        return new Table($"{run.Run}: {finding.Kind} by page", ["page", "who", "virtual tag", "root", "uses", "first at time"], rows) { TextColumns = 4 };
     }
 
     private static string Word(RunResult run) => run.Safety is null ? "not judged" : !run.Safety.IsSafe ? "UNSAFE" : run.Safety.Exercised ? "safe" : "not exercised";

@@ -60,7 +60,7 @@ public sealed record NestedEntryTable(RunConfiguration Configuration, IReadOnlyL
         CpuProfile profile = configuration.Machine.Profile;
         if (profile.Vendor != Vendor.Intel)
         {
-            throw new ConfigurationException($"The first seed thread is about vpid12 and vpid02, and profile '{profile.Name}' is {profile.Vendor}, whose guests have ASIDs. Choose an Intel profile.");
+            throw new ConfigurationException($"The first seed thread is about vpid12 and vpid02, and profile '{profile.Name}' is {profile.Vendor.Name()}, whose guests have ASIDs. Choose an Intel profile.");
         }
 
         return new NestedEntryTable(

@@ -68,10 +68,15 @@ public sealed partial class CliTests
     [TestCase("compare t.nst -p kvm-6.12,kvm-6.12~no-sync-on-invplg", "Unknown mutant 'no-sync-on-invplg'. Did you mean no-sync-on-invlpg, ")]
     [TestCase("run t.nst --policy kvm-4.2~ignores-new-vpid12", "Mutant 'ignores-new-vpid12' changes nothing in policy 'kvm-4.2' on Intel hardware")]
     [TestCase("run t.nst --policy kvm-6.12~no-sync-on-invlpg~no-sync-on-invlpg", "changes nothing in policy 'kvm-6.12~no-sync-on-invlpg'")]
-    [TestCase("run t.nst --profile zen-3 --policy always-guest~flush-all-by-invvpid", "No policy for Amd has it.")]
+    [TestCase("run t.nst --profile zen-3 --policy always-guest~flush-all-by-invvpid", "No policy for AMD has it.")]
     [TestCase("run t.nst --profile zen-5", "Unknown profile 'zen-5'. Did you mean zen-2, zen-3, zen-4?")]
     [TestCase("run t.nst --set machine.l0_eptt=true", "machine.l0_eptt: Unknown member 'l0_eptt'. Did you mean l0_ept, ")]
     [TestCase("run t.nst --set seed", "--set 'seed': expected path=value")]
+    [TestCase("run t.nst --set cost.x=1", "--set: cost: Unknown member 'cost'. Did you mean costs, ")]
+    [TestCase("compare t.nst -p ,", "--policies: expected a,b,..., found ',', which names nothing. Leave the option out for its default.")]
+    [TestCase("compare t.nst --irq-paths ,", "--irq-paths: expected a,b,..., found ',', which names nothing.")]
+    [TestCase("interrupts --irq-paths ,", "--irq-paths: expected a,b,..., found ',', which names nothing.")]
+    [TestCase("sweep t.nst --over second_level[0].ways=8,12", "found 8. Choose another rule with it, as in --set second_level[0].replacement=lru")]
     [TestCase("run t.nst --warm-up ten", "--warm-up: windows.warm_up: expected a count such as 10M")]
     [TestCase("list polices", "Unknown kind of thing to list 'polices'. Did you mean policies, ")]
     [TestCase("trace generate zipf x.nst", "Unknown workload generator 'zipf'. Did you mean ")]
@@ -85,6 +90,16 @@ public sealed partial class CliTests
         Assert.That((code, output), Is.EqualTo((2, "")));
         Assert.That(error, Does.Contain(message).And.EndWith("\n"));
         Assert.That(error, Does.Not.Contain("   at "));
+    }
+
+    [TestCase("compare", "t.nst", "-p", "")]
+    [TestCase("run", "t.nst", "-p", "")]
+    public void An_empty_policy_is_not_the_default(params string[] command)
+    {
+        (int code, string output, string error) = Run(command);
+
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error, Does.Contain("''"));
     }
 
     [Test]
@@ -207,7 +222,37 @@ public sealed partial class CliTests
         (int code, string output, string error) = Run("run", Nested(), "--policy", "kvm-6.12", "--profile", "zen-3");
 
         Assert.That((code, output), Is.EqualTo((2, "")));
-        Assert.That(error, Does.Contain("zen-3"));
+        Assert.That(error, Does.StartWith("Policy kvm-6.12 does not run on AMD hardware, and profile 'zen-3' is AMD."));
+        (_, _, error) = Run("run", Nested(), "--policy", "kvm-6.12~ignores-invvpid", "--profile", "zen-3");
+        Assert.That(error, Does.StartWith("Policy kvm-6.12~ignores-invvpid does not run on AMD hardware"));
+    }
+
+    [Test]
+    public void A_progress_line_has_the_share_and_the_time_left_if_they_are_known()
+    {
+        Assert.That(ProgressBar.Line(3_000_000, "records", 0.25, TimeSpan.FromSeconds(10)), Is.EqualTo("25%, 3.0 M records, 0.3 M/s, 10 s, 30 s left"));
+        Assert.That(ProgressBar.Line(3_000_000, "records", 1, TimeSpan.FromSeconds(10)), Is.EqualTo("100%, 3.0 M records, 0.3 M/s, 10 s, 0 s left"));
+        Assert.That(ProgressBar.Line(3_000_000, "lines", null, TimeSpan.FromSeconds(10)), Is.EqualTo("3.0 M lines, 0.3 M/s, 10 s"));
+    }
+
+    [Test]
+    public void Exit_reasons_have_names_and_hints_that_are_the_same_for_all_runs_come_once()
+    {
+        string sort = RepositoryFolder.Of("traces", "nested-sort.nst.gz");
+        (_, string output, _) = Run("run", sort, "--policy", "kvm-6.12", "--measure", "50K");
+        Assert.That(output, Does.Match(@"(?m)^VMRESUME +\d+ ").And.Not.Match(@"(?m)^24 +\d+ "));
+
+        (_, _, string error) = Run("compare", sort, "--measure", "2K");
+        Assert.That(error.Split('\n').Count(line => line.Contains("nested transitions in the measured window", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(error, Does.Contain("hint: All runs: only "));
+    }
+
+    [Test]
+    public void Interrupts_lists_IPI_virtualization_for_processors_that_have_it()
+    {
+        Assert.That(Run("interrupts").Output, Does.Contain("posted-device ").And.Not.Match("(?m)^ipiv "));
+        Assert.That(Run("interrupts", "--profile", "sapphire-rapids").Output, Does.Match("(?m)^ipiv "));
+        Assert.That(Run("interrupts", "--irq-paths", "ipiv").Output, Does.Match("(?m)^ipiv "), "who asks for it gets it");
     }
 
     [TestCase("empty")]
@@ -254,18 +299,24 @@ public sealed partial class CliTests
         Assert.That(error, Does.Match(@"the trace ended after \d+ records: --measure wants 10000000 records and got \d+"));
     }
 
-    [Test]
-    public void Ctrl_c_writes_what_there_is_and_exits_with_130()
+    [TestCase(130)]
+    [TestCase(143)]
+    public void Ctrl_c_and_SIGTERM_write_what_there_is_and_exit_with_128_and_their_number(int exitCode)
     {
+        Interruption interruption = new();
+        Assert.That(interruption.Signal(exitCode), Is.False, "nobody listens: the process ends at once");
+        Assert.That(interruption.Token.IsCancellationRequested, Is.False);
+        Assert.That((interruption.Signal(exitCode), interruption.Signal(exitCode)), Is.EqualTo((true, false)), "the second one ends the process");
+
         string json = Path.Combine(_folder, "r.json");
         using StringWriter output = new();
         using StringWriter error = new();
 
-        int code = CliApplication.Run(["run", Nested(), "--json", json], Terminal.Of(output, error) with { Interrupted = new CancellationToken(canceled: true) });
+        int code = CliApplication.Run(["run", Nested(), "--json", json], Terminal.Of(output, error) with { Interruption = interruption });
 
-        Assert.That(code, Is.EqualTo(130));
+        Assert.That(code, Is.EqualTo(exitCode));
         Assert.That(RunSetJson.Read(File.ReadAllText(json), json).Partial, Is.True);
-        Assert.That(output.ToString(), Does.Contain("PARTIAL"));
+        Assert.That(output.ToString(), Does.Contain("PARTIAL").And.Match(@"\nSo far: [^\n]+\n$"));
         Assert.That(error.ToString(), Does.Contain("interrupted"));
     }
 

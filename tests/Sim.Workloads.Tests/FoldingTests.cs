@@ -24,7 +24,7 @@ public sealed class FoldingTests
     }
 
     [Test]
-    public void A_read_joins_the_run_of_a_write_but_a_write_after_a_read_begins_a_new_record()
+    public void Reads_and_writes_of_a_page_are_runs_of_their_own_so_that_loads_and_stores_stay_what_they_were()
     {
         Assert.That(
             Fold(trace =>
@@ -34,7 +34,7 @@ public sealed class FoldingTests
                 trace.Access(0, 2, 0x1000, AccessType.Read);
                 trace.Access(0, 3, 0x1000, AccessType.Write);
             }),
-            Is.EqualTo(new[] { "0 1000 Read 8 x1", "1 1000 Write 8 x3" }));
+            Is.EqualTo(new[] { "0 1000 Read 8 x2", "1 1000 Write 8 x2" }));
     }
 
     [Test]
@@ -65,6 +65,33 @@ public sealed class FoldingTests
                 trace.Access(0, 3, 0x1000, AccessType.Read, cpl: 0);
             }),
             Is.EqualTo(new[] { "0 1000 Read 8 x1", "1 1000 Read 8 x1", "Invlpg level=0 address=0x1000", "3 1000 Read 8 x1" }));
+    }
+
+    [Test]
+    public void A_run_of_writes_ends_where_another_page_is_read()
+    {
+        Assert.That(
+            Fold(trace =>
+            {
+                trace.Access(0, 0, 0x1000, AccessType.Write);
+                trace.Access(0, 1, 0x2000, AccessType.Read);
+                trace.Access(0, 2, 0x1000, AccessType.Write);
+                trace.Access(0, 3, 0x1000, AccessType.Read);
+            }),
+            Is.EqualTo(new[] { "0 1000 Write 8 x1", "1 2000 Read 8 x1", "2 1000 Write 8 x1", "3 1000 Read 8 x1" }));
+    }
+
+    [Test]
+    public void The_last_access_of_a_lane_keeps_its_time_so_that_the_trace_is_as_long_as_it_was()
+    {
+        Assert.That(
+            Fold(trace =>
+            {
+                trace.Access(0, 5, 0x1000, AccessType.Read);
+                trace.Access(0, 6, 0x1000, AccessType.Read);
+                trace.Access(0, 9, 0x1008, AccessType.Read);
+            }),
+            Is.EqualTo(new[] { "5 1000 Read 8 x2", "9 1008 Read 8 x1" }));
     }
 
     [Test]

@@ -226,11 +226,11 @@ public sealed class HoleTests
         string[] story = script.Story.Split('\n');
         Assert.Multiple(() =>
         {
-            Assert.That(story[0], Does.StartWith("used: vCPU 0 in L2 (virtual VPID 2, PCID 0) used (read) 0x10000 through an old translation to host page 0x").And.EndsWith("(record 12, time 12, lane 0)"));
+            Assert.That(story[0], Does.StartWith("used: vCPU 0 in L2 (virtual VPID 2, PCID 0) used (read) 0x10000 through an old translation to host page 0x").And.EndsWith("(time 12, lane 0)"));
             Assert.That(story[1], Is.EqualTo("mapped: at first use"));
-            Assert.That(story[2], Is.EqualTo("changed: Changed in table L2 (root 0x0) by L1 at record 8, time 8, lane 0"));
+            Assert.That(story[2], Is.EqualTo("changed: Changed in table L2 (root 0x0) by L1 at time 8, lane 0"));
             Assert.That(story[3], Is.EqualTo("owed: this context had not run with these tables since its TLB was last emptied of them, if ever, so it cannot hold the old mapping"));
-            Assert.That(story[4], Does.StartWith("done: on lane 0 ").And.Contains("INVVPID(vpid02) (nested_entry, new_vpid12; record 10)"));
+            Assert.That(story[4], Does.StartWith("done: on lane 0 ").And.Contains("INVVPID(vpid02) (nested_entry, new_vpid12; time 10)"));
             Assert.That(story[5], Is.EqualTo("in all: 1 use of 1 page, 1 pair of a change and a flush owed"));
         });
     }
@@ -242,10 +242,10 @@ public sealed class HoleTests
         script.Change(MapTable.L2, P).Change(MapTable.L2, P + 0x1000).NestedEnter(vpid12: 2, eptp12: 0).Touch(P, P + 0x1000, P + 0x1008, P + 0x2000);
         SafetyIncident incident = script.Machine.Safety!.Incidents.Single();
         Assert.That(
-            incident.Pages.Select(page => (page.Page, page.Vcpu, page.Level, page.Tag, page.Root, page.Uses, page.FirstRecord)),
+            incident.Pages.Select(page => (page.Page, page.Vcpu, page.Level, page.Tag, page.Root, page.Uses, page.FirstTime)),
             Is.EqualTo(new[] { (P + 0x1000, (ushort)0, 2, "VPID 2, PCID 0", 0UL, 2L, 16UL), (P, (ushort)0, 2, "VPID 2, PCID 0", 0UL, 1L, 15UL) }));
         Assert.That((incident.Count, incident.PageCount), Is.EqualTo((3L, 2)));
-        Assert.That(incident.Pages[0].Change, Is.EqualTo("Changed in table L2 (root 0x0) by L1 at record 11, time 11, lane 0"));
+        Assert.That(incident.Pages[0].Change, Is.EqualTo("Changed in table L2 (root 0x0) by L1 at time 11, lane 0"));
     }
 
     /// <summary>L2 without VPID changes its own table and relies on the VM-exit and VM-entry that follow.</summary>
