@@ -57,6 +57,7 @@ public static class ExitReasons
         ("PENDING_INTERRUPT", (Vendor.Intel, 7)),
         .. Svm.Select(r => (r.Name, (Vendor.Amd, r.Number))),
         .. SvmPlugin.Select(r => ("EXIT_" + r.Name, (Vendor.Amd, r.Number))),
+        .. Svm.Where(r => r.Name.EndsWith(" excp", StringComparison.Ordinal)).Select(r => ("EXIT_EXCP_" + r.Name[..2], (Vendor.Amd, r.Number))),
         .. Svm.Where(r => !r.Name.Contains(' ') && SvmPlugin.All(p => p.Number != r.Number)).Select(r => ("EXIT_" + r.Name.ToUpperInvariant(), (Vendor.Amd, r.Number))),
     ]);
 

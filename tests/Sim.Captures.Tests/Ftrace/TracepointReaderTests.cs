@@ -324,7 +324,7 @@ internal sealed class TracepointReaderTests
         [
             ("EXCEPTION_NMI", 1, 0), ("INVEPT", 1, 50), ("INVVPID", 1, 53), ("NOTIFY", 1, 75), ("read_cr0", 2, 0), ("write_cr8", 2, 0x18), ("write_dr7", 2, 0x37),
             ("interrupt", 2, 0x60), ("EXIT_INTR", 2, 0x60), ("vmrun", 2, 0x80), ("EXIT_VMRUN", 2, 0x80), ("hypercall", 2, 0x81), ("EXIT_VMMCALL", 2, 0x81),
-            ("io", 2, 0x7B), ("EXIT_IOIO", 2, 0x7B), ("EXIT_MSR", 2, 0x7C), ("invpcid", 2, 0xA2), ("avic_incomplete_ipi", 2, 0x401),
+            ("io", 2, 0x7B), ("EXIT_IOIO", 2, 0x7B), ("EXIT_MSR", 2, 0x7C), ("EXIT_EXCP_DE", 2, 0x40), ("EXIT_EXCP_PF", 2, 0x4E), ("EXIT_EXCP_XF", 2, 0x53), ("invpcid", 2, 0xA2), ("avic_incomplete_ipi", 2, 0x401),
             ("invalid_guest_state", 2, uint.MaxValue),
         ];
         foreach ((string name, int isa, uint number) in samples)
