@@ -6,6 +6,12 @@ internal sealed class KernelThread
     /// <summary>Services KVM_REQ_TLB_FLUSH_CURRENT and _GUEST; called in each round of vcpu_enter_guest that finds any request (5.16 and later).</summary>
     public const string Service = "kvm_service_local_tlb_flush_requests";
 
+    /// <summary>Loads a root.</summary>
+    public const string LoadRoot = "kvm_mmu_load";
+
+    /// <summary>The only flush function of SVM beside that of one address, read in 5.10.</summary>
+    public const string SvmOnly = "svm_flush_tlb";
+
     private const string ResetContext = "kvm_mmu_reset_context";
     private const string SvmAsid = "svm_flush_tlb_asid";
 
@@ -64,26 +70,26 @@ internal sealed class KernelThread
     /// True if this function, entered now, shows that svm_set_cr4 found another CR4.PGE in vmcb12 than L1 has: svm_flush_tlb_asid by itself, called by no other flush
     /// function, since svm_flush_tlb_current is inlined into svm_set_cr4.
     /// </summary>
-    public bool ShowsPge(string function) => function == SvmAsid && _isEnteringL2 && _lastFlush.Length == 0;
+    public bool ShowsPge(string function) => function is SvmAsid or SvmOnly && _isEnteringL2 && _lastFlush.Length == 0;
 
     /// <summary>Takes note of a function that it enters.</summary>
     public void EnterFunction(string function)
     {
         switch (function)
         {
-            case "kvm_mmu_load":
+            case LoadRoot:
                 IsLoadingRoot = true;
                 break;
             case Service:
                 HasServiced = true;
                 _isEnteringL2 = false;
                 break;
-            case "nested_svm_load_cr3" or "kvm_mmu_sync_roots":
+            case "nested_svm_load_cr3" or "kvm_mmu_sync_roots" or "kvm_init_shadow_npt_mmu":
                 _isEnteringL2 = false;
                 break;
-            case var _ when function.Contains("_flush_tlb_", StringComparison.Ordinal):
+            case var _ when KernelFunctions.IsFlush(function) || function.Contains("_flush_tlb_", StringComparison.Ordinal):
                 _lastFlush = function;
-                IsLoadingRoot &= function is not ("svm_flush_tlb_current" or "vmx_flush_tlb_current");
+                IsLoadingRoot &= function is not ("svm_flush_tlb_current" or "vmx_flush_tlb_current" or SvmOnly);
                 break;
             default:
                 break;

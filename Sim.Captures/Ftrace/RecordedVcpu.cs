@@ -40,6 +40,18 @@ internal sealed class RecordedVcpu(ushort number, int pid)
 
     public bool InL2 { get; set; }
 
+    /// <summary>Exit code of the instruction or fault that L0 handles for it and that has no record yet (<see cref="EmulatedInstructions"/>).</summary>
+    public uint? Emulates { get; set; }
+
+    /// <summary>EXITINFO2 of its last exit: the address of a #PF.</summary>
+    public ulong FaultAddress { get; set; }
+
+    /// <summary>Stands for the CR3 of its L1, whose value is not recorded where L0 shadows page tables.</summary>
+    public ulong Root { get; set; }
+
+    /// <summary>A root of its machine was zapped since its last entry.</summary>
+    public bool MayHaveLostRoot { get; set; }
+
     public ulong Isa { get; set; }
 
     public ulong NestedRoot { get; set; }

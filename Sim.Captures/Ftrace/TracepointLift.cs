@@ -1,4 +1,5 @@
 using Sim.Workloads;
+using Sim.Workloads.Scenarios;
 using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Core;
@@ -11,7 +12,23 @@ namespace Sim.Captures.Ftrace;
 /// <param name="Synthesized">Transitions put in because the recording began in L2 or events were missing.</param>
 /// <param name="Findings">What the reader did not understand.</param>
 /// <param name="DataLoss">True if the recording says that events were lost.</param>
-public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss);
+public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss)
+{
+    /// <summary>How its levels are configured.</summary>
+    public required RecordedConfiguration Configuration { get; init; }
+
+    /// <summary>MOVs to CR4 by L1 whose value no event told; each is taken to change CR4.PGE.</summary>
+    public required long AssumedCr4 { get; init; }
+
+    /// <summary>MOVs to CR3 whose value no event told; whether the root was cached is taken from L0's load of one.</summary>
+    public required long UnknownCr3 { get; init; }
+
+    /// <summary>Nested entries at which the kernel's own flush showed that CR4.PGE of vmcb12 is not L1's.</summary>
+    public required long ShownPge { get; init; }
+
+    /// <summary>Calls of kvm_flush_remote_tlbs by threads that are no vCPU's where there are several virtual machines: taken to be for all of them.</summary>
+    public required long RequestsOfUnknownMachine { get; init; }
+}
 
 /// <summary>
 /// Turns kernel events into a logical trace without memory accesses: transitions, nested transitions, changes of L0's second-level tables, L1's INVLPGA, INVVPID and
@@ -34,42 +51,52 @@ public sealed class TracepointLift
     private const uint VmxInvalidState = 33;
     private const uint Invept = 50;
     private const uint Invvpid = 53;
-    private const ulong Svm = 2;
+    internal const ulong Svm = 2;
     private const ulong LongestInstruction = 15;
     private const ushort AssumedVpid12 = 1;
     private const uint SvmWriteCr4 = 0x14;
     private const Cr4Bits KnownCr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep;
 
     private readonly RecordedCpu[] _lanes;
-    private readonly RecordedThreads _threads = new();
+    private readonly RecordedThreads _threads;
     private readonly LiftedRecords _records;
     private readonly VcpuPlacement _placement;
     private readonly KernelFunctions _functions;
+    private readonly EmulatedInstructions _emulated;
     private bool _hasNestedEntryEvents;
     private ulong? _start;
 
-    private TracepointLift(Action<int, TraceEvent> record, int lanes)
+    private TracepointLift(Action<int, TraceEvent> record, int lanes, RecordedConfiguration configuration)
     {
         _records = new LiftedRecords(record);
+        _threads = new RecordedThreads(configuration);
         _placement = new VcpuPlacement(_threads, _records);
-        _functions = new KernelFunctions(_threads, _records);
+        _emulated = new EmulatedInstructions(_records, configuration);
+        _functions = new KernelFunctions(_threads, _records, _emulated);
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new RecordedCpu(number))];
     }
 
     /// <summary>The header of the lifted trace: the number of CPUs, and whether remote flushes are recorded, is known after one pass over the recording.</summary>
     /// <exception cref="TraceFormatException">This is not a kernel trace, or one with more than <see cref="MaxLanes"/> CPUs.</exception>
-    public static TraceHeader HeaderOf(TracepointReader reader, string source)
+    public static TraceHeader HeaderOf(TracepointReader reader, string source, out RecordedConfiguration configuration)
     {
+        configuration = new RecordedConfiguration();
         KernelEvent e = default;
         int lanes = 1;
         SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events" };
         while (reader.Read(ref e))
         {
             lanes = Math.Max(lanes, e.Cpu + 1);
+            configuration.Observe(e);
             if (e.Type == KernelEventType.Function && e.Text == KernelFunctions.RemoteFlush)
             {
                 properties[TraceHeader.RemoteFlushes] = TraceHeader.Recorded;
             }
+        }
+
+        if (configuration.L0ShadowsPageTables)
+        {
+            properties[Scenario.ConfigurationProperty] = "machine.l0_ept=false";
         }
 
         if (lanes > MaxLanes)
@@ -83,26 +110,33 @@ public sealed class TracepointLift
 
     /// <summary>Lifts a recording into <paramref name="sink"/>, whose header is that of <see cref="HeaderOf"/>, with <paramref name="lanes"/> CPUs.</summary>
     /// <exception cref="TraceFormatException">This is not a kernel trace.</exception>
-    public static TracepointLiftResult Run(TracepointReader reader, ITraceSink sink, int lanes)
+    public static TracepointLiftResult Run(TracepointReader reader, ITraceSink sink, int lanes, RecordedConfiguration configuration)
     {
         TraceAppender appender = new(sink, lanes);
-        TracepointLiftResult result = Run(reader, (lane, e) => appender.Event(lane, e), lanes);
+        TracepointLiftResult result = Run(reader, (lane, e) => appender.Event(lane, e), lanes, configuration);
         appender.Complete();
         return result;
     }
 
     /// <summary>Lifts a recording record by record: <paramref name="record"/> gets each with its CPU, in the order of the recording's lines over all CPUs.</summary>
     /// <exception cref="TraceFormatException">This is not a kernel trace.</exception>
-    public static TracepointLiftResult Run(TracepointReader reader, Action<int, TraceEvent> record, int lanes)
+    public static TracepointLiftResult Run(TracepointReader reader, Action<int, TraceEvent> record, int lanes, RecordedConfiguration configuration)
     {
-        TracepointLift lift = new(record, lanes);
+        TracepointLift lift = new(record, lanes, configuration);
         KernelEvent e = default;
         while (reader.Read(ref e))
         {
             lift.Take(e);
         }
 
-        return new TracepointLiftResult(lift._functions.Flushes, lift._records.Count, lift._records.Synthesized, reader.Findings, reader.DataLoss);
+        return new TracepointLiftResult(lift._functions.Flushes, lift._records.Count, lift._records.Synthesized, reader.Findings, reader.DataLoss)
+        {
+            Configuration = configuration,
+            AssumedCr4 = lift._emulated.AssumedCr4,
+            UnknownCr3 = lift._emulated.UnknownCr3,
+            ShownPge = lift._functions.ShownPge,
+            RequestsOfUnknownMachine = lift._functions.RequestsOfUnknownMachine,
+        };
     }
 
     private void Take(in KernelEvent e)
@@ -116,11 +150,14 @@ public sealed class TracepointLift
             case KernelEventType.KvmEntry when !e.IsUnparsed:
                 Enter(lane, _threads.Vcpu(e.Pid), time, e[KernelOperand.Rip]);
                 break;
+            case KernelEventType.KvmMmuPrepareZapPage:
+                EmulatedInstructions.Zapped(_threads.MachineOf(e.Pid), e);
+                break;
             case KernelEventType.SchedSwitch:
                 _placement.Switch(lane, time, e);
                 break;
             case KernelEventType.Function:
-                _functions.Enter(lane, vcpu, _threads.Thread(e.Pid), time, e.Text);
+                _functions.Enter(lane, vcpu, e.Pid, time, e.Text);
                 break;
             case KernelEventType.KvmUserspaceExit:
                 _threads.Thread(e.Pid).ExitToUserspace();
@@ -149,7 +186,7 @@ public sealed class TracepointLift
             case KernelEventType.KvmNestedVmenter or KernelEventType.KvmNestedVmrun:
                 _hasNestedEntryEvents = true;
                 _threads.Thread(e.Pid).EnterNested();
-                vcpu.NestedRoot = e[KernelOperand.NestedRoot];
+                vcpu.NestedRoot = RootOfL2(e);
                 EnterNested(vcpu, lane, time, e[KernelOperand.Vmcs12], e[KernelOperand.NestedTdp] != 0);
                 break;
             case KernelEventType.KvmNestedVmexit when !vcpu.InL2 && vcpu.ExitLevel == 1:
@@ -165,6 +202,9 @@ public sealed class TracepointLift
             case KernelEventType.KvmNestedVmexitInject when vcpu.InL2:
                 ExitNested(vcpu, lane, time, (uint)e[KernelOperand.Reason]);
                 break;
+            case KernelEventType.KvmMmuWalkerError when lane.Running is null:
+                _emulated.WalkFailed(lane, vcpu, time, e[KernelOperand.ErrorCode]);
+                break;
             case KernelEventType.KvmInvlpga when lane.Running is null:
                 _records.Add(lane, TraceEvent.Invlpga(time, 1, (uint)e[KernelOperand.Asid], e[KernelOperand.Address]));
                 break;
@@ -179,6 +219,7 @@ public sealed class TracepointLift
                 Interrupt(lane, time, 0, e[KernelOperand.Soft] != 0 ? 3UL : 0, e[KernelOperand.Vector], vcpu.InL2 ? 2UL : 1);
                 break;
             case KernelEventType.KvmCr when e[KernelOperand.Write] != 0 && e[KernelOperand.Register] == 4 && lane.Running is null:
+                EmulatedInstructions.Forget(vcpu);
                 SetCr4(lane, vcpu, time, (byte)(vcpu.InL2 ? 2 : 1), (Cr4Bits)e[KernelOperand.Value] & KnownCr4);
                 break;
             case KernelEventType.KvmPvTlbFlush when e[KernelOperand.NeedFlush] != 0:
@@ -187,6 +228,16 @@ public sealed class TracepointLift
             default:
                 break;
         }
+    }
+
+    /// <summary>
+    /// What tells the roots of L2s apart: EPTP12 or the nested CR3; on SVM without NPT L2's CR3. Kernels up to 5.18 print neither; there each vmcb12 is taken to keep its own.
+    /// </summary>
+    private static ulong RootOfL2(in KernelEvent e)
+    {
+        bool isSvm = e[KernelOperand.Isa] == Svm;
+        ulong root = isSvm && e[KernelOperand.NestedTdp] == 0 ? e[KernelOperand.GuestCr3] : e[KernelOperand.NestedRoot];
+        return isSvm && root == 0 ? e[KernelOperand.Vmcs12] : root;
     }
 
     private void Enter(RecordedCpu lane, RecordedVcpu vcpu, ulong time, ulong rip)
@@ -209,6 +260,7 @@ public sealed class TracepointLift
         }
 
         vcpu.AsksSince = null;
+        _emulated.Enter(lane, vcpu, time);
         _records.Add(lane, TraceEvent.VmEnter(time, vcpu.InL2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Number));
         lane.Running = vcpu;
         if (vcpu.HasHeldRequest)
@@ -239,6 +291,7 @@ public sealed class TracepointLift
         _records.Add(lane, TraceEvent.VmExit(time, level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, vcpu.Number, reason, e[KernelOperand.Info1]));
         lane.Running = null;
         _threads.Thread(e.Pid).Exit();
+        _emulated.Exit(vcpu, reason, e[KernelOperand.Info2]);
         vcpu.ExitReason = reason;
         vcpu.ExitLevel = level;
         vcpu.RealExits++;
@@ -283,6 +336,7 @@ public sealed class TracepointLift
             return;
         }
 
+        EmulatedInstructions.Forget(vcpu);
         _records.Add(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL1, vcpu.Number, reason));
         _threads.Thread(vcpu.Pid).ExitNested();
         vcpu.InL2 = false;

@@ -85,15 +85,16 @@ internal static class TraceLiftVerb
         }
 
         TraceHeader header;
+        RecordedConfiguration configuration;
         using (TracepointReader reader = Open())
         {
-            header = TracepointLift.HeaderOf(reader, request.Source);
+            header = TracepointLift.HeaderOf(reader, request.Source, out configuration);
             header = reader.DataLoss ? With(header, "data_loss", "yes") : header;
         }
 
         using TracepointReader events = Open();
         using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
-        TracepointLiftResult result = TracepointLift.Run(events, writer, header.Lanes);
+        TracepointLiftResult result = TracepointLift.Run(events, writer, header.Lanes, configuration);
         Finish(request, writer, result.Flushes.Select(Row));
         return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, result.Findings, result.DataLoss);
 

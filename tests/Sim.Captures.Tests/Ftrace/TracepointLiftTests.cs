@@ -209,14 +209,15 @@ internal sealed class TracepointLiftTests
     private static (MemoryTrace Trace, TracepointLiftResult Result) Lift(Func<Stream> open, string name)
     {
         TraceHeader header;
+        RecordedConfiguration configuration;
         using (TracepointReader reader = new(open(), name))
         {
-            header = TracepointLift.HeaderOf(reader, name);
+            header = TracepointLift.HeaderOf(reader, name, out configuration);
         }
 
         MemoryTrace trace = new(header);
         using TracepointReader again = new(open(), name);
-        return (trace, TracepointLift.Run(again, trace, header.Lanes));
+        return (trace, TracepointLift.Run(again, trace, header.Lanes, configuration));
     }
 
     private static List<TraceEvent> Events(MemoryTrace trace)
