@@ -3,8 +3,8 @@ using Sim.Core.Traces;
 namespace Sim.Captures.Ftrace;
 
 /// <summary>
-/// Guest instructions that L0 emulates on SVM and whose operands no event tells, for a CPU without decode assists lets L0's emulator fetch them: MOV to CR4, MOV to CR3, INVLPG; and the #PF of a
-/// guest whose page tables L0 shadows.
+/// Guest instructions that L0 emulates on SVM and whose operands no event tells, for a CPU without decode assists lets L0's emulator fetch them: MOV to CR4, MOV to CR3, INVLPG; and the faults
+/// by which a guest writes to a table that L0 shadows, or is told of a #PF by L0.
 /// </summary>
 /// <remarks>
 /// Such a MOV to CR4 is taken to change PGE and nothing else (so do guests that flush all translations). Which root a MOV to CR3 selects is not known: it is a new one if L0 then loads a root
@@ -16,7 +16,9 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
     private const uint WriteCr4 = 0x14;
     private const uint PageFault = 0x4E;
     private const uint Invlpg = 0x79;
+    private const uint NestedPageFault = 0x400;
     private const ulong Present = 1;
+    private const ulong Write = 2;
     private const ulong Reserved = 8;
     private const int RootLevel = 4;
     private const ulong PageBytes = 4096;
@@ -28,11 +30,15 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
     public long UnknownCr3 { get; private set; }
 
     /// <summary>A real exit.</summary>
-    public void Exit(RecordedVcpu vcpu, uint reason, ulong address)
+    public static void Exit(RecordedVcpu vcpu, uint reason, ulong errorCode, ulong address)
     {
-        vcpu.Emulates = vcpu.Isa == TracepointLift.Svm && reason is WriteCr3 or WriteCr4 or PageFault or Invlpg ? reason : null;
-        vcpu.FaultAddress = address;
+        bool isKnown = reason is WriteCr3 or WriteCr4 or Invlpg or PageFault or NestedPageFault;
+        vcpu.Emulates = vcpu.Isa == TracepointLift.Svm && isKnown ? reason : null;
+        (vcpu.FaultCode, vcpu.FaultAddress, vcpu.IsEmulated) = (errorCode, address, false);
     }
+
+    /// <summary>kvm_emulate_insn.</summary>
+    public static void Emulate(RecordedVcpu vcpu) => vcpu.IsEmulated = true;
 
     /// <summary>The exit is L1's to handle, or an event told the operand.</summary>
     public static void Forget(RecordedVcpu vcpu) => vcpu.Emulates = null;
@@ -50,9 +56,14 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
         }
     }
 
-    /// <summary>kvm_mmu_prepare_zap_page: a root that some vCPU of the machine uses goes.</summary>
-    public static void Zapped(IEnumerable<RecordedVcpu> machine, in KernelEvent e)
+    /// <summary>kvm_mmu_prepare_zap_page by the thread of <paramref name="zapper"/>, if it is a vCPU's: perhaps a root goes that some vCPU of the machine uses.</summary>
+    public static void Zapped(RecordedVcpu? zapper, IEnumerable<RecordedVcpu> machine, in KernelEvent e)
     {
+        if (zapper?.Emulates is PageFault or NestedPageFault)
+        {
+            zapper.Emulates = null;
+        }
+
         if (e[KernelOperand.PageLevel] >= RootLevel && e[KernelOperand.RootCount] > 0)
         {
             foreach (RecordedVcpu vcpu in machine)
@@ -69,7 +80,7 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
         {
             vcpu.Root += PageBytes;
         }
-        else if (vcpu.MayHaveLostRoot && configuration.L0ShadowsPageTables)
+        else if (vcpu.MayHaveLostRoot)
         {
             records.Add(lane, TraceEvent.FlushRequest(time, RequestedFlush.Roots, vcpu.Number));
         }
@@ -94,6 +105,9 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
                 break;
             case Invlpg:
                 records.Add(lane, TraceEvent.Invlpg(time, LevelOf(vcpu), 0));
+                break;
+            case PageFault or NestedPageFault when vcpu.IsEmulated && (vcpu.FaultCode & (Present | Write | Reserved)) == (Present | Write):
+                records.Add(lane, TraceEvent.FlushRequest(time, RequestedFlush.ShadowedWrite, vcpu.Number));
                 break;
             default:
                 break;

@@ -100,7 +100,9 @@ internal sealed class KernelFunctions(RecordedThreads threads, LiftedRecords rec
     {
         RequestsOfUnknownMachine += raiser is null && threads.Machines > 1 ? 1 : 0;
         RecordedVcpu[] machine = [.. threads.MachineOf(pid)];
-        ushort loading = raiser is not null && thread.IsLoadingRoot ? raiser.Number : TraceEvent.AnyVcpu;
+        bool isLoading = raiser is not null && thread.IsLoadingRoot && !thread.HasFlushedWhileLoading;
+        thread.HasFlushedWhileLoading |= isLoading;
+        ushort loading = isLoading ? raiser!.Number : TraceEvent.AnyVcpu;
         bool isTold = !_hasServiceLines || machine.All(vcpu => vcpu == raiser || vcpu.IsRunning);
         if (isTold && threads.Machines == 1)
         {

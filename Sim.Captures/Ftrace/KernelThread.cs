@@ -25,6 +25,9 @@ internal sealed class KernelThread
     /// <summary>True between kvm_mmu_load and that function's own flush.</summary>
     public bool IsLoadingRoot { get; private set; }
 
+    /// <summary>A remote flush was raised in that time: what was pending before is not any more, and a second one adds nothing.</summary>
+    public bool HasFlushedWhileLoading { get; set; }
+
     /// <summary>True if requests were serviced since its last exit or nested transition.</summary>
     public bool HasServiced { get; private set; }
 
@@ -79,12 +82,13 @@ internal sealed class KernelThread
         {
             case LoadRoot:
                 IsLoadingRoot = true;
+                HasFlushedWhileLoading = false;
                 break;
             case Service:
                 HasServiced = true;
                 _isEnteringL2 = false;
                 break;
-            case "nested_svm_load_cr3" or "kvm_mmu_sync_roots" or "kvm_init_shadow_npt_mmu":
+            case "nested_svm_load_cr3" or "kvm_mmu_sync_roots":
                 _isEnteringL2 = false;
                 break;
             case var _ when KernelFunctions.IsFlush(function) || function.Contains("_flush_tlb_", StringComparison.Ordinal):

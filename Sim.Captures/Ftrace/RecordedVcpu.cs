@@ -43,6 +43,12 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     /// <summary>Exit code of the instruction or fault that L0 handles for it and that has no record yet (<see cref="EmulatedInstructions"/>).</summary>
     public uint? Emulates { get; set; }
 
+    /// <summary>EXITINFO1 of its last exit: the error code of a fault.</summary>
+    public ulong FaultCode { get; set; }
+
+    /// <summary>L0's emulator has worked since its last exit.</summary>
+    public bool IsEmulated { get; set; }
+
     /// <summary>EXITINFO2 of its last exit: the address of a #PF.</summary>
     public ulong FaultAddress { get; set; }
 

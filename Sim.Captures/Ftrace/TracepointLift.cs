@@ -151,7 +151,7 @@ public sealed class TracepointLift
                 Enter(lane, _threads.Vcpu(e.Pid), time, e[KernelOperand.Rip]);
                 break;
             case KernelEventType.KvmMmuPrepareZapPage:
-                EmulatedInstructions.Zapped(_threads.MachineOf(e.Pid), e);
+                EmulatedInstructions.Zapped(vcpu, _threads.MachineOf(e.Pid), e);
                 break;
             case KernelEventType.SchedSwitch:
                 _placement.Switch(lane, time, e);
@@ -202,6 +202,9 @@ public sealed class TracepointLift
             case KernelEventType.KvmNestedVmexitInject when vcpu.InL2:
                 ExitNested(vcpu, lane, time, (uint)e[KernelOperand.Reason]);
                 break;
+            case KernelEventType.KvmEmulateInsn when lane.Running is null:
+                EmulatedInstructions.Emulate(vcpu);
+                break;
             case KernelEventType.KvmMmuWalkerError when lane.Running is null:
                 _emulated.WalkFailed(lane, vcpu, time, e[KernelOperand.ErrorCode]);
                 break;
@@ -235,9 +238,14 @@ public sealed class TracepointLift
     /// </summary>
     private static ulong RootOfL2(in KernelEvent e)
     {
-        bool isSvm = e[KernelOperand.Isa] == Svm;
-        ulong root = isSvm && e[KernelOperand.NestedTdp] == 0 ? e[KernelOperand.GuestCr3] : e[KernelOperand.NestedRoot];
-        return isSvm && root == 0 ? e[KernelOperand.Vmcs12] : root;
+        // trace-cmd prints L2's CR3 under the name of the nested CR3.
+        ulong root = e[KernelOperand.NestedRoot];
+        if (e[KernelOperand.Isa] == Svm)
+        {
+            root = root != 0 ? root : e[KernelOperand.GuestCr3] != 0 ? e[KernelOperand.GuestCr3] : e[KernelOperand.Vmcs12];
+        }
+
+        return root;
     }
 
     private void Enter(RecordedCpu lane, RecordedVcpu vcpu, ulong time, ulong rip)
@@ -291,7 +299,7 @@ public sealed class TracepointLift
         _records.Add(lane, TraceEvent.VmExit(time, level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, vcpu.Number, reason, e[KernelOperand.Info1]));
         lane.Running = null;
         _threads.Thread(e.Pid).Exit();
-        _emulated.Exit(vcpu, reason, e[KernelOperand.Info2]);
+        EmulatedInstructions.Exit(vcpu, reason, e[KernelOperand.Info1], e[KernelOperand.Info2]);
         vcpu.ExitReason = reason;
         vcpu.ExitLevel = level;
         vcpu.RealExits++;

@@ -135,6 +135,12 @@ public sealed record KernelRules
     /// </summary>
     public bool ResetsMmuOnPgeChange { get; init; }
 
+    /// <summary>A root that is zapped while in use costs a vCPU all its roots (KVM_REQ_MMU_RELOAD, kvm_mmu_unload; read: 5.10); else those that are obsolete (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, 5.18 and later).</summary>
+    public bool ReloadDropsAllRoots { get; init; }
+
+    /// <summary>An emulated write to a shadowed page table raises KVM_REQ_TLB_FLUSH_CURRENT, whatever it changes (local_flush in kvm_mmu_pte_write; read: 5.10).</summary>
+    public bool FlushesOnShadowedWrite { get; init; }
+
     /// <summary>KVM_SET_SREGS that resets the MMU raises KVM_REQ_TLB_FLUSH_GUEST too (4346db6e6e7a, 6.7 and later).</summary>
     public bool FlushesGuestOnSetSregs { get; init; } = true;
 
@@ -280,6 +286,8 @@ public sealed record KernelRules
         HasOneVmcb = true,
         RootSwitch = RootSwitch.CachedAndFlush,
         ResetsMmuOnPgeChange = true,
+        ReloadDropsAllRoots = true,
+        FlushesOnShadowedWrite = true,
         ShadowGuestFlush = ShadowGuestFlush.HardwareOnly,
         UnloadsWhenPcidIsEnabled = false,
     };

@@ -171,7 +171,18 @@ internal sealed class MmuRoots
     public void CurrentIsGone(VCpu vcpu, Reason reason)
     {
         RootCache mmu = vcpu.ActiveMmu(_spec.L0Ept);
-        mmu.Free(root => root == mmu.Current);
+        if (mmu.Current is not { } current)
+        {
+            return;
+        }
+
+        mmu.Free(root => root == current);
+        if (_rules.ReloadDropsAllRoots)
+        {
+            vcpu.RootMmu.Free(_ => true);
+            vcpu.GuestMmu.Free(_ => true);
+        }
+
         vcpu.UnloadedFor ??= reason;
     }
 

@@ -131,7 +131,8 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
             kernel.Roots.Select(lane, vcpu, reason);
         }
 
-        if (!noFlush)
+        // Where the switch of the root flushes, kvm_set_cr3 does nothing more.
+        if (!noFlush && !(isNew && kernel.Rules.RootSwitch == RootSwitch.CachedAndFlush))
         {
             kernel.Roots.InvalidatePcid(vcpu, registers.EffectivePcid, reason);
         }

@@ -88,6 +88,13 @@ internal sealed class MmuEvents(
                 }
 
                 return;
+            case RequestedFlush.ShadowedWrite:
+                foreach (VCpu vcpu in kernel.Rules.FlushesOnShadowedWrite ? asked : [])
+                {
+                    vcpu.Raise(FlushRequest.Current, new Reason("emulation", "shadowed_write"));
+                }
+
+                return;
             case RequestedFlush.Registers:
                 foreach (VCpu vcpu in asked)
                 {
