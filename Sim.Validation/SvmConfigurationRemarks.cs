@@ -10,9 +10,8 @@ namespace Sim.Validation;
 internal static class SvmConfigurationRemarks
 {
     /// <summary>The sentences; <paramref name="isNamed"/>: the user named the policy.</summary>
-    public static IEnumerable<string> Of(string policy, bool isNamed, TracepointLiftResult lifted)
+    public static IEnumerable<string> Of(string policy, bool isNamed, RecordedConfiguration configuration, TracepointLiftResult lifted)
     {
-        RecordedConfiguration configuration = lifted.Configuration;
         if (!isNamed)
         {
             yield return $"Inferred: policy {policy}, from the flush functions that were called ({string.Join(", ", configuration.FlushFunctions)}). Kernels that share them are told apart by --policy only.";

@@ -23,6 +23,7 @@ public static class SvmFlushValidation
     internal const string RootLoad = "root_load";
     internal const string NewShadowRoot = "new_shadow_root";
 
+    // By itself, the one function of older kernels (5.10).
     private const string Only = "svm_flush_tlb";
     private const string Prefix = Only + "_";
     private const string Asid = Prefix + "asid";
@@ -39,32 +40,31 @@ public static class SvmFlushValidation
     /// <exception cref="TraceFormatException">The recording is not one of SVM with the function tracer, or damaged.</exception>
     public static FlushValidation Of(string recording, string? policy = null)
     {
-        int lanes;
-        RecordedConfiguration configuration;
+        KernelSurvey survey;
         using (TracepointReader reader = new(CaptureText.Open(recording), recording))
         {
-            lanes = TracepointLift.HeaderOf(reader, recording, out configuration).Lanes;
+            survey = KernelSurvey.Of(reader);
         }
 
         bool isNamed = policy is not null;
-        policy ??= PolicyOf(configuration);
+        policy ??= PolicyOf(survey.Configuration);
         MachineSpec spec = RunConfiguration.Load(null, [new Assignment("profile", Profile, "--profile")]).Machine with
         {
             Attribution = false,
             RemoteFlushesRecorded = true,
-            L0Ept = !configuration.L0ShadowsPageTables,
+            L0Ept = !survey.Configuration.L0ShadowsPageTables,
         };
-        SvmFlushReplay replay = new(spec, Components.Policy(policy, spec.Profile.Vendor), lanes);
+        SvmFlushReplay replay = new(spec, Components.Policy(policy, spec.Profile.Vendor), TracepointLift.HeaderOf(survey, recording).Lanes);
         using TracepointReader events = new(CaptureText.Open(recording), recording);
-        TracepointLiftResult lifted = TracepointLift.Run(events, replay.Take, lanes, configuration);
+        TracepointLiftResult lifted = TracepointLift.Run(events, survey, replay.Take);
         if (!lifted.Flushes.Any(IsOfSvm))
         {
             throw new TraceFormatException(
-                CaptureText.NameOf(recording), $"line {events.Line}", $"calls of {Prefix}* by vCPU threads", "none to the end",
-                "Record on AMD with the function tracer on (trace-cmd record -p function -l 'svm_flush_tlb_*' ...). What VMX executed only a hardware capture says.");
+                CaptureText.NameOf(recording), $"line {events.Line}", $"calls of {Only}* by vCPU threads", "none to the end",
+                "Record on AMD with the function tracer on (trace-cmd record -p function -l 'svm_flush_tlb*' ...). What VMX executed only a hardware capture says.");
         }
 
-        return Compare(Path.GetFileName(recording), policy, isNamed, replay, lifted);
+        return Compare(Path.GetFileName(recording), policy, replay, lifted, SvmConfigurationRemarks.Of(policy, isNamed, survey.Configuration, lifted));
     }
 
     /// <summary>The policy of the kernels that have the flush functions that were called: one in all is 5.10's, svm_flush_tlb_guest came with 7.1.</summary>
@@ -73,7 +73,7 @@ public static class SvmFlushValidation
 
     private static bool IsOfSvm(KernelFlush flush) => flush.Function == Only || flush.Function.StartsWith(Prefix, StringComparison.Ordinal);
 
-    private static FlushValidation Compare(string recording, string policy, bool isNamed, SvmFlushReplay replay, TracepointLiftResult lifted)
+    private static FlushValidation Compare(string recording, string policy, SvmFlushReplay replay, TracepointLiftResult lifted, IEnumerable<string> configuration)
     {
         List<KernelFlush> flushes = WithoutCallees(lifted.Flushes);
         bool hasOneFunction = !lifted.Flushes.Any(flush => flush.Function == Asid);
@@ -86,7 +86,7 @@ public static class SvmFlushValidation
 
         return new FlushValidation(
             recording, policy, [.. compared.OrderBy(flush => flush.Time).ThenBy(flush => flush.Lane)],
-            [.. Remarks(lifted, compared, hasOneFunction, unknownRoots), .. SvmConfigurationRemarks.Of(policy, isNamed, lifted)]);
+            [.. Remarks(lifted, compared, hasOneFunction, unknownRoots), .. configuration]);
     }
 
     /// <summary>
@@ -216,7 +216,7 @@ public static class SvmFlushValidation
 
         if (hasOneFunction)
         {
-            yield return $"The recording has no {Asid} (kernels up to 5.13 or so flush by {Only} alone, or it was not traced): functions are not told apart.";
+            yield return $"The recording has no {Asid} (older kernels, 5.10 for one, flush by {Only} alone; or it was not traced): functions are not told apart.";
         }
 
         if (unknownRoots > 0)

@@ -22,34 +22,25 @@ public static class CaptureText
     /// <summary>What messages call a file: its path, or <c>stdin</c> for "-".</summary>
     public static string NameOf(string path) => path == "-" ? "stdin" : path;
 
-    /// <summary>As <see cref="Open(string)"/>, and tells by the first line whose view it is. Text that is not clearly the hardware's is taken for the kernel's.</summary>
-    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    /// <summary>Whose view a recording holds, by its first line. Text that is not clearly the hardware's is taken for the kernel's. <paramref name="name"/> names it in messages.</summary>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     /// <exception cref="TraceFormatException">It is empty, binary, or damaged compressed data.</exception>
-    public static Stream Open(string path, out CaptureKind kind)
+    public static CaptureKind KindOf(string path, string name)
     {
-        TraceInput content = OpenText(path);
-        try
+        using TraceInput content = OpenText(path);
+        ReadOnlySpan<byte> head = content.Peek(FirstLineBytes);
+        if (head.IsEmpty || head.ContainsAnyInRange((byte)0x00, (byte)0x08))
         {
-            ReadOnlySpan<byte> head = content.Peek(FirstLineBytes);
-            if (head.IsEmpty || head.ContainsAnyInRange((byte)0x00, (byte)0x08))
-            {
-                throw new TraceFormatException(
-                    NameOf(path), "offset 0", "the text of a hardware capture or of kernel events", head.IsEmpty ? "an empty file" : Signatures.Describe(head),
-                    "Kernel events are the output of 'trace-cmd report' or 'perf script', or tracefs' file trace.");
-            }
+            throw new TraceFormatException(
+                name, "offset 0", "the text of a hardware capture or of kernel events", head.IsEmpty ? "an empty file" : Signatures.Describe(head),
+                "Kernel events are the output of 'trace-cmd report' or 'perf script', or tracefs' file trace.");
+        }
 
-            kind = IsHardware(head) ? CaptureKind.Hardware : CaptureKind.KernelEvents;
-            return content;
-        }
-        catch
-        {
-            content.Dispose();
-            throw;
-        }
+        return IsHardware(head) ? CaptureKind.Hardware : CaptureKind.KernelEvents;
     }
 
     /// <summary>True if a file's first line is that of a hardware capture or of a memory window.</summary>
-    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     public static bool IsHardwareCapture(string path)
     {
         using TraceInput content = OpenText(path);
@@ -57,7 +48,7 @@ public static class CaptureText
     }
 
     /// <summary>The decompressed content of a file, or of standard input if <paramref name="path"/> is "-". The caller owns the stream.</summary>
-    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     public static Stream Open(string path) => OpenText(path);
 
     private static TraceInput OpenText(string path)
@@ -82,7 +73,7 @@ public static class CaptureText
         TraceInput content = new(stream, name, hashed: false);
 
         // Wrapped in any case: an input can be looked into only once.
-        return new TraceInput(Compression.Unwrap(content, content.Peek(HeadBytes), name) ?? content, name, hashed: false);
+        return new TraceInput(Compression.Unwrap(content, content.Peek(HeadBytes)) ?? content, name, hashed: false);
     }
 
     // TICKS ICOUNT CPU MODE TYPE, or the context line of a memory window cut after its first line: C CPU MODE CPL.

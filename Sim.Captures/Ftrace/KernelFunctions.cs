@@ -21,9 +21,8 @@ internal sealed class KernelFunctions(RecordedThreads threads, LiftedRecords rec
     /// <summary>Calls of flush functions by vCPU threads, in order.</summary>
     public IReadOnlyList<KernelFlush> Flushes => [.. _flushes.OrderBy(flush => flush.Position)];
 
-    /// <summary>True for a function that flushes a TLB: those of VMX and SVM, of which there is one in common up to 5.13 or so (svm_flush_tlb).</summary>
-    public static bool IsFlush(string function) =>
-        function.StartsWith("svm_flush_tlb_", StringComparison.Ordinal) || function == KernelThread.SvmOnly || function.StartsWith("vmx_flush_tlb_", StringComparison.Ordinal);
+    /// <summary>True for one of the vendor's flush functions; older kernels have fewer (svm_flush_tlb, vmx_flush_tlb).</summary>
+    public static bool IsFlush(string function) => function.StartsWith("svm_flush_tlb", StringComparison.Ordinal) || function.StartsWith("vmx_flush_tlb", StringComparison.Ordinal);
 
     /// <summary>A thread enters a function.</summary>
     public void Enter(RecordedCpu lane, RecordedVcpu? vcpu, int pid, ulong time, string function)

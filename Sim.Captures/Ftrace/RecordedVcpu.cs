@@ -38,6 +38,7 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     /// <summary>vmcb12s whose CR4.PGE is not L1's.</summary>
     public HashSet<ulong> PgeDiffers { get; } = [];
 
+    /// <summary>True between L1ToL2 and L2ToL1 of the trace.</summary>
     public bool InL2 { get; set; }
 
     /// <summary>Exit code of the instruction or fault that L0 handles for it and that has no record yet (<see cref="EmulatedInstructions"/>).</summary>
@@ -58,6 +59,9 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     /// <summary>A root of its machine was zapped since its last entry.</summary>
     public bool MayHaveLostRoot { get; set; }
 
+    /// <summary>Its last record of a transition; null before the first.</summary>
+    public TransitionKind? Last { get; set; }
+
     public ulong Isa { get; set; }
 
     public ulong NestedRoot { get; set; }
@@ -69,8 +73,6 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     public int ExitLevel { get; set; }
 
     public long RealExits { get; set; }
-
-    public ulong? AsksSince { get; set; }
 
     public RecordedCpu? Lane { get; set; }
 

@@ -208,16 +208,15 @@ internal sealed class TracepointLiftTests
 
     private static (MemoryTrace Trace, TracepointLiftResult Result) Lift(Func<Stream> open, string name)
     {
-        TraceHeader header;
-        RecordedConfiguration configuration;
+        KernelSurvey survey;
         using (TracepointReader reader = new(open(), name))
         {
-            header = TracepointLift.HeaderOf(reader, name, out configuration);
+            survey = KernelSurvey.Of(reader);
         }
 
-        MemoryTrace trace = new(header);
         using TracepointReader again = new(open(), name);
-        return (trace, TracepointLift.Run(again, trace, header.Lanes, configuration));
+        MemoryTrace trace = new(TracepointLift.HeaderOf(survey, name));
+        return (trace, TracepointLift.Run(again, survey, trace));
     }
 
     private static List<TraceEvent> Events(MemoryTrace trace)

@@ -60,12 +60,7 @@ internal sealed class HwCaptureTests
     public void Levels_of_a_window_are_those_that_the_kernel_traced(string run, int window, string ftrace)
     {
         string name = $"{run}.{ftrace}.ftrace.txt.xz";
-        EventSummary kernel;
-        using (TracepointReader reader = new(CaptureText.Open(Recordings.File(name)), name))
-        {
-            kernel = TracepointSummary.Of(reader, name);
-        }
-
+        EventSummary kernel = TracepointSummary.Of(() => new TracepointReader(CaptureText.Open(Recordings.File(name)), name), name);
         EventSummary hardware = Window(run, window);
         string[] Exits(EventSummary summary) =>
             [.. summary.Rows.Where(row => row.Section == "exits").Select(row => FormattableString.Invariant($"{row.Level} {row.Name} {row.Value}")).Order(StringComparer.Ordinal)];
@@ -83,8 +78,7 @@ internal sealed class HwCaptureTests
     public void Summary_conserves_exits_and_the_recorded_time(string run)
     {
         string name = run + ".hw.txt.xz";
-        using HwLogReader reader = new(CaptureText.Open(Recordings.File(name)), name);
-        EventSummary summary = HwSummary.Of(reader, name);
+        EventSummary summary = HwSummary.Of(() => new HwLogReader(CaptureText.Open(Recordings.File(name)), name), name);
         long exits = summary["transitions", "L1", "real exits"] + summary["transitions", "L2", "real exits"];
         long time = summary.Rows.Where(row => row is { Section: "time", Name: "ticks" }).Sum(row => row.Value);
         long recorded = summary["time", "", "recorded"];
@@ -146,9 +140,8 @@ internal sealed class HwCaptureTests
         {
             Mutations.Run(Encoding.UTF8.GetBytes(source.ToString()), 5_000, seed, input =>
             {
-                using HwLogReader reader = new(input, "mutated");
-                HwSummary.Of(reader, "mutated");
-                return reader.Findings.All.Count;
+                byte[] bytes = ((MemoryStream)input).ToArray();
+                return HwSummary.Of(() => new HwLogReader(new MemoryStream(bytes), "mutated"), "mutated").Rows.Count(row => row.Section == "findings");
             });
         }
     }
@@ -170,8 +163,8 @@ internal sealed class HwCaptureTests
             inside &= !(mark && line.Contains(" cmd=2 ", StringComparison.Ordinal));
         }
 
-        using HwLogReader reader = new(new MemoryStream(Encoding.ASCII.GetBytes(text.ToString())), run);
-        return HwSummary.Of(reader, run);
+        byte[] bytes = Encoding.ASCII.GetBytes(text.ToString());
+        return HwSummary.Of(() => new HwLogReader(new MemoryStream(bytes), run), run);
     }
 
     private static string Word(HwType type) => type switch

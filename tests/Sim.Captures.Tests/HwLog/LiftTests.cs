@@ -326,11 +326,7 @@ internal sealed class LiftTests
         return (trace, Lift.Run(() => new HwLogReader(CaptureText.Open(path), name), trace, lanes));
     }
 
-    private static EventSummary Summary(string name)
-    {
-        using HwLogReader reader = new(CaptureText.Open(Recordings.File(name)), name);
-        return HwSummary.Of(reader, name);
-    }
+    private static EventSummary Summary(string name) => HwSummary.Of(() => new HwLogReader(CaptureText.Open(Recordings.File(name)), name), name);
 
     private static List<TraceEvent> Events(MemoryTrace trace)
     {
