@@ -17,6 +17,9 @@ internal sealed class SvmFlushPlace
     /// <summary>The exit that it begins with, and the nested transitions since: <c>L1 vmrun, nested entry</c>.</summary>
     public string Description { get; set; } = "before the first exit";
 
+    /// <summary>True if the exit, or the way there, was put in by the lift: what the kernel did then came before the recording.</summary>
+    public bool IsPutIn { get; init; }
+
     /// <summary>Calls of the machine, in order.</summary>
     public List<PlacedCall> Machine { get; } = [];
 
@@ -73,8 +76,9 @@ internal sealed class SvmFlushReplay
         switch (e.Transition)
         {
             case TransitionKind.L1ToL0 or TransitionKind.L2ToL0:
+                // No stay in a guest takes no time.
                 vcpu.Exits.Add(_position);
-                vcpu.Places.Add(new SvmFlushPlace { Description = string.Intern($"L{e.Level} {ExitReasons.Name(Vendor.Amd, (uint)e.C)}") });
+                vcpu.Places.Add(new SvmFlushPlace { IsPutIn = e.Time == vcpu.EnteredAt, Description = string.Intern($"L{e.Level} {ExitReasons.Name(Vendor.Amd, (uint)e.C)}") });
                 break;
             case TransitionKind.L1ToL2:
                 // An L2 without NPT12 has a root for each CR3 if L0 shadows page tables, else one.
@@ -86,6 +90,7 @@ internal sealed class SvmFlushReplay
                 vcpu.Now.Description = string.Intern(vcpu.Now.Description + ", nested exit");
                 break;
             default:
+                vcpu.EnteredAt = e.Time;
                 break;
         }
     }
@@ -130,6 +135,9 @@ internal sealed class SvmFlushReplay
         public SvmFlushPlace Now => Places[^1];
 
         public (bool IsL2, ulong NestedCr3) Root { get; set; }
+
+        /// <summary>Time of its last real entry.</summary>
+        public ulong? EnteredAt { get; set; }
 
         /// <summary>The root that was loaded last had not been used before.</summary>
         public bool IsFirstUse { get; set; }

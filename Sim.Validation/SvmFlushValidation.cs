@@ -143,7 +143,8 @@ public static class SvmFlushValidation
                     continue;
                 }
 
-                compared.Add(Flush(FlushMatch.Invented, NameOf(call.Call), call.Call, call.Call.Time, call.Call.Lane, Explain(exit, place, Why(call.Call))));
+                FlushMatch match = place.IsPutIn ? FlushMatch.Unrecorded : FlushMatch.Invented;
+                compared.Add(Flush(match, NameOf(call.Call), call.Call, call.Call.Time, call.Call.Lane, Explain(exit, place, Why(call.Call))));
             }
             else
             {
