@@ -25,6 +25,17 @@ internal static class TracepointFormats
 
     private const string Vector = "vector={Vector:d}";
 
+    // Events of KVM that tell nothing of levels, translations or interrupts that the others do not.
+    private static readonly string[] Others =
+    [
+        "kvm_hv_hypercall", "kvm_hv_hypercall_done", "kvm_hv_notify_acked_sint", "kvm_hv_synic_set_irq", "kvm_hv_synic_send_eoi", "kvm_hv_synic_set_msr", "kvm_hv_stimer_set_config",
+        "kvm_hv_stimer_set_count", "kvm_hv_stimer_start_periodic", "kvm_hv_stimer_start_one_shot", "kvm_hv_stimer_callback", "kvm_hv_stimer_expiration", "kvm_hv_stimer_cleanup",
+        "kvm_hv_syndbg_set_msr", "kvm_hv_syndbg_get_msr", "kvm_xen_hypercall", "kvm_skinit", "kvm_enter_smm", "kvm_smm_transition", "kvm_pml_full", "kvm_ioapic_delayed_eoi_inj",
+        "kvm_try_async_get_page", "kvm_try_async_page_fault_repeated_fault", "kvm_async_pf_repeated_fault", "kvm_async_pf_not_present", "kvm_async_pf_ready", "kvm_async_pf_completed",
+        "kvm_vmgexit_enter", "kvm_vmgexit_exit", "kvm_vmgexit_msr_protocol_enter", "kvm_vmgexit_msr_protocol_exit", "kvm_rmp_fault", "kvm_dirty_ring_push", "kvm_dirty_ring_reset",
+        "kvm_dirty_ring_exit", "kvm_vm_set_mem_attributes", "kvm_gmem_invalidate", "kvm_ple_window",
+    ];
+
     private static readonly AsciiNames<Tracepoint> Table = new(
     [
         Event("kvm_entry", KernelEventType.KvmEntry,
@@ -144,6 +155,7 @@ internal static class TracepointFormats
         Event("spurious_apic_exit", KernelEventType.SpuriousApicExit, Vector),
         Event("sched_switch", KernelEventType.SchedSwitch),
         Event("function", KernelEventType.Function),
+        .. Others.Select(name => Event(name, KernelEventType.Other, "{text}")),
     ]);
 
     // Names of TP_STRUCT__entry fields, for raw output.

@@ -181,7 +181,13 @@ public sealed class TracepointLift
                 when lane.Running is null:
                 Interrupt(lane, time, 0, e.Type == KernelEventType.LocalTimerEntry ? 2UL : 1, e[KernelOperand.Vector], 0);
                 break;
-            case KernelEventType.KvmInjVirq when !isNewInterrupt:
+            case KernelEventType.KvmInjVirq:
+                if (isNewInterrupt && _levels.LevelOf(e.Pid) is > 0 and int target)
+                {
+                    PutOn(lane, _threads.Vcpu(e.Pid), time);
+                    Interrupt(lane, time, 0, e[KernelOperand.Soft] != 0 ? 3UL : 0, e[KernelOperand.Vector], (ulong)target);
+                }
+
                 break;
             default:
                 if (vcpu is not null && vcpu.Lane == lane)
@@ -212,9 +218,6 @@ public sealed class TracepointLift
                     _records.Add(lane, change);
                 }
 
-                break;
-            case KernelEventType.KvmInjVirq:
-                Interrupt(lane, time, 0, e[KernelOperand.Soft] != 0 ? 3UL : 0, e[KernelOperand.Vector], vcpu.InL2 ? 2UL : 1);
                 break;
             case KernelEventType.KvmCr when e[KernelOperand.Write] != 0 && e[KernelOperand.Register] == 4 && lane.Running is null:
                 EmulatedInstructions.Forget(vcpu);
@@ -302,6 +305,7 @@ public sealed class TracepointLift
         _threads.Thread(e.Pid).EnterNested();
         PutOn(lane, vcpu, time);
         Reach(vcpu, lane, time, 1);
+        ReachRequest(vcpu, lane, time);
         vcpu.Vmcs12 = e[KernelOperand.Vmcs12];
         vcpu.NestedRoot = RootOfL2(vcpu, e);
         EnterNested(vcpu, lane, time, usesTdp: e[KernelOperand.NestedTdp] != 0);
@@ -310,7 +314,14 @@ public sealed class TracepointLift
     private void ExitNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
     {
         PutOn(lane, vcpu, time);
-        Reach(vcpu, lane, time, 2);
+        if (Reach(vcpu, lane, time, 2))
+        {
+            // Began between the exit of L2 and this.
+            EnterReal(vcpu, lane, time);
+            ExitReal(vcpu, lane, time, (uint)e[KernelOperand.Reason], 0);
+            _records.Synthesized += 2;
+        }
+
         ExitNested(vcpu, lane, time, (uint)e[KernelOperand.Reason]);
     }
 
@@ -330,20 +341,14 @@ public sealed class TracepointLift
         _placement.PutOn(lane, vcpu, time);
     }
 
-    /// <summary>Brings a vCPU for which L0 works to a level, by transitions that no event of the recording tells.</summary>
-    private void Reach(RecordedVcpu vcpu, RecordedCpu lane, ulong time, int level)
+    /// <summary>Brings a vCPU for which L0 works to a level, by transitions that no event tells. True if L1's request is one of these: it was made before the recording, or lost.</summary>
+    private bool Reach(RecordedVcpu vcpu, RecordedCpu lane, ulong time, int level)
     {
+        bool isRequestPutIn = false;
         if (level == 2 && !vcpu.InL2)
         {
-            uint asks = vcpu.Isa == Svm ? Vmrun : Vmresume;
-            if (vcpu.Last != TransitionKind.L1ToL0)
-            {
-                EnterReal(vcpu, lane, time);
-                ExitReal(vcpu, lane, time, asks, 0);
-                _records.Synthesized += 2;
-            }
-
-            _records.Synthesized += _levels.TracesNestedEntries ? 1 : 0;
+            isRequestPutIn = ReachRequest(vcpu, lane, time);
+            _records.Synthesized += isRequestPutIn || _levels.TracesNestedEntries ? 1 : 0;
             vcpu.Vmcs12 = 0;
             EnterNested(vcpu, lane, time, usesTdp: true);
         }
@@ -359,6 +364,22 @@ public sealed class TracepointLift
             _records.Synthesized++;
             ExitNested(vcpu, lane, time, vcpu.ExitReason ?? ExitReasons.Unknown);
         }
+
+        return isRequestPutIn;
+    }
+
+    // Only an exit of L1 can become a nested entry.
+    private bool ReachRequest(RecordedVcpu vcpu, RecordedCpu lane, ulong time)
+    {
+        if (vcpu.Last == TransitionKind.L1ToL0)
+        {
+            return false;
+        }
+
+        EnterReal(vcpu, lane, time);
+        ExitReal(vcpu, lane, time, vcpu.Isa == Svm ? Vmrun : Vmresume, 0);
+        _records.Synthesized += 2;
+        return true;
     }
 
     private void EnterReal(RecordedVcpu vcpu, RecordedCpu lane, ulong time)

@@ -38,7 +38,7 @@ public sealed class TracepointReader : IDisposable
     /// <summary>So many lines that are no trace lines are always forgiven; more only if most lines are trace lines.</summary>
     public const int ForgivenLines = 100;
 
-    private const int WrappedLines = 4;
+    private const int WrappedLines = 8;
 
     private readonly LineReader _lines;
     private readonly StringPool _strings = new();

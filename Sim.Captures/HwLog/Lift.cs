@@ -608,7 +608,7 @@ public sealed class Lift
 
     // Behind the last event of the recording its context holds, until accesses come from elsewhere.
     private bool IsOtherContext(Lane lane, in HwRecord record) =>
-        record.NonRoot != (lane.Level > 0) || lane.Registers.Cr3 != record[HwOperand.Cr3] || (record.NonRoot && _levels.Vmcs01(record.Cpu) != _levels.Vmcs01Of(record[HwOperand.Vmcs]));
+        record.NonRoot != (lane.Level > 0) || (lane.Registers.Cr3 != ulong.MaxValue && lane.Registers.Cr3 != record[HwOperand.Cr3]) || (record.NonRoot && _levels.Vmcs01(record.Cpu) != _levels.Vmcs01Of(record[HwOperand.Vmcs]));
 
     private void SetContext(Lane lane, ulong time, in HwRecord record)
     {

@@ -206,7 +206,7 @@ internal sealed class TracepointLiftTests
         });
     }
 
-    private static (MemoryTrace Trace, TracepointLiftResult Result) Lift(Func<Stream> open, string name)
+    internal static (MemoryTrace Trace, TracepointLiftResult Result) Lift(Func<Stream> open, string name)
     {
         KernelSurvey survey;
         using (TracepointReader reader = new(open(), name))
@@ -219,7 +219,7 @@ internal sealed class TracepointLiftTests
         return (trace, TracepointLift.Run(again, survey, trace));
     }
 
-    private static List<TraceEvent> Events(MemoryTrace trace)
+    internal static List<TraceEvent> Events(MemoryTrace trace)
     {
         trace.Rewind();
         List<TraceEvent> events = [];
