@@ -1,6 +1,7 @@
 using Sim.Workloads;
 using Sim.Workloads.Scenarios;
 using Sim.Core.Architecture;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Core;
 
@@ -26,6 +27,18 @@ public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ul
 
     /// <summary>Calls of kvm_flush_remote_tlbs by threads that are no vCPU's where there are several virtual machines: taken to be for all of them.</summary>
     public required long RequestsOfUnknownMachine { get; init; }
+
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        .. Emulated(AssumedCr4, "MOVs to CR4 are not told what they wrote: CR4.PGE is taken to change"),
+        .. Emulated(UnknownCr3, "MOVs to CR3 are not told what they wrote: a root that L0 loads then is taken for a new one"),
+        new Doubt(DoubtKind.Reconstructed, "kernel events do not name vpid12 and the types of L1's INVVPID and INVEPT: vpid12 1 and types 1 and 2 are taken (on AMD one ASID12 for each vmcb12)"),
+    ];
+
+    private static IEnumerable<Doubt> Emulated(long count, string what) => count == 0 ? [] : [new Doubt(DoubtKind.Reconstructed, $"{count} {what}")];
 }
 
 /// <summary>
@@ -51,6 +64,7 @@ public sealed class TracepointLift
     private const uint Invept = 50;
     private const uint Invvpid = 53;
     internal const ulong Svm = 2;
+    private const string NanosecondsPerMillisecond = "1000000";
     private const ushort AssumedVpid12 = 1;
     private const uint SvmWriteCr4 = 0x14;
     private const Cr4Bits KnownCr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep;
@@ -82,7 +96,12 @@ public sealed class TracepointLift
     /// <exception cref="TraceFormatException">The recording has more than <see cref="MaxLanes"/> CPUs or 65536 vCPUs.</exception>
     public static TraceHeader HeaderOf(KernelSurvey survey, string source)
     {
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events" };
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events", [TraceHeader.RealKilohertzProperty] = NanosecondsPerMillisecond };
+        if (survey.Vendor is { } vendor)
+        {
+            properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(vendor);
+        }
+
         if (survey.RecordsRemoteFlushes)
         {
             properties[TraceHeader.RemoteFlushes] = TraceHeader.Recorded;

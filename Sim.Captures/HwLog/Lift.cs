@@ -1,6 +1,7 @@
 using Sim.Workloads;
 using System.Globalization;
 using Sim.Captures.Ftrace;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.HwLog;
@@ -72,10 +73,26 @@ public sealed record AnswerKeyEntry(
 /// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
 public sealed record LiftResult(
     IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, long BeyondEvents,
-    Findings Findings, TransitionCounts Counts);
+    Findings Findings, TransitionCounts Counts)
+{
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        .. Skipped == 0 ? Array.Empty<Doubt>() :
+        [
+            new Doubt(
+                DoubtKind.NotRead,
+                string.Create(CultureInfo.InvariantCulture, $"{Skipped:N0} {(Skipped == 1 ? "record was" : "records were")} left out, because nothing said which level ran"),
+                Skipped),
+        ],
+        new Doubt(DoubtKind.Clock, "the clock of the hardware log is an emulator's count of instructions"),
+    ];
+}
 
 /// <summary>
-/// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
+/// Turns the hardware's view of nested KVM into the logical trace of docs/trace-format.md: real and nested transitions, what each level did to its own translations,
 /// L1's INVVPID and INVEPT, interrupts taken, accesses of memory windows. What L0 decided by itself (its INVVPID and INVEPT) goes into the answer key instead.
 /// </summary>
 /// <remarks>
@@ -135,17 +152,28 @@ public sealed class Lift
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
     }
 
-    /// <summary>The header of the lifted trace: the number of CPUs is known after one pass over the capture.</summary>
-    public static TraceHeader HeaderOf(HwLogReader reader, string source)
+    /// <summary>The header of the lifted trace: the number of CPUs, and whether pages have recorded sizes, is known after one pass over the capture.</summary>
+    /// <param name="reader">The capture at its start.</param>
+    /// <param name="source">Its name.</param>
+    /// <param name="listsPages">A list of second-level page sizes belongs to it.</param>
+    public static TraceHeader HeaderOf(HwLogReader reader, string source, bool listsPages = false)
     {
         HwRecord record = default;
         int lanes = 1;
+        bool hasWalks = false;
         while (reader.Read(ref record))
         {
             lanes = Math.Max(lanes, record.Cpu + 1);
+            hasWalks |= record.Type == HwType.Walk;
         }
 
-        return new TraceHeader(lanes, false, "1/1", new SortedDictionary<string, string>(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture" });
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture", [TraceHeader.VendorProperty] = TraceHeader.VendorWord(Vendor.Intel) };
+        foreach (MapTable table in hasWalks ? Enum.GetValues<MapTable>() : [])
+        {
+            properties[TraceHeader.PageSizesOf(table)] = table <= MapTable.L2 || listsPages ? TraceHeader.Recorded : TraceHeader.Inferred;
+        }
+
+        return new TraceHeader(lanes, false, "1/1", properties);
     }
 
     /// <summary>
@@ -157,11 +185,12 @@ public sealed class Lift
     /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware, and real entries name the VPID and EPTP that it used.</param>
     /// <param name="remoteFlushes">Calls of kvm_flush_remote_tlbs in the function trace of the same run, see <see cref="HostFlushes.Read"/>: those that L0 makes for its own reasons become FlushRequest records.</param>
     /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
+    /// <param name="pageSizes">The list of page sizes beside a memory window, see <see cref="PageSizeList"/>.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
-    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null)
+    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null, IReadOnlyList<ListedPage>? pageSizes = null)
     {
         HwRecord record = default;
-        FirstPass first = new(remoteFlushes ?? []);
+        FirstPass first = new(remoteFlushes ?? [], pageSizes ?? []);
         using (HwLogReader reader = open())
         {
             while (reader.Read(ref record))
@@ -281,15 +310,14 @@ public sealed class Lift
                 Emit(lane, TraceEvent.SetCr4(time, level, lane.Registers.Cr4));
                 break;
             case HwType.Invlpg:
-                Emit(lane, TraceEvent.MapChange(time, level, (MapTable)level, lane.Registers.Root, record[HwOperand.Linear] & PageMask, PageBytes, MapChangeKind.Changed));
+                ChangeOfRunning(lane, time, record[HwOperand.Linear], MapChangeKind.Changed);
                 Emit(lane, TraceEvent.Invlpg(time, level, record[HwOperand.Linear]));
                 break;
             case HwType.Invpcid:
                 Emit(lane, TraceEvent.Invpcid(time, level, (byte)record[HwOperand.InvalidationType], (ushort)(record[HwOperand.DescriptorLow] & 0xFFF), record[HwOperand.Linear]));
                 break;
             case HwType.Exception when record[HwOperand.Vector] == PageFault:
-                MapChangeKind fault = (record[HwOperand.ErrorCode] & 1) == 0 ? MapChangeKind.Made : MapChangeKind.Widened;
-                Emit(lane, TraceEvent.MapChange(time, level, (MapTable)level, lane.Registers.Root, record[HwOperand.Cr2] & PageMask, PageBytes, fault));
+                ChangeOfRunning(lane, time, record[HwOperand.Cr2], (record[HwOperand.ErrorCode] & 1) == 0 ? MapChangeKind.Made : MapChangeKind.Widened);
                 break;
             case HwType.Interrupt:
                 Interrupt(lane, time, level, record[HwOperand.Vector]);
@@ -612,6 +640,8 @@ public sealed class Lift
 
     private void SetContext(Lane lane, ulong time, in HwRecord record)
     {
+        int ofLevel = record.NonRoot ? Math.Max(_levels.Level(record.Cpu), 1) : 0;
+        lane.Window = new WindowContext(ofLevel, record[HwOperand.Cr3] & FrameMask, _known.PageSizes.TablesOf(record));
         lane.Cpl = (int)record[HwOperand.Cpl] & 3;
         if (!record.NonRoot)
         {
@@ -673,10 +703,28 @@ public sealed class Lift
         ulong size = Math.Clamp(record[HwOperand.Size], 1, MaxAccessSize);
         ulong inPage = PageBytes - (address & (PageBytes - 1));
         lane.Time = Math.Max(lane.Time, time);
+        TellPageSizes(lane, address);
         _appender.Access(lane.Number, lane.Time, address, type, lane.Cpl, (int)Math.Min(size, inPage));
         if (size > inPage)
         {
+            TellPageSizes(lane, address + inPage);
             _appender.Access(lane.Number, lane.Time, address + inPage, type, lane.Cpl, (int)(size - inPage));
+        }
+    }
+
+    // The change is one of the page that is there, if the window tells how large it is.
+    private void ChangeOfRunning(Lane lane, ulong time, ulong address, MapChangeKind change)
+    {
+        TellPageSizes(lane, address);
+        ulong size = Math.Max(PageBytes, lane.Tables?.SizeOf(address) ?? 0);
+        Emit(lane, TraceEvent.MapChange(time, (byte)lane.Level, (MapTable)lane.Level, lane.Registers.Root, address & ~(size - 1), size, change));
+    }
+
+    private void TellPageSizes(Lane lane, ulong address)
+    {
+        if (lane.Tables is { } tables && tables.TryTell(address, out ulong first, out ulong size, out ulong secondLevel))
+        {
+            Emit(lane, TraceEvent.PageSizes(lane.Time, (byte)lane.Level, lane.Registers.Root, first, size, secondLevel));
         }
     }
 
@@ -742,7 +790,7 @@ public sealed class Lift
     }
 
     /// <summary>What must be known of an L1 vCPU (by its vmcs01) before its first nested entry, and is only seen afterwards.</summary>
-    private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes)
+    private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes, IReadOnlyList<ListedPage> pageSizes)
     {
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
         private long _index;
@@ -751,6 +799,8 @@ public sealed class Lift
         public long LastEvent { get; private set; } = -1;
 
         public Ept12Tables Ept12 { get; } = new();
+
+        public WindowPageSizes PageSizes { get; } = new();
 
         public LevelTracker Levels { get; } = new();
 
@@ -768,6 +818,7 @@ public sealed class Lift
         {
             LevelChange change = Levels.Observe(record);
             ulong vmcs01 = Levels.Vmcs01(record.Cpu);
+            PageSizes.Take(record);
             NewVcpus.Take(_index, record);
             Ept12.Take(_index, record, Levels, change);
             HostFlushes.Take(_index, record, Levels.LevelOf(record, -1));
@@ -796,6 +847,12 @@ public sealed class Lift
 
         public void Complete()
         {
+            foreach (ListedPage page in pageSizes)
+            {
+                PageSizes.Take(page);
+            }
+
+            PageSizes.Complete();
             foreach (VmcsLink link in Levels.Links)
             {
                 NewVcpus.Exclude(link.Vmcs02);
@@ -807,6 +864,8 @@ public sealed class Lift
             }
         }
     }
+
+    private sealed record WindowContext(int Level, ulong Root, WindowPageSizes.WindowTables Tables);
 
     private sealed class Registers
     {
@@ -833,6 +892,11 @@ public sealed class Lift
         public int Cpl { get; set; }
 
         public Vcpu? Vcpu { get; set; }
+
+        public WindowContext? Window { get; set; }
+
+        // The memory window's tables, as long as its last context lasts.
+        public WindowPageSizes.WindowTables? Tables => Window is { } window && window.Level == Level && window.Root == Registers.Root ? window.Tables : null;
 
         public HwRecord? Attempt { get; set; }
 

@@ -62,15 +62,16 @@ internal static class TraceLiftVerb
     private static Outcome LiftHardware(Request request)
     {
         TraceHeader header;
+        IReadOnlyList<ListedPage>? pageSizes = request.PageSizes is { } list ? PageSizeList.Read(list) : null;
         using (HwLogReader reader = Open())
         {
-            header = Lift.HeaderOf(reader, request.Source);
+            header = Lift.HeaderOf(reader, request.Source, pageSizes is not null);
         }
 
         header = request.AsRecorded ? With(header, "as_recorded", "yes") : header;
-        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
-        LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded);
-        Finish(request, writer, result.AnswerKey.Select(Row));
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
+        LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded, pageSizes: pageSizes);
+        Finish(request, writer, result.AnswerKey.Select(Row), result.Doubts);
         return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.BeyondEvents, result.Findings, result.Findings.Worst == Severity.DataLoss, result.Counts);
 
         HwLogReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
@@ -92,9 +93,9 @@ internal static class TraceLiftVerb
 
         TraceHeader header = TracepointLift.HeaderOf(survey, request.Source);
         using TracepointReader events = Open();
-        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
         TracepointLiftResult result = TracepointLift.Run(events, survey, writer);
-        Finish(request, writer, result.Flushes.Select(Row));
+        Finish(request, writer, result.Flushes.Select(Row), result.Doubts);
         return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, 0, result.Findings, result.DataLoss, result.Counts);
 
         TracepointReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
@@ -104,14 +105,14 @@ internal static class TraceLiftVerb
         header with { Properties = new SortedDictionary<string, string>(header.Properties.ToDictionary(), StringComparer.Ordinal) { [property] = value } };
 
     /// <summary>The answer key goes first: if it cannot be written, the trace does not appear either.</summary>
-    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key)
+    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key, IReadOnlyList<Doubt> doubts)
     {
         if (request.AnswerKey is { } path)
         {
             ResultFiles.Write(path, CsvText.Of(KeyColumns, key));
         }
 
-        writer.Complete();
+        writer.Complete(doubts);
     }
 
     private static IReadOnlyList<string> Row(AnswerKeyEntry e) =>
@@ -165,6 +166,8 @@ internal static class TraceLiftVerb
     private sealed record Request(string Path, string Output, string? Format, bool AsRecorded, string? AnswerKey, Action<long> Progress)
     {
         public string Source => System.IO.Path.GetFileName(Path);
+
+        public string? PageSizes { get; } = PageSizeList.Beside(Path);
     }
 
     private sealed record Outcome(ulong Records, int Flushes, long Synthesized, long Skipped, long BeyondEvents, Findings Findings, bool DataLoss, TransitionCounts Counts);

@@ -1,6 +1,6 @@
 namespace Sim.Core.Traces;
 
-/// <summary>What one trace record says (DESIGN.md section 3). The numbers are stored in trace files: append, never renumber.</summary>
+/// <summary>What one trace record says (docs/trace-format.md). The numbers are stored in trace files: append, never renumber.</summary>
 public enum RecordKind : byte
 {
     /// <summary>One memory reference, or a folded run of references to one page, by whoever runs now.</summary>
@@ -85,6 +85,12 @@ public enum RecordKind : byte
 
     /// <summary>VMXOFF of L1, emulated by L0: what L0 kept for its L2 goes, and the VPID is free for others (free_nested).</summary>
     Vmxoff = 25,
+
+    /// <summary>
+    /// How large the pages are that map a linear address: in the tables of this level that a root names, and the smallest one inside in the second-level tables that translate
+    /// for this level (EPT01, NPT01, EPT02, NPT02; 0 if it is not known, or there are none). It tells what is, and changes nothing.
+    /// </summary>
+    PageSizes = 26,
 }
 
 /// <summary>How an access uses memory.</summary>
@@ -229,7 +235,7 @@ public enum VmControls : ulong
     Defined = ((1 << 10) - 1) | TlbControlMask,
 }
 
-/// <summary>VMCB.TLB_CONTROL as the APM encodes it (vol. 2, "TLB control"; kvm-semantics.md 1.4). Other values are reserved.</summary>
+/// <summary>VMCB.TLB_CONTROL as the APM encodes it (vol. 2, "TLB control"; docs/rules.md#amd-tags). Other values are reserved.</summary>
 public enum TlbControl : byte
 {
     /// <summary>Flush nothing.</summary>

@@ -23,9 +23,22 @@ public sealed record Assignment(string Path, string Value, string Origin);
 public sealed class RunConfiguration
 {
     /// <summary>Profile used if none is named.</summary>
-    public const string DefaultProfile = "skylake-sp";
+    public static string DefaultProfile { get; } = ProfileLibrary.DefaultFor(Vendor.Intel);
+
+    /// <summary>Path of the value that decides how large pages are.</summary>
+    internal const string PageSizesPath = "machine.page_sizes";
+
+    /// <summary>Both ends of <see cref="PageSizeEnds"/> are run.</summary>
+    private const string Bracket = "bracket";
 
     private const int MostSeeds = 1000;
+
+    // All pages of one size, or both of these in turn, is said by the same word that says where sizes come from.
+    private static readonly (string Word, PageSizeSource Source, PageSize? All)[] PageSizeWords =
+    [
+        ("recorded", PageSizeSource.Recorded, null), ("assumed", PageSizeSource.Assumed, null),
+        ("4K", PageSizeSource.Assumed, PageSize.Size4K), ("2M", PageSizeSource.Assumed, PageSize.Size2M), (Bracket, PageSizeSource.Recorded, null),
+    ];
 
     private static readonly (string, ReplayKind)[] ReplayKinds = [("by-policy", ReplayKind.ByPolicy), ("as-recorded", ReplayKind.AsRecorded)];
 
@@ -79,6 +92,12 @@ public sealed class RunConfiguration
     /// <summary>How many seeds every policy is run with.</summary>
     public int Seeds { get; }
 
+    /// <summary>Every policy is run with all pages 4 KiB and with all pages 2 MiB.</summary>
+    public bool BracketsPageSizes => Resolved["machine"]?["page_sizes"]?.Text == Bracket;
+
+    /// <summary>Page sizes that a bracket runs, smallest first.</summary>
+    internal static IReadOnlyList<string> PageSizeEnds { get; } = ["4K", "2M"];
+
     /// <summary>Runs of the experiment: every policy with every way to deliver interrupts on every machine.</summary>
     public int RunCount => Variants.Count * Cases;
 
@@ -115,10 +134,25 @@ public sealed class RunConfiguration
         return whole;
     }
 
-    /// <summary>The configuration that a trace was made for: its header's property <see cref="Scenario.ConfigurationProperty"/>. Most traces have none.</summary>
+    /// <summary>The configuration that a trace was made for: a profile of its vendor, then its header's property <see cref="Scenario.ConfigurationProperty"/>. A program's trace has neither.</summary>
     public static IReadOnlyList<Assignment> SuggestedBy(TraceHeader header) =>
-        [.. header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty, "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        [.. header.Vendor is { } vendor && ProfileLibrary.DefaultFor(vendor) != DefaultProfile ? [new Assignment("profile", ProfileLibrary.DefaultFor(vendor), "the trace's vendor")] : Array.Empty<Assignment>(), .. header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty, "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(word => word.Split('=', 2)).Select(pair => new Assignment(pair[0], pair[^1], "the trace's header"))];
+
+    /// <summary>Refuses a trace of the other vendor's virtualization: its exit reasons and operands mean something else.</summary>
+    /// <exception cref="ConfigurationException">The trace says that it is of another vendor than the profile.</exception>
+    public void CheckVendor(TraceHeader header, string trace)
+    {
+        Vendor own = Machine.Profile.Vendor;
+        if (header.Vendor is { } vendor && vendor != own)
+        {
+            throw new ConfigurationException(
+                $"{trace} is {Named(vendor)} trace, and the profile '{Machine.Profile.Name}' is {Named(own)} CPU: exit reasons, VPIDs and ASIDs would not mean what they say. "
+                + $"Take --profile {ProfileLibrary.DefaultFor(vendor)}, or another {(vendor == Vendor.Amd ? "AMD" : "Intel")} one of 'nestsim list profiles'.");
+        }
+
+        static string Named(Vendor vendor) => vendor == Vendor.Amd ? "an AMD (SVM)" : "an Intel (VMX)";
+    }
 
     private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested)
     {
@@ -211,7 +245,8 @@ public sealed class RunConfiguration
         Set("windows.interval", "0");
         Set("machine.l0_ept", machine.L0Ept);
         Set("machine.l0_vpid", machine.L0Vpid);
-        Set("machine.l0_pages", Word(machine.L0Pages));
+        Set(PageSizesPath, PageSizeWords[0].Word);
+        Set("machine.l0_pages", (string?)null);
         Set("machine.l1_pages", Word(machine.L1Pages));
         Set("machine.l2_pages", Word(machine.L2Pages));
         Set("machine.ept01_pages", Word(machine.Ept01Pages));
@@ -231,16 +266,18 @@ public sealed class RunConfiguration
 
     private static MachineSpec BindMachine(SettingsReader reader, CpuProfile profile)
     {
+        (PageSizeSource source, PageSize? all) = reader.Choice("page_sizes", [.. PageSizeWords.Select(word => (word.Word, (word.Source, word.All)))]);
         MachineSpec machine = new()
         {
             Profile = profile,
             L0Ept = reader.Flag("l0_ept"),
             L0Vpid = reader.Flag("l0_vpid"),
-            L0Pages = reader.Choice("l0_pages", ProfileReader.PageSizes),
-            L1Pages = reader.Choice("l1_pages", ProfileReader.PageSizes),
-            L2Pages = reader.Choice("l2_pages", ProfileReader.PageSizes),
-            Ept01Pages = reader.Choice("ept01_pages", ProfileReader.PageSizes),
-            Ept12Pages = reader.Choice("ept12_pages", ProfileReader.PageSizes),
+            PageSizes = source,
+            L0Pages = reader.IsNull("l0_pages") ? all : Pages("l0_pages"),
+            L1Pages = Pages("l1_pages"),
+            L2Pages = Pages("l2_pages"),
+            Ept01Pages = Pages("ept01_pages"),
+            Ept12Pages = Pages("ept12_pages"),
             PagingLevels = (int)reader.Integer("paging_levels", 4, 5),
             GlobalKernelPages = reader.Flag("global_kernel_pages"),
             Vpid02Pool = (int)reader.Integer("vpid02_pool", 1, 4096),
@@ -257,6 +294,12 @@ public sealed class RunConfiguration
         }
 
         return machine;
+
+        PageSize Pages(string name)
+        {
+            PageSize given = reader.Choice(name, ProfileReader.PageSizes);
+            return all ?? given;
+        }
     }
 
     private static Windows BindWindows(SettingsReader reader)

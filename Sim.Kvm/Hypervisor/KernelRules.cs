@@ -24,7 +24,7 @@ public enum FlushPrimitive
     /// <summary>One function: INVEPT single(active EPTP), or INVVPID single(vpid01) without EPT (4.20 to 5.7).</summary>
     ActiveEptpElseVpid01,
 
-    /// <summary>Three functions: flush_all, flush_current, flush_guest (5.8 and later; kvm-semantics.md 2.5).</summary>
+    /// <summary>Three functions: flush_all, flush_current, flush_guest (5.8 and later; docs/rules.md#flush-functions).</summary>
     ByRequest,
 
     /// <summary>All three end in svm_flush_tlb_asid (SVM).</summary>
@@ -298,7 +298,7 @@ public sealed record KernelRules
     /// <summary>nSVM, 7.2 and 7.3 (recorded: 7.2.13, 7.3-rc7).</summary>
     public static KernelRules Nsvm72 { get; } = Nsvm614 with { AddressFlushTakesAsid = true };
 
-    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (kvm-semantics.md 3.2): it services local requests before the VMCB is switched.</summary>
+    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (docs/rules.md#nsvm-rework): it services local requests before the VMCB is switched.</summary>
     public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed, ServicesCurrentBeforeSwitch = true, ServicesGuestBeforeSwitch = true };
 
     /// <summary>Today's kernel on that vendor's hardware, on AMD with ASIDs of L2's own: where yardsticks and hypothetical policies live.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Weave;
@@ -81,10 +82,22 @@ public sealed class Weaver
     /// <summary>The header of the woven trace, for whoever creates the file.</summary>
     public static TraceHeader Header(WeaveSpec spec, TraceHeader l2, TraceHeader? handlers)
     {
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = "weave", ["weave"] = spec.ToString() };
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal)
+        {
+            ["source"] = "weave",
+            ["weave"] = spec.ToString(),
+            [TraceHeader.VendorProperty] = TraceHeader.VendorWord(spec.Architecture == WeaveArchitecture.Svm ? Vendor.Amd : Vendor.Intel),
+        };
         Prefix("l2", l2);
         Prefix("handlers", handlers);
-        return new TraceHeader(1, spec.Fold, l2.CyclesPerRecordTick, properties);
+        List<Doubt> doubts = [.. l2.Doubts, .. (handlers?.Doubts ?? []).Except(l2.Doubts)];
+        if (handlers is null)
+        {
+            doubts.Add(new Doubt(DoubtKind.Handlers, "what L0 and L1 touch is synthetic: as many pages as were recorded on one machine, and not which"));
+        }
+
+        doubts.Add(new Doubt(DoubtKind.Clock, "the time of a woven trace is put together of the times of its parts, and no time of a real machine"));
+        return new TraceHeader(1, spec.Fold, l2.CyclesPerRecordTick, properties) { Doubts = doubts };
 
         void Prefix(string name, TraceHeader? header)
         {
@@ -244,7 +257,7 @@ public sealed class Weaver
 
     private void L2Event(TraceEvent e)
     {
-        if (e.Kind is not (RecordKind.Work or RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg or RecordKind.Invpcid or RecordKind.MapChange or RecordKind.Mark))
+        if (e.Kind is not (RecordKind.Work or RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg or RecordKind.Invpcid or RecordKind.MapChange or RecordKind.PageSizes or RecordKind.Mark))
         {
             throw new ConfigurationException(
                 $"L2's trace holds a {e.Kind} at time {e.Time.ToString(CultureInfo.InvariantCulture)}, but L2 must be a bare program: it may run, set CR3 and CR4, and invalidate its own pages.");
@@ -256,6 +269,11 @@ public sealed class Weaver
         if (e.Kind == RecordKind.MapChange)
         {
             e.A = (ulong)MapTable.L2;
+        }
+        else if (e.Kind == RecordKind.PageSizes)
+        {
+            // What mapped the program's memory where it was recorded says nothing of EPT12.
+            e.D = 0;
         }
 
         _lane.Event(e);
