@@ -1,7 +1,7 @@
 using System.Globalization;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
-using Sim.Core.Traces;
+using Sim.Reports.Views;
 using Sim.Experiments;
 using Sim.Kvm;
 using Sim.Tlb;
@@ -27,30 +27,39 @@ public static class VmxFlushValidation
     public static FlushValidation Of(string capture, string policy, IReadOnlyList<string>? ftrace = null, int explained = 10)
     {
         string name = Path.GetFileName(capture);
-        TraceHeader header;
+        HwConfiguration recorded;
         using (HwLogReader reader = Open(capture))
         {
-            header = Lift.HeaderOf(reader, name);
+            recorded = HwConfiguration.Of(reader);
         }
 
-        MachineSpec machine = Machine();
-        FlushReplay replay = new(machine, Components.Policy(policy, machine.Profile.Vendor), header.Lanes);
+        MachineSpec machine = Machine(recorded);
+        FlushReplay replay = new(machine, Components.Policy(policy, machine.Profile.Vendor), recorded.Lanes);
         IReadOnlyList<RemoteFlush> remoteFlushes = HostFlushes.Read(ftrace ?? []);
-        LiftResult lift = Lift.Run(() => Open(capture), replay, header.Lanes, inOrder: true, remoteFlushes: remoteFlushes);
+        LiftResult lift = Lift.Run(() => Open(capture), replay, recorded.Lanes, inOrder: true, remoteFlushes: remoteFlushes, vcpuNamed: replay.Name);
         replay.Leave(lift.SynthesizedEntries);
         List<ComparedFlush> flushes = Compare(lift, replay, out List<FlushPlace> places);
-        Explain(capture, header.Lanes, remoteFlushes, flushes, places, lift.SynthesizedEntries, explained);
+        Explain(capture, recorded.Lanes, remoteFlushes, flushes, places, lift.SynthesizedEntries, explained);
         int[] order = [.. Enumerable.Range(0, flushes.Count).OrderBy(index => (flushes[index].Time, flushes[index].Lane, index))];
-        return new FlushValidation(name, policy, [.. order.Select(index => flushes[index])], Remarks(lift, replay));
+        return new FlushValidation(name, policy, [.. order.Select(index => flushes[index])], Remarks(recorded, lift, replay));
     }
 
     private static HwLogReader Open(string capture) => new(CaptureText.Open(capture), capture);
 
-    private static MachineSpec Machine() => RunConfiguration.Load(null, []).Machine with { Attribution = false };
+    private static MachineSpec Machine(HwConfiguration recorded) =>
+        RunConfiguration.Load(null, []).Machine with { Attribution = false, L0Ept = recorded.L0Ept, L0Vpid = recorded.L0Vpid };
 
     private static List<ComparedFlush> Compare(LiftResult lift, FlushReplay replay, out List<FlushPlace> places)
     {
-        HashSet<FlushPlace> afterGap = replay.PlacesOf(lift.EntriesAfterGap);
+        Dictionary<FlushPlace, UnrecordedState> unrecorded = [];
+        foreach (IGrouping<UnrecordedState, ulong> state in lift.Unrecorded.GroupBy(place => place.State, place => place.Entry))
+        {
+            foreach (FlushPlace place in replay.PlacesOf([.. state]))
+            {
+                unrecorded.TryAdd(place, state.Key);
+            }
+        }
+
         Dictionary<Flush, Queue<PlacedInvalidation>> open = [];
         foreach (PlacedInvalidation issued in replay.Invalidations)
         {
@@ -73,7 +82,7 @@ public static class VmxFlushValidation
             bool matched = open.TryGetValue(flush, out Queue<PlacedInvalidation>? same) && same.Count > 0;
             string rule = matched ? Rule(same!.Dequeue()) : "";
             flushes.Add(new ComparedFlush(
-                matched ? FlushMatch.Matched : DifferenceOf(flush, afterGap, FlushMatch.Missed), flush.Kind, flush.Target, replay.Describe(place), rule, rule == HostRequest, entry.Lane, entry.Vcpu, entry.Time, ""));
+                matched ? FlushMatch.Matched : DifferenceOf(flush, unrecorded, FlushMatch.Missed), flush.Kind, flush.Target, replay.Describe(place), rule, rule == HostRequest, entry.Lane, entry.Vcpu, entry.Time, ""));
             places.Add(place);
         }
 
@@ -85,7 +94,7 @@ public static class VmxFlushValidation
             {
                 open[flush].Dequeue();
                 flushes.Add(new ComparedFlush(
-                    DifferenceOf(flush, afterGap, FlushMatch.Invented), flush.Kind, flush.Target, replay.Describe(place), Rule(issued), Rule(issued) == HostRequest, place.Lane, issued.Vcpu, issued.Issued.Time, ""));
+                    DifferenceOf(flush, unrecorded, FlushMatch.Invented), flush.Kind, flush.Target, replay.Describe(place), Rule(issued), Rule(issued) == HostRequest, place.Lane, issued.Vcpu, issued.Issued.Time, ""));
                 places.Add(place);
             }
         }
@@ -93,9 +102,17 @@ public static class VmxFlushValidation
         return flushes;
     }
 
-    // Whether the VMCS comes from another CPU, so that its load flushes, was not recorded.
-    private static FlushMatch DifferenceOf(in Flush flush, HashSet<FlushPlace> afterGap, FlushMatch difference) =>
-        flush.Kind == "INVEPT global" && afterGap.Contains(flush.Place) ? FlushMatch.Unrecorded : difference;
+    private static FlushMatch DifferenceOf(in Flush flush, Dictionary<FlushPlace, UnrecordedState> unrecorded, FlushMatch difference) =>
+        unrecorded.TryGetValue(flush.Place, out UnrecordedState state) && DependsOn(flush, state) ? FlushMatch.Unrecorded : difference;
+
+    private static bool DependsOn(in Flush flush, UnrecordedState state) => (state, flush.Kind, flush.Target) switch
+    {
+        (UnrecordedState.FirstInvvpid, _, "vpid02") => true,
+        (UnrecordedState.FirstInvvpid, _, _) => false,
+        (_, "INVEPT global" or "INVVPID all", _) => true,
+        (UnrecordedState.FirstNestedEntry, "INVVPID single", "vpid02") or (UnrecordedState.FirstNestedEntry, "INVEPT single", "eptp02") => true,
+        _ => false,
+    };
 
     /// <summary>A second lift gathers the records around the first differences.</summary>
     private static void Explain(string capture, int lanes, IReadOnlyList<RemoteFlush> remoteFlushes, List<ComparedFlush> flushes, List<FlushPlace> places, IReadOnlyList<ulong> synthesized, int explained)
@@ -119,7 +136,7 @@ public static class VmxFlushValidation
         }
     }
 
-    private static List<string> Remarks(LiftResult lift, FlushReplay replay)
+    private static List<string> Remarks(HwConfiguration recorded, LiftResult lift, FlushReplay replay)
     {
         List<string> remarks = [];
         if (lift.Findings.Worst == Severity.DataLoss)
@@ -127,6 +144,8 @@ public static class VmxFlushValidation
             remarks.Add("DATA LOSS: the capture says that events were lost; differences may come from that alone.");
         }
 
+        remarks.Add($"Read off the recording: L0 {(recorded.L0Ept ? "with" : "without")} EPT, {(recorded.L0Vpid ? "with" : "without")} VPID (controls of its {Numbers.Whole(recorded.Entries)} VM-entries).");
+        remarks.AddRange(lift.Setup.Select(sentence => "Read off the recording: " + sentence));
         if (lift.Synthesized > 0)
         {
             remarks.Add(string.Create(CultureInfo.InvariantCulture, $"{lift.Synthesized} transitions were put in where the recording begins or a window opens inside a guest."));

@@ -153,6 +153,12 @@ public sealed record KernelRules
     /// </summary>
     public bool ForgetsVpid12AtVmxon { get; init; }
 
+    /// <summary>
+    /// VMPTRLD of another vmcs12 drops the roots that shadow EPT12 (nested_release_vmcs12, VMX; read in 5.10.223 to 7.3-rc7), so that the next nested entry loads, syncs and flushes its own. SVM has no such
+    /// instruction, and keeps them.
+    /// </summary>
+    public bool FreesRootsAtVmptrld { get; init; } = true;
+
     /// <summary>INVEPT by L1.</summary>
     public InveptEmulation Invept { get; init; } = InveptEmulation.FreeRoots;
 
@@ -247,7 +253,7 @@ public sealed record KernelRules
     public static KernelRules Vpid02FirstUse { get; } = Kvm612 with { ForgetsVpid12AtVmxon = true };
 
     /// <summary>nSVM, 5.8 to 6.13.</summary>
-    public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid, Tags = TagAllocation.PerCpu, FlushesOnPgeChange = true };
+    public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid, Tags = TagAllocation.PerCpu, FlushesOnPgeChange = true, FreesRootsAtVmptrld = false };
 
     /// <summary>nSVM, 6.14 to today ("KVM: SVM: Remove redundant TLB flush on guest CR4.PGE change", posted 2024-11-27).</summary>
     public static KernelRules Nsvm614 { get; } = Nsvm58 with { FlushesOnPgeChange = false };
