@@ -23,7 +23,7 @@ public static class CaptureText
     public static string NameOf(string path) => path == "-" ? "stdin" : path;
 
     /// <summary>As <see cref="Open(string)"/>, and tells by the first line whose view it is. Text that is not clearly the hardware's is taken for the kernel's.</summary>
-    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     /// <exception cref="TraceFormatException">It is empty, binary, or damaged compressed data.</exception>
     public static Stream Open(string path, out CaptureKind kind)
     {
@@ -49,7 +49,7 @@ public static class CaptureText
     }
 
     /// <summary>True if a file's first line is that of a hardware capture or of a memory window.</summary>
-    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     public static bool IsHardwareCapture(string path)
     {
         using TraceInput content = OpenText(path);
@@ -57,7 +57,7 @@ public static class CaptureText
     }
 
     /// <summary>The decompressed content of a file, or of standard input if <paramref name="path"/> is "-". The caller owns the stream.</summary>
-    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     public static Stream Open(string path) => OpenText(path);
 
     private static TraceInput OpenText(string path)
@@ -82,7 +82,7 @@ public static class CaptureText
         TraceInput content = new(stream, name, hashed: false);
 
         // Wrapped in any case: an input can be looked into only once.
-        return new TraceInput(Compression.Unwrap(content, content.Peek(HeadBytes), name) ?? content, name, hashed: false);
+        return new TraceInput(Compression.Unwrap(content, content.Peek(HeadBytes)) ?? content, name, hashed: false);
     }
 
     // TICKS ICOUNT CPU MODE TYPE, or the context line of a memory window cut after its first line: C CPU MODE CPL.

@@ -1,24 +1,24 @@
-using System.IO.Compression;
-
 namespace Sim.Workloads.Formats;
 
-/// <summary>One layer of gzip, xz or zstd around an input, recognised by its first bytes.</summary>
+/// <summary>One layer of gzip, xz or zstd around an input, recognised by its first bytes and decompressed in this process: no program is started for a file that somebody sent.</summary>
 internal static class Compression
 {
-    /// <summary>The content of the layer, or null if the head is that of no compressor. gzip is the run time's; xz and zstd are the system's programs.</summary>
-    /// <exception cref="Core.ConfigurationException">The program that decompresses it is missing.</exception>
-    public static Stream? Unwrap(TraceInput content, ReadOnlySpan<byte> head, string name)
+    /// <summary>
+    /// The content of the layer, or null if the head is that of no compressor. The content is whole or refused: data that is cut short, damaged, or followed by what is no
+    /// compressed data ends in an <see cref="InvalidDataException"/> when it is read.
+    /// </summary>
+    public static Stream? Unwrap(Stream content, ReadOnlySpan<byte> head)
     {
         if (head.StartsWith(Signatures.Gzip))
         {
-            return new GZipStream(content, CompressionMode.Decompress);
+            return new GzipInput(content);
         }
 
         if (head.StartsWith(Signatures.Xz))
         {
-            return new ExternalDecompressor("xz", "xz-utils", content, name);
+            return new XzInput(content);
         }
 
-        return head.StartsWith(Signatures.Zstd) ? new ExternalDecompressor("zstd", "zstd", content, name) : null;
+        return head.StartsWith(Signatures.Zstd) ? new ZstdInput(content) : null;
     }
 }

@@ -48,7 +48,7 @@ public sealed class TraceFile : ISeekableTraceSource
     public bool CanSeek => _source is ISeekableTraceSource { CanSeek: true };
 
     /// <summary>Opens a trace file, or standard input if <paramref name="path"/> is "-".</summary>
-    /// <exception cref="ConfigurationException">There is no such file, it may not be read, or a program to decompress it is missing.</exception>
+    /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     /// <exception cref="TraceFormatException">It is no trace, or a damaged one.</exception>
     public static TraceFile Open(string path)
     {
@@ -71,7 +71,6 @@ public sealed class TraceFile : ISeekableTraceSource
     }
 
     /// <summary>Opens a trace from a stream at its first byte, which it owns. <paramref name="name"/> names it in messages.</summary>
-    /// <exception cref="ConfigurationException">A program to decompress it is missing.</exception>
     /// <exception cref="TraceFormatException">It is no trace, or a damaged one.</exception>
     public static TraceFile Open(Stream stream, string name)
     {
@@ -82,7 +81,7 @@ public sealed class TraceFile : ISeekableTraceSource
             for (int layer = 0; ; layer++)
             {
                 ReadOnlySpan<byte> head = content.Peek(HeadBytes);
-                if (layer <= MaxCompressionLayers && Compression.Unwrap(content, head, name) is { } unwrapped)
+                if (layer <= MaxCompressionLayers && Compression.Unwrap(content, head) is { } unwrapped)
                 {
                     content = new TraceInput(unwrapped, name, hashed: false);
                     continue;
