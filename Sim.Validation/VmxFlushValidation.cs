@@ -109,6 +109,8 @@ public static class VmxFlushValidation
     {
         (UnrecordedState.FirstInvvpid, _, "vpid02") => true,
         (UnrecordedState.FirstInvvpid, _, _) => false,
+        (UnrecordedState.GuestTables, _, _) => flush.Kind.StartsWith("INVVPID", StringComparison.Ordinal),
+        (UnrecordedState.GuestEntry, _, _) => flush.Kind == "INVVPID all",
         (_, "INVEPT global" or "INVVPID all", _) => true,
         (UnrecordedState.FirstNestedEntry, "INVVPID single", "vpid02") or (UnrecordedState.FirstNestedEntry, "INVEPT single", "eptp02") => true,
         _ => false,

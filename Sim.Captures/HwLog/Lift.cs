@@ -78,6 +78,12 @@ public enum UnrecordedState
 
     /// <summary>For which table of EPT12 a page that L1 writes was read-only: L0 made it so before the recording began.</summary>
     EarlierTable,
+
+    /// <summary>Without EPT in L0: what L1's page tables held at a page fault or a MOV to CR3, the error code, and bit 63 of CR3 decide what is synchronised and flushed; none of them is recorded.</summary>
+    GuestTables,
+
+    /// <summary>Without EPT in L0: whether INVLPG of L1 changed the shadow entry, which flushes every vCPU, depends on L1's page tables, which are not recorded. That it flushes the address does not.</summary>
+    GuestEntry,
 }
 
 /// <summary>A real VM-entry before which L0 may have flushed for a reason that lies outside the recording.</summary>
@@ -125,12 +131,16 @@ public sealed class Lift
     private const ulong PageMask = ~0xFFFUL;
     private const ulong PageBytes = 4096;
     private const int MaxAccessSize = 64;
+    private const ulong EnableEpt = 1 << 1;
+    private const uint Exception = 0;
     private const uint ExternalInterrupt = 1;
     private const uint Hlt = 12;
+    private const uint Invlpg = 14;
     private const uint Vmlaunch = 20;
     private const uint Vmresume = 24;
     private const uint Vmxoff = 26;
     private const uint Vmxon = 27;
+    private const uint CrAccess = 28;
     private const uint EptViolation = 48;
     private const ulong PageFault = 14;
     private const ulong LocalTimerVector = 0xEC;
@@ -373,6 +383,11 @@ public sealed class Lift
         }
 
         Establish(lane, time, level);
+        if (!_known.L0Ept)
+        {
+            ShadowPaged(lane, vcpu, time, level, record);
+        }
+
         if (vcpu.Unseen[level - 1])
         {
             vcpu.Unseen[level - 1] = false;
@@ -389,6 +404,43 @@ public sealed class Lift
         lane.Level = level;
         Resolve(lane, vcpu, level);
         CompareCr3(lane, time, record[HwOperand.Cr3]);
+    }
+
+    /// <summary>
+    /// Without EPT the guest's paging instructions exit. The CR3 that it runs with next is the root of L0's shadow of its tables, one for each of its own, and stands for it. A page fault of L1 in its
+    /// run loop, on a page that it had mapped before, that is not injected is a write to a table of L2's that L0 keeps read-only: L0 makes the table unsync, and the instruction runs again.
+    /// </summary>
+    private void ShadowPaged(Lane lane, Vcpu vcpu, ulong time, int level, in HwRecord entry)
+    {
+        Registers registers = level == 2 ? vcpu.L2 : vcpu.L1;
+        if (registers.Cr4 == Cr4Bits.None)
+        {
+            registers.Cr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.Pcide;
+            registers.IsCr4Recorded = true;
+            Emit(lane, TraceEvent.SetCr4(time, (byte)level, registers.Cr4));
+        }
+
+        ulong cr3 = entry[HwOperand.Cr3];
+        if (registers.Cr3 != cr3)
+        {
+            registers.Cr3 = cr3;
+            Emit(lane, TraceEvent.SetCr3(time, (byte)level, cr3 & FrameMask, (ushort)(cr3 & 0xFFF), noFlush: true));
+        }
+
+        if (lane.ExitLevel == 1 && lane.Nested == LevelChange.None && lane.ExitReason == Exception && level == 1)
+        {
+            ulong page = lane.ExitQualification & PageMask;
+            bool runsAgain = entry[HwOperand.IntrInfo] == 0 && entry[HwOperand.Rip] == lane.ExitRip;
+            if (runsAgain && !vcpu.FaultedPages.Add(page) && vcpu.NestedTransitions > 0 && page >> 63 != 0)
+            {
+                Emit(lane, TraceEvent.MapChange(time, 1, MapTable.L2, 0, page, 0, MapChangeKind.Widened));
+            }
+        }
+
+        if (lane.Nested != LevelChange.NestedEntry && lane.ExitReason is Exception or CrAccess or Invlpg or null)
+        {
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, lane.ExitReason == Invlpg ? UnrecordedState.GuestEntry : UnrecordedState.GuestTables));
+        }
     }
 
     private void EnterSynthesized(Lane lane, Vcpu vcpu, ulong time, int level)
@@ -433,10 +485,17 @@ public sealed class Lift
         lane.Level = 0;
         lane.ExitReason = reason;
         lane.ExitLevel = level;
+        lane.ExitQualification = record[HwOperand.Qualification];
+        lane.ExitRip = record[HwOperand.Rip];
         lane.RealExits++;
         lane.Nested = LevelChange.None;
         lane.Violation = reason == EptViolation ? record[HwOperand.GuestPhysical] : null;
         lane.ViolationIsAbsent = (record[HwOperand.Qualification] & 0x38) == 0;
+        if (level == 1 && reason == Invlpg && !_known.L0Ept)
+        {
+            Emit(lane, TraceEvent.Invlpg(time, 1, record[HwOperand.Qualification]));
+        }
+
         if (level == 1 && reason is Vmxon or Vmxoff)
         {
             vcpu.KnowsVmx = true;
@@ -687,7 +746,7 @@ public sealed class Lift
 
     private void CompareCr3(Lane lane, ulong time, ulong cr3)
     {
-        if (lane.Registers.Cr3 != cr3)
+        if (lane.Registers.Cr3 != cr3 && (_known.L0Ept || lane.Level == 0))
         {
             SetCr3(lane, time, cr3, noFlush: true);
         }
@@ -805,6 +864,7 @@ public sealed class Lift
     {
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
         private readonly SortedDictionary<int, Ept12Tables> _ept12 = [];
+        private ulong? _controls;
         private long _index;
 
         public VirtualMachines Vms { get; } = new();
@@ -836,6 +896,9 @@ public sealed class Lift
 
         public HashSet<ulong> UsesEpt { get; } = [];
 
+        // Some VM-entry had "enable EPT", or there is none.
+        public bool L0Ept => _controls is null || (_controls & EnableEpt) != 0;
+
         public void Take(in HwRecord record)
         {
             LevelChange change = Levels.Observe(record);
@@ -851,6 +914,7 @@ public sealed class Lift
             Ept12(vmcs01).Take(_index, record, Levels, change);
             HostFlushes.Take(_index, record, Levels.LevelOf(record, -1));
             _index++;
+            _controls = record.Type == HwType.Vmentry ? _controls.GetValueOrDefault() | record[HwOperand.CpuControls2] : _controls;
             switch (record.Type)
             {
                 case HwType.Vmentry when Levels.Level(record.Cpu) == 2:
@@ -929,6 +993,10 @@ public sealed class Lift
 
         public int ExitLevel { get; set; }
 
+        public ulong ExitQualification { get; set; }
+
+        public ulong ExitRip { get; set; }
+
         public long RealExits { get; set; }
 
         public LevelChange Nested { get; set; }
@@ -967,6 +1035,9 @@ public sealed class Lift
         public ulong Eptp02 { get; private set; }
 
         public ulong FirstRoot12 { get; init; }
+
+        // Pages of L1 that faulted and were mapped, without EPT in L0.
+        public HashSet<ulong> FaultedPages { get; } = [];
 
         public bool UsesEpt { get; init; }
 

@@ -110,6 +110,31 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         }
     }
 
+    /// <summary>
+    /// The CR3 that L0 runs a level with next, where the trace tells the exits of a shadow-paged guest itself: of a MOV to CR3 that exited (kvm_set_cr3), or of a nested transition (nested_vmx_load_cr3). Only its
+    /// root is known, not whether the guest asked for a flush.
+    /// </summary>
+    public void EmulateSetCr3(Lane lane, in TraceEvent e)
+    {
+        VCpu vcpu = vcpus.RunningOn(lane);
+        ControlRegisters registers = e.Level == 1 ? vcpu.L1 : vcpu.L2(vcpu.Vmcs12.Address);
+        registers.Root = e.A;
+        registers.Pcid = (ushort)e.B;
+        if (vcpu.GuestMode == (e.Level == 2) && kind == ReplayKind.ByPolicy && !spec.L0Ept)
+        {
+            kernel.Roots.Select(lane, vcpu, new Reason("emulation", "mov_to_cr3"));
+        }
+    }
+
+    /// <summary>INVLPG of a shadow-paged guest that exited, where the trace tells the exit itself (handle_invlpg, kvm_mmu_invlpg).</summary>
+    public void EmulateInvlpg(Lane lane, ulong address)
+    {
+        if (kind == ReplayKind.ByPolicy && !spec.L0Ept)
+        {
+            kernel.Roots.InvalidateAddress(lane, vcpus.RunningOn(lane), address, null, new Reason("emulation", "invlpg"));
+        }
+    }
+
     /// <summary>INVPCID of any type.</summary>
     public void Invpcid(Lane lane, in TraceEvent e)
     {

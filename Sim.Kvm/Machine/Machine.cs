@@ -284,6 +284,9 @@ public sealed class Machine
             case RecordKind.VmExit:
                 _switches.Exit(lane, e);
                 break;
+            case RecordKind.SetCr3 when lane.Level == 0 && e.Level > 0:
+                _instructions.EmulateSetCr3(lane, e);
+                break;
             case RecordKind.SetCr3:
                 _instructions.SetCr3(lane, e);
                 break;
@@ -292,6 +295,9 @@ public sealed class Machine
                 break;
             case RecordKind.SetCr4:
                 _instructions.SetCr4(lane, (Cr4Bits)e.A);
+                break;
+            case RecordKind.Invlpg when lane.Level == 0 && e.Level > 0:
+                _instructions.EmulateInvlpg(lane, e.A);
                 break;
             case RecordKind.Invlpg:
                 _instructions.InvalidateAddress(lane, new Invlpg(e.A), e.A, "invlpg");
@@ -325,6 +331,9 @@ public sealed class Machine
                 break;
             case RecordKind.MapChange when (MapTable)e.A == MapTable.Tdp12 && e.D == 0:
                 _mmu.WriteEpt12(lane, e);
+                break;
+            case RecordKind.MapChange when (MapTable)e.A == MapTable.L2 && e.D == 0:
+                _mmu.WriteShadowedTable();
                 break;
             case RecordKind.MapChange:
                 _mmu.MapChange(lane, e);

@@ -65,6 +65,15 @@ internal sealed class MmuEvents(
         switches.FlushRemote(lane, new Reason("shadow_mmu", "tracked_write"));
     }
 
+    /// <summary>L1 writes to a last-level table of an L2's page tables that L0 shadows and keeps read-only; which entry is not known. L0 makes it unsync and runs the write again.</summary>
+    public void WriteShadowedTable()
+    {
+        if (kind == ReplayKind.ByPolicy && !spec.L0Ept)
+        {
+            kernel.ShadowMmu.WriteUnknown();
+        }
+    }
+
     /// <summary>A request that L0 raised when the trace was made, for a reason that no other record tells.</summary>
     public void RaiseRecorded(Lane lane, in TraceEvent e)
     {
