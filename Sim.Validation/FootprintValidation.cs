@@ -95,8 +95,9 @@ public static class FootprintValidation
         return [all, .. byReason];
     }
 
+    // Footprints do not tell page sizes, so the real accesses must not have recorded ones either.
     private static EpisodeMeter Meter(MachineSpec machine, IReadOnlyList<string> policies, int lanes) =>
-        new([.. policies.Select(policy => new Machine(machine, Components.Policy(policy, machine.Profile.Vendor), ReplayKind.ByPolicy, lanes))], lanes);
+        new([.. policies.Select(policy => new Machine(machine with { PageSizes = PageSizeSource.Assumed }, Components.Policy(policy, machine.Profile.Vendor), ReplayKind.ByPolicy, lanes))], lanes);
 
     private sealed class Tee(params ITraceSink[] sinks) : ITraceSink
     {

@@ -171,17 +171,28 @@ public sealed class Lift
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
     }
 
-    /// <summary>The header of the lifted trace: the number of CPUs is known after one pass over the capture.</summary>
-    public static TraceHeader HeaderOf(HwLogReader reader, string source)
+    /// <summary>The header of the lifted trace: the number of CPUs, and whether pages have recorded sizes, is known after one pass over the capture.</summary>
+    /// <param name="reader">The capture at its start.</param>
+    /// <param name="source">Its name.</param>
+    /// <param name="listsPages">A list of second-level page sizes belongs to it.</param>
+    public static TraceHeader HeaderOf(HwLogReader reader, string source, bool listsPages = false)
     {
         HwRecord record = default;
         int lanes = 1;
+        bool hasWalks = false;
         while (reader.Read(ref record))
         {
             lanes = Math.Max(lanes, record.Cpu + 1);
+            hasWalks |= record.Type == HwType.Walk;
         }
 
-        return new TraceHeader(lanes, false, "1/1", new SortedDictionary<string, string>(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture" });
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture" };
+        foreach (MapTable table in hasWalks ? Enum.GetValues<MapTable>() : [])
+        {
+            properties[TraceHeader.PageSizesOf(table)] = table <= MapTable.L2 || listsPages ? TraceHeader.Recorded : TraceHeader.Inferred;
+        }
+
+        return new TraceHeader(lanes, false, "1/1", properties);
     }
 
     /// <summary>
@@ -193,13 +204,15 @@ public sealed class Lift
     /// <param name="asRecorded">True: L0's own INVVPID and INVEPT also stay in the trace, as events of level 0 with the operands of the hardware, and real entries name the VPID and EPTP that it used.</param>
     /// <param name="remoteFlushes">Calls of kvm_flush_remote_tlbs in the function trace of the same run, see <see cref="HostFlushes.Read"/>: those that L0 makes for its own reasons become FlushRequest records.</param>
     /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
+    /// <param name="pageSizes">The list of page sizes beside a memory window, see <see cref="PageSizeList"/>.</param>
     /// <param name="vcpuNamed">Told the number of each vCPU and that of its virtual machine of L0, before any record names it.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
     public static LiftResult Run(
-        Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null, Action<ushort, int>? vcpuNamed = null)
+        Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null,
+        IReadOnlyList<ListedPage>? pageSizes = null, Action<ushort, int>? vcpuNamed = null)
     {
         HwRecord record = default;
-        FirstPass first = new(remoteFlushes ?? []);
+        FirstPass first = new(remoteFlushes ?? [], pageSizes ?? []);
         using (HwLogReader reader = open())
         {
             while (reader.Read(ref record))
@@ -331,15 +344,14 @@ public sealed class Lift
                 Emit(lane, TraceEvent.SetCr4(time, level, lane.Registers.Cr4));
                 break;
             case HwType.Invlpg:
-                Emit(lane, TraceEvent.MapChange(time, level, (MapTable)level, lane.Registers.Root, record[HwOperand.Linear] & PageMask, PageBytes, MapChangeKind.Changed));
+                ChangeOfRunning(lane, time, record[HwOperand.Linear], MapChangeKind.Changed);
                 Emit(lane, TraceEvent.Invlpg(time, level, record[HwOperand.Linear]));
                 break;
             case HwType.Invpcid:
                 Emit(lane, TraceEvent.Invpcid(time, level, (byte)record[HwOperand.InvalidationType], (ushort)(record[HwOperand.DescriptorLow] & 0xFFF), record[HwOperand.Linear]));
                 break;
             case HwType.Exception when record[HwOperand.Vector] == PageFault:
-                MapChangeKind fault = (record[HwOperand.ErrorCode] & 1) == 0 ? MapChangeKind.Made : MapChangeKind.Widened;
-                Emit(lane, TraceEvent.MapChange(time, level, (MapTable)level, lane.Registers.Root, record[HwOperand.Cr2] & PageMask, PageBytes, fault));
+                ChangeOfRunning(lane, time, record[HwOperand.Cr2], (record[HwOperand.ErrorCode] & 1) == 0 ? MapChangeKind.Made : MapChangeKind.Widened);
                 break;
             case HwType.Interrupt:
                 Interrupt(lane, time, level, record[HwOperand.Vector]);
@@ -721,6 +733,8 @@ public sealed class Lift
 
     private void SetContext(Lane lane, ulong time, in HwRecord record)
     {
+        int ofLevel = record.NonRoot ? Math.Max(_levels.Level(record.Cpu), 1) : 0;
+        lane.Window = new WindowContext(ofLevel, record[HwOperand.Cr3] & FrameMask, _known.PageSizes.TablesOf(record));
         lane.Cpl = (int)record[HwOperand.Cpl] & 3;
         if (!record.NonRoot)
         {
@@ -782,10 +796,28 @@ public sealed class Lift
         ulong size = Math.Clamp(record[HwOperand.Size], 1, MaxAccessSize);
         ulong inPage = PageBytes - (address & (PageBytes - 1));
         lane.Time = Math.Max(lane.Time, time);
+        TellPageSizes(lane, address);
         _appender.Access(lane.Number, lane.Time, address, type, lane.Cpl, (int)Math.Min(size, inPage));
         if (size > inPage)
         {
+            TellPageSizes(lane, address + inPage);
             _appender.Access(lane.Number, lane.Time, address + inPage, type, lane.Cpl, (int)(size - inPage));
+        }
+    }
+
+    // The change is one of the page that is there, if the window tells how large it is.
+    private void ChangeOfRunning(Lane lane, ulong time, ulong address, MapChangeKind change)
+    {
+        TellPageSizes(lane, address);
+        ulong size = Math.Max(PageBytes, lane.Tables?.SizeOf(address) ?? 0);
+        Emit(lane, TraceEvent.MapChange(time, (byte)lane.Level, (MapTable)lane.Level, lane.Registers.Root, address & ~(size - 1), size, change));
+    }
+
+    private void TellPageSizes(Lane lane, ulong address)
+    {
+        if (lane.Tables is { } tables && tables.TryTell(address, out ulong first, out ulong size, out ulong secondLevel))
+        {
+            Emit(lane, TraceEvent.PageSizes(lane.Time, (byte)lane.Level, lane.Registers.Root, first, size, secondLevel));
         }
     }
 
@@ -860,7 +892,7 @@ public sealed class Lift
     }
 
     /// <summary>What must be known of an L1 vCPU (by its vmcs01) before its first nested entry, and is only seen afterwards.</summary>
-    private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes)
+    private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes, IReadOnlyList<ListedPage> pageSizes)
     {
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
         private readonly SortedDictionary<int, Ept12Tables> _ept12 = [];
@@ -881,6 +913,8 @@ public sealed class Lift
 
             return tables;
         }
+
+        public WindowPageSizes PageSizes { get; } = new();
 
         public LevelTracker Levels { get; } = new();
 
@@ -903,6 +937,7 @@ public sealed class Lift
         {
             LevelChange change = Levels.Observe(record);
             ulong vmcs01 = Levels.Vmcs01(record.Cpu);
+            PageSizes.Take(record);
             NewVcpus.Take(_index, record);
             int level = record.Type == HwType.Vmexit ? Levels.LevelOf(record, -1) : Levels.Level(record.Cpu);
             if (level == 1 && record.Type is HwType.Vmentry or HwType.Vmexit)
@@ -948,6 +983,12 @@ public sealed class Lift
 
         public void Complete()
         {
+            foreach (ListedPage page in pageSizes)
+            {
+                PageSizes.Take(page);
+            }
+
+            PageSizes.Complete();
             foreach (VmcsLink link in Levels.Links.OrderBy(link => link.Record))
             {
                 Links.Enqueue(link);
@@ -960,6 +1001,8 @@ public sealed class Lift
             }
         }
     }
+
+    private sealed record WindowContext(int Level, ulong Root, WindowPageSizes.WindowTables Tables);
 
     private sealed class Registers
     {
@@ -986,6 +1029,11 @@ public sealed class Lift
         public int Cpl { get; set; }
 
         public Vcpu? Vcpu { get; set; }
+
+        public WindowContext? Window { get; set; }
+
+        // The memory window's tables, as long as its last context lasts.
+        public WindowPageSizes.WindowTables? Tables => Window is { } window && window.Level == Level && window.Root == Registers.Root ? window.Tables : null;
 
         public HwRecord? Attempt { get; set; }
 

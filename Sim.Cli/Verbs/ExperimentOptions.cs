@@ -14,6 +14,7 @@ internal sealed class ConfigurationOptions
     private readonly Option<string[]> _set = new("--set") { Description = "Set one value, for instance costs.invvpid_single=600 (repeatable)", HelpName = "path=value" };
     private readonly Option<string?> _profile = new("--profile") { Description = $"CPU profile: a name from 'nestsim list profiles', or a file [default: {RunConfiguration.DefaultProfile}]", HelpName = "name|file" };
     private readonly Option<string?> _replay = new("--replay") { Description = "by-policy decides L0's flushes anew; as-recorded applies the trace's", HelpName = "kind" };
+    private readonly Option<string?> _pageSizes = new("--page-sizes") { Description = "recorded: as the trace tells, else as assumed; 4K or 2M: all pages; bracket: both, and the range (docs/page-sizes.md) [default: recorded]", HelpName = "word" };
     private readonly Option<string?> _skip = new("--skip") { Description = $"Records that only set the machine's state: {WindowLength.Grammar}", HelpName = "window" };
     private readonly Option<string?> _warmUp = new("--warm-up") { Description = "Records simulated but not counted, likewise", HelpName = "window" };
     private readonly Option<string?> _measure = new("--measure") { Description = "Records counted, likewise [default: all that are left]", HelpName = "window" };
@@ -39,7 +40,7 @@ internal sealed class ConfigurationOptions
         }
     }
 
-    private Option[] AllOptions => [_config, _set, _profile, _replay, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed, _seeds];
+    private Option[] AllOptions => [_config, _set, _profile, _replay, _pageSizes, _skip, _warmUp, _measure, _interval, _refillCurve, _walkBreakdown, _seed, _seeds];
 
     /// <summary>Resolves the configuration that the options and <paramref name="others"/> describe; options win over the file.</summary>
     /// <exception cref="ConfigurationException">Anything is wrong.</exception>
@@ -57,7 +58,7 @@ internal sealed class ConfigurationOptions
                 : throw new ConfigurationException($"--set '{set}': expected path=value, as in --set second_level[0].ways=8."));
         }
 
-        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_interval, "windows.interval"), (_seed, "machine.seed"), (_seeds, "seeds") })
+        foreach ((Option<string?> option, string path) in new[] { (_profile, "profile"), (_replay, "replay"), (_pageSizes, "machine.page_sizes"), (_skip, "windows.skip"), (_warmUp, "windows.warm_up"), (_measure, "windows.measure"), (_interval, "windows.interval"), (_seed, "machine.seed"), (_seeds, "seeds") })
         {
             if (parse.GetValue(option) is { } value)
             {

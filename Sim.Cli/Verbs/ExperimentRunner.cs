@@ -40,9 +40,9 @@ internal static class ExperimentRunner
 
         WriteFiles(parse, options, set);
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
-        terminal.Output.Write(Title(set) + "\n\n");
-        TableWriter.Write(terminal.Output, configuration.Over.Count > 0 ? SweepView.Of(set) : configuration.Seeds > 1 ? SeedView.Of(set) : view(set), style);
-        if (configuration.Seeds > 1 && configuration.Over.Count == 0 && SeedView.Unmoved(set) is { Count: > 0 } unmoved)
+        terminal.Output.Write($"{Title(set)}\npage sizes: {PageSizeView.Of(set)}\n\n");
+        TableWriter.Write(terminal.Output, Tables(set, configuration, view), style);
+        if (configuration is { Seeds: > 1, Over.Count: 0, BracketsPageSizes: false } && SeedView.Unmoved(set) is { Count: > 0 } unmoved)
         {
             terminal.Output.Write($"\nThe seed changes nothing at all for {string.Join(", ", unmoved)}: the model is deterministic, and nothing in this machine replaces at random. Their numbers are exact; more seeds say no more.\n");
         }
@@ -89,6 +89,14 @@ internal static class ExperimentRunner
 
         return code;
     }
+
+    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view) => configuration switch
+    {
+        { Over.Count: > 0 } or { BracketsPageSizes: true, Seeds: > 1 } => SweepView.Of(set),
+        { BracketsPageSizes: true } => PageSizeView.Bracket(set),
+        { Seeds: > 1 } => SeedView.Of(set),
+        _ => view(set),
+    };
 
     private static string Title(RunSet set)
     {

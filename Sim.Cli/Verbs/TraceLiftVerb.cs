@@ -62,14 +62,15 @@ internal static class TraceLiftVerb
     private static Outcome LiftHardware(Request request)
     {
         TraceHeader header;
+        IReadOnlyList<ListedPage>? pageSizes = request.PageSizes is { } list ? PageSizeList.Read(list) : null;
         using (HwLogReader reader = Open())
         {
-            header = Lift.HeaderOf(reader, request.Source);
+            header = Lift.HeaderOf(reader, request.Source, pageSizes is not null);
         }
 
         header = request.AsRecorded ? With(header, "as_recorded", "yes") : header;
         using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
-        LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded);
+        LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded, pageSizes: pageSizes);
         Finish(request, writer, result.AnswerKey.Select(Row));
         return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.Findings, result.Findings.Worst == Severity.DataLoss);
 
@@ -156,6 +157,8 @@ internal static class TraceLiftVerb
     private sealed record Request(string Path, string Output, string? Format, bool AsRecorded, string? AnswerKey, Action<long> Progress)
     {
         public string Source => System.IO.Path.GetFileName(Path);
+
+        public string? PageSizes { get; } = PageSizeList.Beside(Path);
     }
 
     private sealed record Outcome(ulong Records, int Flushes, long Synthesized, long Skipped, Findings Findings, bool DataLoss);

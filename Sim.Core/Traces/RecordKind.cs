@@ -85,6 +85,12 @@ public enum RecordKind : byte
 
     /// <summary>VMXOFF of L1, emulated by L0: what L0 kept for its L2 goes, and the VPID is free for others (free_nested).</summary>
     Vmxoff = 25,
+
+    /// <summary>
+    /// How large the pages are that map a linear address: in the tables of this level that a root names, and the smallest one inside in the second-level tables that translate
+    /// for this level (EPT01, NPT01, EPT02, NPT02; 0 if it is not known, or there are none). It tells what is, and changes nothing.
+    /// </summary>
+    PageSizes = 26,
 }
 
 /// <summary>How an access uses memory.</summary>

@@ -125,6 +125,10 @@ public struct TraceEvent : IEquatable<TraceEvent>
     /// <summary>VMXOFF of L1.</summary>
     public static TraceEvent Vmxoff(ulong time, ushort vcpu) => new() { Time = time, Kind = RecordKind.Vmxoff, Level = 1, A = vcpu };
 
+    /// <summary>How large the pages around an address are; the sizes in bytes, <paramref name="secondLevel"/> 0 if it is not known.</summary>
+    public static TraceEvent PageSizes(ulong time, byte level, ulong root, ulong address, ulong size, ulong secondLevel) =>
+        new() { Time = time, Kind = RecordKind.PageSizes, Level = level, A = root, B = address, C = size, D = secondLevel };
+
     /// <summary>A named moment.</summary>
     public static TraceEvent Mark(ulong time, byte level, string text) => new() { Time = time, Kind = RecordKind.Mark, Level = level, Text = text };
 

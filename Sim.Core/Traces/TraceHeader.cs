@@ -10,8 +10,23 @@ public sealed record TraceHeader(int Lanes, bool Folded, string CyclesPerRecordT
     /// <summary>Property of a trace whose <see cref="RecordKind.FlushRequest"/> records tell every remote flush of L0, so that its <see cref="RecordKind.MapChange"/> records imply none.</summary>
     public const string RemoteFlushes = "remote_flushes";
 
-    /// <summary>Value of <see cref="RemoteFlushes"/>.</summary>
+    /// <summary>Value of <see cref="RemoteFlushes"/>, and of page sizes that the recording tells.</summary>
     public const string Recorded = "recorded";
+
+    /// <summary>Value of page sizes that follow from something else that the recording tells.</summary>
+    public const string Inferred = "inferred";
+
+    /// <summary>
+    /// Property that says how the page sizes of a table are known, if the trace tells them: <see cref="Recorded"/> or <see cref="Inferred"/>.
+    /// </summary>
+    public static string PageSizesOf(MapTable table) => table switch
+    {
+        MapTable.L0 => "page_sizes.l0",
+        MapTable.L1 => "page_sizes.l1",
+        MapTable.L2 => "page_sizes.l2",
+        MapTable.Tdp01 => "page_sizes.tdp01",
+        _ => "page_sizes.tdp12",
+    };
 
     /// <summary>True if the trace tells every remote flush of L0 by a record of its own.</summary>
     public bool RecordsRemoteFlushes => Properties.TryGetValue(RemoteFlushes, out string? value) && value == Recorded;

@@ -25,7 +25,20 @@ public sealed class RunConfiguration
     /// <summary>Profile used if none is named.</summary>
     public const string DefaultProfile = "skylake-sp";
 
+    /// <summary>Path of the value that decides how large pages are.</summary>
+    internal const string PageSizesPath = "machine.page_sizes";
+
+    /// <summary>Both ends of <see cref="PageSizeEnds"/> are run.</summary>
+    private const string Bracket = "bracket";
+
     private const int MostSeeds = 1000;
+
+    // All pages of one size, or both of these in turn, is said by the same word that says where sizes come from.
+    private static readonly (string Word, PageSizeSource Source, PageSize? All)[] PageSizeWords =
+    [
+        ("recorded", PageSizeSource.Recorded, null), ("assumed", PageSizeSource.Assumed, null),
+        ("4K", PageSizeSource.Assumed, PageSize.Size4K), ("2M", PageSizeSource.Assumed, PageSize.Size2M), (Bracket, PageSizeSource.Recorded, null),
+    ];
 
     private static readonly (string, ReplayKind)[] ReplayKinds = [("by-policy", ReplayKind.ByPolicy), ("as-recorded", ReplayKind.AsRecorded)];
 
@@ -78,6 +91,12 @@ public sealed class RunConfiguration
 
     /// <summary>How many seeds every policy is run with.</summary>
     public int Seeds { get; }
+
+    /// <summary>Every policy is run with all pages 4 KiB and with all pages 2 MiB.</summary>
+    public bool BracketsPageSizes => Resolved["machine"]?["page_sizes"]?.Text == Bracket;
+
+    /// <summary>Page sizes that a bracket runs, smallest first.</summary>
+    internal static IReadOnlyList<string> PageSizeEnds { get; } = ["4K", "2M"];
 
     /// <summary>Runs of the experiment: every policy with every way to deliver interrupts on every machine.</summary>
     public int RunCount => Variants.Count * Cases;
@@ -211,7 +230,8 @@ public sealed class RunConfiguration
         Set("windows.interval", "0");
         Set("machine.l0_ept", machine.L0Ept);
         Set("machine.l0_vpid", machine.L0Vpid);
-        Set("machine.l0_pages", Word(machine.L0Pages));
+        Set(PageSizesPath, PageSizeWords[0].Word);
+        Set("machine.l0_pages", (string?)null);
         Set("machine.l1_pages", Word(machine.L1Pages));
         Set("machine.l2_pages", Word(machine.L2Pages));
         Set("machine.ept01_pages", Word(machine.Ept01Pages));
@@ -231,16 +251,18 @@ public sealed class RunConfiguration
 
     private static MachineSpec BindMachine(SettingsReader reader, CpuProfile profile)
     {
+        (PageSizeSource source, PageSize? all) = reader.Choice("page_sizes", [.. PageSizeWords.Select(word => (word.Word, (word.Source, word.All)))]);
         MachineSpec machine = new()
         {
             Profile = profile,
             L0Ept = reader.Flag("l0_ept"),
             L0Vpid = reader.Flag("l0_vpid"),
-            L0Pages = reader.Choice("l0_pages", ProfileReader.PageSizes),
-            L1Pages = reader.Choice("l1_pages", ProfileReader.PageSizes),
-            L2Pages = reader.Choice("l2_pages", ProfileReader.PageSizes),
-            Ept01Pages = reader.Choice("ept01_pages", ProfileReader.PageSizes),
-            Ept12Pages = reader.Choice("ept12_pages", ProfileReader.PageSizes),
+            PageSizes = source,
+            L0Pages = reader.IsNull("l0_pages") ? all : Pages("l0_pages"),
+            L1Pages = Pages("l1_pages"),
+            L2Pages = Pages("l2_pages"),
+            Ept01Pages = Pages("ept01_pages"),
+            Ept12Pages = Pages("ept12_pages"),
             PagingLevels = (int)reader.Integer("paging_levels", 4, 5),
             GlobalKernelPages = reader.Flag("global_kernel_pages"),
             Vpid02Pool = (int)reader.Integer("vpid02_pool", 1, 4096),
@@ -257,6 +279,12 @@ public sealed class RunConfiguration
         }
 
         return machine;
+
+        PageSize Pages(string name)
+        {
+            PageSize given = reader.Choice(name, ProfileReader.PageSizes);
+            return all ?? given;
+        }
     }
 
     private static Windows BindWindows(SettingsReader reader)

@@ -11,7 +11,7 @@ namespace Sim.Experiments;
 /// <param name="Interrupts">Where interrupts come from, and what decides what delivery costs.</param>
 public sealed record Variant(IReadOnlyList<RunParameter> Parameters, MachineSpec Machine, InterruptSettings Interrupts);
 
-/// <summary>The points that <c>over</c> (a sweep's axes, each <c>path=value,value,...</c>) and <c>seeds</c> span: all combinations, the last axis running fastest, seeds fastest of all.</summary>
+/// <summary>The points that <c>over</c> (a sweep's axes, each <c>path=value,value,...</c>) and <c>seeds</c> span, and a bracket of page sizes: all combinations, the last axis running fastest, seeds fastest of all.</summary>
 internal static class VariantGrid
 {
     private const string SeedPath = "machine.seed";
@@ -23,12 +23,17 @@ internal static class VariantGrid
     /// <exception cref="ConfigurationException">An axis makes no sense, a point is no machine, or there are too many points.</exception>
     public static IReadOnlyList<Variant> Of(RunConfiguration whole, Func<IReadOnlyList<Assignment>, RunConfiguration> resolve)
     {
-        if (whole.Over.Count == 0 && whole.Seeds == 1)
+        if (whole.Over.Count == 0 && whole.Seeds == 1 && !whole.BracketsPageSizes)
         {
             return [new Variant([], whole.Machine, whole.Interrupts)];
         }
 
         List<(string Path, IReadOnlyList<string> Values)> axes = [.. whole.Over.Select(Axis)];
+        if (whole.BracketsPageSizes)
+        {
+            axes.Add((RunConfiguration.PageSizesPath, RunConfiguration.PageSizeEnds));
+        }
+
         if (whole.Seeds > 1)
         {
             axes.Add((SeedPath, [.. Enumerable.Range(0, whole.Seeds).Select(i => (whole.Machine.Seed + (ulong)i).ToString(CultureInfo.InvariantCulture))]));

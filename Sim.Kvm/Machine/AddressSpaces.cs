@@ -20,6 +20,9 @@ internal sealed class AddressSpaces
     /// <summary>Where the part of L1's physical memory begins that it gives to L2s through EPT12.</summary>
     private const ulong L2Memory = 1UL << 40;
 
+    // Leaves of a derived tree are as large as those of the trees that it is derived from.
+    private const PageSize Largest = PageSize.Size1G;
+
     private const ulong KernelRoot = ulong.MaxValue;
     private const ulong PcidMask = 0xFFF;
 
@@ -53,27 +56,29 @@ internal sealed class AddressSpaces
     }
 
     /// <summary>The page tables CR3 names in VMX root.</summary>
-    public PageTable L0(ulong root) => Process(Tree.L0, 0, root, _host, _spec.L0Pages);
+    public PageTable L0(ulong root) => Process(Tree.L0, 0, root, _host, _spec.L0Pages ?? PageSize.Size4K, _spec.L0Pages ?? PageSize.Size2M);
 
     /// <summary>EPT01 (NPT01): what L1's physical memory is to L0. Without EPT, what the host's memory slots say.</summary>
-    public PageTable Host => Second(Tree.Ept01, 0, _spec.Ept01Pages, _host, null);
+    public PageTable Host => Second(Tree.Ept01, 0, _spec.Ept01Pages, _host, null, address => (address < L2Memory ? _l1Physical : _l1PhysicalForL2).MappedBy(address));
 
     /// <summary>All EPT12s (NPT12s) so far, in order of first use.</summary>
     public IReadOnlyList<PageTable> Ept12s => _ept12s;
 
     /// <summary>EPT12 (NPT12): what L1 says L2's physical memory is.</summary>
-    public PageTable Ept12(ulong eptp12) => Second(Tree.Ept12, eptp12, _spec.Ept12Pages, _l1PhysicalForL2, null);
+    public PageTable Ept12(ulong eptp12) => Second(Tree.Ept12, eptp12, _spec.Ept12Pages, _l1PhysicalForL2, null, L2Physical(eptp12).MappedBy);
 
     /// <summary>L1's own page tables.</summary>
-    public PageTable L1Tables(ulong root) => Process(Tree.L1, 0, root, _l1Physical, _spec.L1Pages);
+    public PageTable L1Tables(ulong root) => Process(Tree.L1, 0, root, _l1Physical, _spec.L1Pages, _spec.L1Pages);
 
     /// <summary>The page tables that CR3 names in L2: L2's own under EPT12, L1's shadow of them without.</summary>
-    public PageTable L2Tables(in Vmcs12 vmcs12, ulong root) => vmcs12.UsesEpt
-        ? Process(Tree.L2, vmcs12.Vm, root, L2Physical(vmcs12.Vm), _spec.L2Pages)
-        : Process(Tree.L2, vmcs12.Vm, root, _l1Physical, Smaller(_spec.L2Pages, _spec.Ept12Pages));
+    public PageTable L2Tables(in Vmcs12 vmcs12, ulong root)
+    {
+        (FrameAllocator frames, PageSize leaf) = vmcs12.UsesEpt ? (L2Physical(vmcs12.Vm), _spec.L2Pages) : (_l1Physical, Smaller(_spec.L2Pages, _spec.Ept12Pages));
+        return Process(Tree.L2, vmcs12.Vm, root, frames, leaf, leaf);
+    }
 
     /// <summary>The page tables hardware walks for L1: its own, or L0's shadow of them without EPT.</summary>
-    public PageTable L1(ulong root) => _spec.L0Ept ? L1Tables(root) : Shadow(Tree.L1Shadow, 0, L1Tables(root), _spec.L1Pages);
+    public PageTable L1(ulong root) => _spec.L0Ept ? L1Tables(root) : Shadow(Tree.L1Shadow, 0, L1Tables(root));
 
     /// <summary>The page tables hardware walks for L2: those that CR3 names, or L0's shadow of them without EPT.</summary>
     public PageTable L2(in Vmcs12 vmcs12, ulong root) => _spec.L0Ept ? L2Tables(vmcs12, root) : ShadowOfL2(vmcs12.Vm, L2Tables(vmcs12, root));
@@ -96,8 +101,8 @@ internal sealed class AddressSpaces
         ulong eptp12 = root.Pgd;
         return root switch
         {
-            { Nested: true } => Second(Tree.Ept02, eptp12, Smaller(_spec.Ept12Pages, _spec.Ept01Pages), _host, Ept12(eptp12)),
-            { GuestMode: true } => Second(Tree.Ept01ForL2, 0, _spec.Ept01Pages, _host, Host),
+            { Nested: true } => Second(Tree.Ept02, eptp12, Largest, _host, Ept12(eptp12)),
+            { GuestMode: true } => Second(Tree.Ept01ForL2, 0, Largest, _host, Host),
             _ => Host,
         };
     }
@@ -128,13 +133,14 @@ internal sealed class AddressSpaces
         return new AddressChain(guest, ept12, Host);
     }
 
-    /// <summary>The second-level table that a recorded EPTP names, for as-recorded replay.</summary>
-    public PageTable Recorded(ulong ep4ta)
+    /// <summary>The second-level table that a recorded EPTP names, for as-recorded replay: of an L2 if a vmcs12 with EPT is given, else of L1's memory.</summary>
+    public PageTable Recorded(ulong ep4ta, in Vmcs12? vmcs12)
     {
         (Tree, ulong, ulong) key = (Tree.Recorded, 0, ep4ta);
         if (!_trees.TryGetValue(key, out PageTable? tree))
         {
-            tree = new PageTable(ep4ta, _spec.PagingLevels, Smaller(_spec.Ept12Pages, _spec.Ept01Pages), _host);
+            FrameAllocator guest = vmcs12 is { UsesEpt: true } l2 ? L2Physical(l2.Vm) : _l1Physical;
+            tree = new PageTable(ep4ta, _spec.PagingLevels, Smaller(_spec.Ept12Pages, _spec.Ept01Pages), _host, told: guest.MappedBy);
             _trees.Add(key, tree);
         }
 
@@ -168,9 +174,9 @@ internal sealed class AddressSpaces
         return frames;
     }
 
-    private PageTable ShadowOfL2(ulong vm, PageTable guest) => Shadow(Tree.L2Shadow, vm, guest, Smaller(_spec.L2Pages, _spec.Ept12Pages));
+    private PageTable ShadowOfL2(ulong vm, PageTable guest) => Shadow(Tree.L2Shadow, vm, guest);
 
-    private PageTable Process(Tree kind, ulong vm, ulong root, FrameAllocator frames, PageSize leaf)
+    private PageTable Process(Tree kind, ulong vm, ulong root, FrameAllocator frames, PageSize programs, PageSize kernels)
     {
         (Tree, ulong, ulong) key = (kind, vm, root);
         if (!_trees.TryGetValue(key, out PageTable? tree))
@@ -178,11 +184,11 @@ internal sealed class AddressSpaces
             (Tree, ulong, ulong) kernelKey = (kind, vm, KernelRoot);
             if (!_trees.TryGetValue(kernelKey, out PageTable? kernel))
             {
-                kernel = new PageTable(KernelRoot, _spec.PagingLevels, leaf, frames, null, _spec.GlobalKernelPages);
+                kernel = new PageTable(KernelRoot, _spec.PagingLevels, kernels, frames, null, _spec.GlobalKernelPages);
                 _trees.Add(kernelKey, kernel);
             }
 
-            tree = new PageTable(root, _spec.PagingLevels, leaf, frames, kernel, _spec.GlobalKernelPages);
+            tree = new PageTable(root, _spec.PagingLevels, programs, frames, kernel, _spec.GlobalKernelPages);
             _trees.Add(key, tree);
         }
 
@@ -190,7 +196,7 @@ internal sealed class AddressSpaces
     }
 
     /// <summary>L0's shadow of a guest's page tables, with the upper half that all processes of the guest's kernel share.</summary>
-    private PageTable Shadow(Tree kind, ulong vm, PageTable guest, PageSize leaf)
+    private PageTable Shadow(Tree kind, ulong vm, PageTable guest)
     {
         (Tree, ulong, ulong) key = (kind, vm, guest.Root);
         if (!_trees.TryGetValue(key, out PageTable? tree))
@@ -199,11 +205,11 @@ internal sealed class AddressSpaces
             PageTable guestKernel = guest.Owner(ulong.MaxValue);
             if (!_trees.TryGetValue(kernelKey, out PageTable? kernel))
             {
-                kernel = Derive(new Derivation(guestKernel, Host), source => new PageTable(KernelRoot, _spec.PagingLevels, Smaller(leaf, _spec.Ept01Pages), _host, null, _spec.GlobalKernelPages, source));
+                kernel = Derive(new Derivation(guestKernel, Host), source => new PageTable(KernelRoot, _spec.PagingLevels, Largest, _host, null, _spec.GlobalKernelPages, source));
                 _trees.Add(kernelKey, kernel);
             }
 
-            tree = Derive(new Derivation(guest, Host), source => new PageTable(guest.Root, _spec.PagingLevels, Smaller(leaf, _spec.Ept01Pages), _host, kernel, _spec.GlobalKernelPages, source));
+            tree = Derive(new Derivation(guest, Host), source => new PageTable(guest.Root, _spec.PagingLevels, Largest, _host, kernel, _spec.GlobalKernelPages, source));
             _trees.Add(key, tree);
         }
 
@@ -211,14 +217,14 @@ internal sealed class AddressSpaces
     }
 
     /// <summary>A second-level table: of its own, or derived.</summary>
-    private PageTable Second(Tree kind, ulong eptp12, PageSize leaf, FrameAllocator frames, PageTable? from)
+    private PageTable Second(Tree kind, ulong eptp12, PageSize leaf, FrameAllocator frames, PageTable? from, Func<ulong, PageSize?>? told = null)
     {
         (Tree, ulong, ulong) key = (kind, 0, eptp12);
         if (!_trees.TryGetValue(key, out PageTable? tree))
         {
             ulong ep4ta = kind == Tree.Ept12 ? eptp12 : NextEp4ta();
             tree = from is null
-                ? new PageTable(ep4ta, _spec.PagingLevels, leaf, frames)
+                ? new PageTable(ep4ta, _spec.PagingLevels, leaf, frames, told: told)
                 : Derive(new Derivation(kind == Tree.Ept02 ? from : null, Host), source => new PageTable(ep4ta, _spec.PagingLevels, leaf, frames, source: source));
             _trees.Add(key, tree);
             if (kind == Tree.Ept12)

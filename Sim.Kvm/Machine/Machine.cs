@@ -338,6 +338,9 @@ public sealed class Machine
             case RecordKind.MapChange:
                 _mmu.MapChange(lane, e);
                 break;
+            case RecordKind.PageSizes when _spec.PageSizes == PageSizeSource.Recorded:
+                _mmu.PageSizes(lane, e);
+                break;
             case RecordKind.FlushRequest when _kind == ReplayKind.ByPolicy:
                 _mmu.RaiseRecorded(lane, e);
                 break;

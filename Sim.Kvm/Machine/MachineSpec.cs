@@ -12,6 +12,16 @@ public enum ReplayKind
     AsRecorded,
 }
 
+/// <summary>What decides how large pages are.</summary>
+public enum PageSizeSource
+{
+    /// <summary>What the trace tells, where it does; elsewhere the sizes of the <see cref="MachineSpec"/>. A change of a smaller page splits a larger one.</summary>
+    Recorded,
+
+    /// <summary>The sizes of the <see cref="MachineSpec"/>, whatever the trace tells. A change is one of the page that is there and splits none.</summary>
+    Assumed,
+}
+
 /// <summary>The simulated machine, whatever the policy.</summary>
 public sealed record MachineSpec
 {
@@ -24,8 +34,11 @@ public sealed record MachineSpec
     /// <summary>L0 uses VPID. Always true on AMD.</summary>
     public bool L0Vpid { get; init; } = true;
 
-    /// <summary>Page size in L0's own tables.</summary>
-    public PageSize L0Pages { get; init; } = PageSize.Size2M;
+    /// <summary>Whether the trace's page sizes count.</summary>
+    public PageSizeSource PageSizes { get; init; }
+
+    /// <summary>Page size in L0's own tables. Null: 2 MiB in the upper half of the address space, where Linux maps its memory and its text, 4 KiB in the lower, where programs are.</summary>
+    public PageSize? L0Pages { get; init; }
 
     /// <summary>Page size in L1's tables.</summary>
     public PageSize L1Pages { get; init; } = PageSize.Size4K;

@@ -22,6 +22,9 @@ internal sealed class MmuEvents(
         }
     }
 
+    /// <summary>The trace tells how large pages are.</summary>
+    public void PageSizes(Lane lane, in TraceEvent e) => maps.Tell(e.Level == 2 ? vcpus.RunningOn(lane) : null, e);
+
     /// <summary>L0 handles a fault of L2 that EPT12 allows.</summary>
     public void WalkEpt12(Lane lane, in TraceEvent e)
     {

@@ -226,7 +226,7 @@ internal sealed class WorldSwitches
         VCpu vcpu = lane.Vcpu!;
         PageTable guest = lane.Level == 1 ? _spaces.L1(registers.Root) : _spaces.L2(vcpu.Vmcs12, registers.Root);
         (ushort vpid, PageTable? nested) = _kind == ReplayKind.AsRecorded
-            ? (lane.Recorded.Vpid, lane.Recorded.Ep4ta == 0 ? null : _spaces.Recorded(lane.Recorded.Ep4ta))
+            ? (lane.Recorded.Vpid, lane.Recorded.Ep4ta == 0 ? null : _spaces.Recorded(lane.Recorded.Ep4ta, lane.Level == 2 ? vcpu.Vmcs12 : null))
             : (_kernel.Flush.HardwareTag(vcpu), _spaces.Tdp(_kernel.Roots.Needed(vcpu)));
         return new TranslationContext(vpid, registers.EffectivePcid, registers.GlobalPages, guest, nested, lane.Level);
     }

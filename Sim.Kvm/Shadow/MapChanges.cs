@@ -8,7 +8,10 @@ namespace Sim.Kvm;
 /// What a <see cref="RecordKind.MapChange"/> does: the guest's or host's own table says the new thing at once; trees that L0 derives from it follow as KVM lets them, at once
 /// if the host changed, by an exit or the next sync if a guest did.
 /// </summary>
-/// <remarks>A Made entry that the model has mapped already (at its first use) stays as it is. A change of size 0 is a write to a table whose entry is unknown: nothing changes.</remarks>
+/// <remarks>
+/// A Made entry that the model has mapped already (at its first use) stays as it is. A change of size 0 is a write to a table whose entry is unknown: nothing changes.
+/// Where the trace's page sizes do not count (<see cref="PageSizeSource.Assumed"/>), a change is one of all pages around and inside its own, in the sizes that they have.
+/// </remarks>
 internal sealed class MapChanges
 {
     private readonly MachineSpec _spec;
@@ -40,8 +43,9 @@ internal sealed class MapChanges
             return false;
         }
 
-        (ulong address, PageSize size, MapChangeKind change) = (e.C, SizeOf(e.D), (MapChangeKind)e.E);
         PageSize written = Written(tables, e);
+        bool assumed = _spec.PageSizes == PageSizeSource.Assumed;
+        (ulong address, PageSize size, MapChangeKind change) = (e.C, assumed ? written : SizeOf(e.D), (MapChangeKind)e.E);
         bool retires = change is MapChangeKind.Changed or MapChangeKind.Removed or MapChangeKind.Restricted;
         IReadOnlyList<(ulong Address, Mapping Mapping)> old = retires ? tables.Leaves(address, size) : [];
         if (table != MapTable.L0)
@@ -51,6 +55,12 @@ internal sealed class MapChanges
 
         switch (change)
         {
+            case MapChangeKind.Made when assumed:
+                break;
+            case MapChangeKind.Changed when assumed:
+                // The next use maps a new frame, in a page of the assumed size.
+                tables.Remove(address, size);
+                break;
             case MapChangeKind.Made when !tables.TryFind(address, out _):
             case MapChangeKind.Changed:
                 tables.Set(address, size);
@@ -87,6 +97,13 @@ internal sealed class MapChanges
         }
 
         return table == MapTable.Tdp01 && retires;
+    }
+
+    /// <summary>The trace tells how large the pages around an address are.</summary>
+    public void Tell(VCpu? vcpu, in TraceEvent e)
+    {
+        PageTable? tables = e.Level switch { 0 => _spaces.L0(e.A), 1 => _spaces.L1Tables(e.A), _ => vcpu is null ? null : _spaces.L2Tables(vcpu.Vmcs12, e.A) };
+        tables?.Tell(e.B, SizeOf(e.C), e.D == 0 ? null : SizeOf(e.D));
     }
 
     /// <summary>The page size that a record's bytes stand for.</summary>

@@ -222,6 +222,7 @@ public static class HtmlReport
         }
 
         Fact(html, "records", $"{Numbers.Whole(provenance.Windows.Skipped)} skipped, {Numbers.Whole(provenance.Windows.WarmedUp)} warm-up, {Numbers.Whole(provenance.Windows.Measured)} measured");
+        Fact(html, "page sizes", PageSizeView.Of(set));
         foreach (IGrouping<string, string> paths in provenance.Origins.OrderBy(pair => pair.Key, StringComparer.Ordinal).GroupBy(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal))
         {
             Fact(html, $"set by {paths.Key}", string.Join(", ", paths));

@@ -21,6 +21,7 @@ public sealed class PageTable
     private readonly bool _globalUpperHalf;
     private readonly int _leafLevel;
     private readonly Func<ulong, Mapping>? _source;
+    private readonly Func<ulong, PageSize?>? _told;
 
     /// <summary>A tree whose root is named <paramref name="root"/> (CR3 frame or EP4TA), with its entries in <paramref name="frames"/>' space.</summary>
     /// <param name="root">Name of the root, unique among trees of the same kind.</param>
@@ -33,9 +34,10 @@ public sealed class PageTable
     /// For a tree that a hypervisor derives from others: what they map an address to. A leaf made at first use says that, in a page no larger than theirs; null
     /// if a fresh page of <paramref name="frames"/> is mapped instead.
     /// </param>
+    /// <param name="told">Size of the leaf to make at an address's first use, where something else tells it than <paramref name="leaf"/>; null if nothing does.</param>
     /// <exception cref="ConfigurationException">Levels are not 4 or 5, or differ from those of <paramref name="upperHalf"/>.</exception>
     public PageTable(
-        ulong root, int levels, PageSize leaf, FrameAllocator frames, PageTable? upperHalf = null, bool globalUpperHalf = false, Func<ulong, Mapping>? source = null)
+        ulong root, int levels, PageSize leaf, FrameAllocator frames, PageTable? upperHalf = null, bool globalUpperHalf = false, Func<ulong, Mapping>? source = null, Func<ulong, PageSize?>? told = null)
     {
         if (levels is not (4 or 5))
         {
@@ -54,6 +56,7 @@ public sealed class PageTable
         _upperHalf = upperHalf;
         _globalUpperHalf = globalUpperHalf;
         _source = source;
+        _told = told;
         AddTable();
     }
 
@@ -90,6 +93,31 @@ public sealed class PageTable
         PageTable tree = Owner(address);
         int level = (int)size + 1;
         tree.Entry(address, level) = tree.FreshLeaf(address, size);
+    }
+
+    /// <summary>
+    /// Sees to it that the page at <paramref name="address"/> is no larger than <paramref name="size"/>: if it is not mapped, maps it in that size (or smaller, beside smaller ones), to
+    /// a frame that pages of size <paramref name="mappedBy"/> map in the next address space; splits a larger page around it.
+    /// </summary>
+    public void Tell(ulong address, PageSize size, PageSize? mappedBy)
+    {
+        PageTable tree = Owner(address);
+        if (!tree.TryFind(address, out Mapping mapping))
+        {
+            while (size > PageSize.Size4K && tree.HasTable(address, (int)size))
+            {
+                size--;
+            }
+
+            tree.LeavesMade++;
+            tree.Entry(address, (int)size + 1) = tree.LeafOf(address, new Mapping(tree._frames.AllocatePage(size, mappedBy), size, false));
+            return;
+        }
+
+        for (PageSize now = mapping.Size; now > size; now--)
+        {
+            tree.Split(address);
+        }
     }
 
     /// <summary>Makes the entry for the page of the mapping's size at <paramref name="address"/> say what the mapping says; a larger page around it is split first.</summary>
@@ -252,7 +280,7 @@ public sealed class PageTable
             ref ulong entry = ref tree._tables[table][index];
             if (entry == 0)
             {
-                entry = level <= tree._leafLevel ? tree.FirstUse(address, level) : tree.NewTable();
+                entry = level <= tree.LeafLevelAt(address) ? tree.FirstUse(address, level) : tree.NewTable();
             }
 
             if ((entry & Leaf) != 0)
@@ -330,7 +358,10 @@ public sealed class PageTable
         return LeafOf(address, mapping with { Frame = mapping.At(address) & ~(bytes - 1), Size = size });
     }
 
-    private ulong FreshLeaf(ulong address, PageSize size) => LeafOf(address, new Mapping(_frames.AllocatePage(size), size, false));
+    private int LeafLevelAt(ulong address) => _told?.Invoke(address) is { } told ? (int)told + 1 : _leafLevel;
+
+    // What nothing tells of the next address space is told of this one: the page that maps an L2's memory for L1 is mapped likewise for L0.
+    private ulong FreshLeaf(ulong address, PageSize size) => LeafOf(address, new Mapping(_frames.AllocatePage(size, _told?.Invoke(address)), size, false));
 
     private ulong LeafOf(ulong address, in Mapping mapping) =>
         mapping.Frame | Present | Leaf | (mapping.ReadOnly ? ReadOnly : 0) | ((ulong)mapping.Size << SizeBit) | (_globalUpperHalf && (address & UpperHalf) != 0 ? Global : 0);

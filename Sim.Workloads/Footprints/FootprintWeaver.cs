@@ -160,6 +160,12 @@ public sealed class FootprintWeaver
             }
 
             TraceEvent e = events.Event;
+            if (e.Kind == RecordKind.PageSizes)
+            {
+                // Of pages that the trace may not use: whose hypervisors' accesses are these, and whose program's?
+                continue;
+            }
+
             e.Time = _options.Scale(e.Time);
             foreach (Lane other in _lanes)
             {

@@ -60,8 +60,8 @@ public static class TraceCutter
 
     /// <summary>
     /// Writes the records of <paramref name="range"/>. If records of a lane were left out before, its first kept record is preceded by a shortest sequence of
-    /// the lane's own earlier SetCr3, SetCr4, VmEnter and VmExit records that leads to who runs there (with new times, and a <see cref="Mark"/> at the end). Page-table
-    /// changes, local APIC modes and the contents of other vmcs12s are not brought back.
+    /// the lane's own earlier SetCr3, SetCr4, VmEnter and VmExit records that leads to who runs there, and by its PageSizes records (with new times, and a <see cref="Mark"/> at the
+    /// end). Page-table changes, local APIC modes and the contents of other vmcs12s are not brought back.
     /// </summary>
     /// <exception cref="ConfigurationException">The range holds no record; the message says what the trace has.</exception>
     public static CutResult Cut(ITraceSource source, ITraceSink sink, CutRange range)
@@ -70,6 +70,7 @@ public static class TraceCutter
         int lanes = source.Header.Lanes;
         TraceAppender appender = new(sink, lanes);
         LaneState[] states = [.. Enumerable.Range(0, lanes).Select(_ => new LaneState(lanes > 1))];
+        List<TraceEvent>[] pageSizes = [.. Enumerable.Range(0, lanes).Select(_ => new List<TraceEvent>())];
         bool[] left = new bool[lanes];
         bool[] begun = new bool[lanes];
         bool open = range.FromMark is null;
@@ -91,6 +92,10 @@ public static class TraceCutter
                 if (records.IsEvent)
                 {
                     states[lane].Take(records.Event);
+                    if (records.Event.Kind == RecordKind.PageSizes)
+                    {
+                        pageSizes[lane].Add(records.Event);
+                    }
                 }
 
                 continue;
@@ -99,7 +104,7 @@ public static class TraceCutter
             if (!begun[lane])
             {
                 begun[lane] = true;
-                established += left[lane] ? Establish(states[lane], appender, lane, records.Time) : 0;
+                established += left[lane] ? Establish(states[lane], pageSizes[lane], appender, lane, records.Time) : 0;
             }
 
             records.AppendTo(appender, lane);
@@ -117,7 +122,7 @@ public static class TraceCutter
 
     private static bool IsMark(RecordStream records, string? text) => text is not null && records.IsEvent && records.Event.Kind == RecordKind.Mark && records.Event.Text == text;
 
-    private static ulong Establish(LaneState state, TraceAppender appender, int lane, ulong time)
+    private static ulong Establish(LaneState state, List<TraceEvent> pageSizes, TraceAppender appender, int lane, ulong time)
     {
         ulong before = appender.Records;
         Put(state.L0Registers.Cr4);
@@ -126,6 +131,11 @@ public static class TraceCutter
         {
             bool runs = vcpu.Key == state.Vcpu;
             EstablishVcpu(vcpu.Key, vcpu.Value, runs ? state.Level : 0);
+        }
+
+        foreach (TraceEvent told in pageSizes)
+        {
+            Put(told);
         }
 
         Put(TraceEvent.Mark(time, state.Level, Mark));

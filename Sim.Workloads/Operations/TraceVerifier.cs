@@ -290,6 +290,7 @@ public sealed class TraceVerifier
             RecordKind.Invlpga => e.B,
             RecordKind.Invpcid or RecordKind.Invvpid when e.A == 0 => e.C,
             RecordKind.MapChange when (MapTable)e.A <= MapTable.L2 => e.C,
+            RecordKind.PageSizes => e.B,
             _ => null,
         };
         int bits = lane.CanonicalBits(e.Level);

@@ -244,7 +244,7 @@ public sealed class Weaver
 
     private void L2Event(TraceEvent e)
     {
-        if (e.Kind is not (RecordKind.Work or RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg or RecordKind.Invpcid or RecordKind.MapChange or RecordKind.Mark))
+        if (e.Kind is not (RecordKind.Work or RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg or RecordKind.Invpcid or RecordKind.MapChange or RecordKind.PageSizes or RecordKind.Mark))
         {
             throw new ConfigurationException(
                 $"L2's trace holds a {e.Kind} at time {e.Time.ToString(CultureInfo.InvariantCulture)}, but L2 must be a bare program: it may run, set CR3 and CR4, and invalidate its own pages.");
@@ -256,6 +256,11 @@ public sealed class Weaver
         if (e.Kind == RecordKind.MapChange)
         {
             e.A = (ulong)MapTable.L2;
+        }
+        else if (e.Kind == RecordKind.PageSizes)
+        {
+            // What mapped the program's memory where it was recorded says nothing of EPT12.
+            e.D = 0;
         }
 
         _lane.Event(e);

@@ -13,8 +13,8 @@ namespace Sim.Validation.Tests;
 /// </summary>
 public sealed class RecordedAndByPolicyTests
 {
-    [TestCase("bochs-vmx-mem.win1.pages.txt.xz", 371)]
-    [TestCase("bochs-vmx-mem.win2.full.txt.xz", 2789)]
+    [TestCase("bochs-vmx-mem.win1.pages.txt.xz", 642)]
+    [TestCase("bochs-vmx-mem.win2.full.txt.xz", 3146)]
     public void The_flushes_of_the_recording_kernel_and_of_its_policy_give_the_same_hits_and_misses_at_every_level(string name, int misses)
     {
         string path = Recordings.File(name);

@@ -87,7 +87,7 @@ internal sealed class DeliveryExits
             return false;
         }
 
-        if (e.Kind is RecordKind.Work or RecordKind.Mark or RecordKind.Eoi or RecordKind.ApicMode)
+        if (e.Kind is RecordKind.Work or RecordKind.Mark or RecordKind.Eoi or RecordKind.ApicMode or RecordKind.PageSizes)
         {
             return true;
         }

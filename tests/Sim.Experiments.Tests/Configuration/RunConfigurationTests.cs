@@ -1,5 +1,6 @@
 using Sim.Core;
 using Sim.Core.Profiles;
+using Sim.Kvm;
 
 namespace Sim.Experiments.Tests.Configuration;
 
@@ -22,7 +23,8 @@ public sealed class RunConfigurationTests
         Assert.That(configuration.Policies, Is.EqualTo(new[] { "kvm-5.14", "kvm-5.16", "kvm-6.12", "always-guest", "always-current", "never" }));
         Assert.That(configuration.Reference, Is.EqualTo("kvm-5.14"));
         Assert.That(configuration.Windows, Is.EqualTo(Windows.All));
-        Assert.That((configuration.Machine.L0Pages, configuration.Machine.Ept12Pages, configuration.Machine.L0Ept, configuration.Machine.Seed), Is.EqualTo((PageSize.Size2M, PageSize.Size4K, true, 1UL)));
+        Assert.That((configuration.Machine.L0Pages, configuration.Machine.Ept12Pages, configuration.Machine.L0Ept, configuration.Machine.Seed), Is.EqualTo(((PageSize?)null, PageSize.Size4K, true, 1UL)));
+        Assert.That(configuration.Machine.PageSizes, Is.EqualTo(PageSizeSource.Recorded));
         Assert.That(configuration.Origins, Is.Empty);
     }
 
@@ -48,6 +50,29 @@ public sealed class RunConfigurationTests
         }));
         Assert.That(configuration.Machine.Profile.Sources["second_level[1].ways"], Is.EqualTo("set by --set"));
     }
+
+    [TestCase("4K", PageSize.Size4K)]
+    [TestCase("2M", PageSize.Size2M)]
+    public void One_size_for_all_pages_wins_over_those_of_single_tables(string word, PageSize size)
+    {
+        MachineSpec machine = RunConfiguration.Load(null, [new Assignment("machine.page_sizes", word, "--page-sizes"), new Assignment("machine.l1_pages", "1G", "--set")]).Machine;
+
+        Assert.That((machine.PageSizes, machine.L0Pages, machine.L1Pages), Is.EqualTo((PageSizeSource.Assumed, size, size)));
+        Assert.That((machine.L2Pages, machine.Ept01Pages, machine.Ept12Pages), Is.EqualTo((size, size, size)));
+    }
+
+    [Test]
+    public void Assumed_sizes_are_those_of_single_tables()
+    {
+        MachineSpec machine = RunConfiguration.Load(null, [new Assignment("machine.page_sizes", "assumed", "--page-sizes"), new Assignment("machine.l0_pages", "1G", "--set")]).Machine;
+
+        Assert.That((machine.PageSizes, machine.L0Pages, machine.Ept01Pages, machine.Ept12Pages), Is.EqualTo((PageSizeSource.Assumed, PageSize.Size1G, PageSize.Size2M, PageSize.Size4K)));
+    }
+
+    [Test]
+    public void A_page_size_of_no_CPU_is_refused_with_the_words_there_are() => Assert.That(
+        () => RunConfiguration.Load(null, [new Assignment("machine.page_sizes", "4k", "--page-sizes")]),
+        Throws.TypeOf<ConfigurationException>().With.Message.Contains("--page-sizes: machine.page_sizes: expected one of recorded, assumed, 4K, 2M, bracket, found '4k'"));
 
     [Test]
     public void The_hash_follows_values_and_not_how_they_were_given()

@@ -32,6 +32,19 @@ public sealed class VariantGridTests
     }
 
     [Test]
+    public void A_bracket_of_page_sizes_is_an_axis_between_those_of_a_sweep_and_the_seeds()
+    {
+        RunConfiguration configuration = Load(("machine.page_sizes", "bracket"), ("over", """["second_level[0].sets=64,128"]"""), ("seeds", "2"));
+
+        Assert.That(configuration.BracketsPageSizes);
+        Assert.That(configuration.Variants.Select(variant => string.Join(' ', variant.Parameters.Select(parameter => parameter.Value))), Is.EqualTo(new[]
+        {
+            "64 4K 1", "64 4K 2", "64 2M 1", "64 2M 2", "128 4K 1", "128 4K 2", "128 2M 1", "128 2M 2",
+        }));
+        Assert.That(configuration.Variants.Select(variant => variant.Machine.L2Pages).Distinct(), Is.EqualTo(new[] { PageSize.Size4K, PageSize.Size2M }));
+    }
+
+    [Test]
     public void Whole_profiles_can_be_an_axis()
     {
         RunConfiguration configuration = Load(("over", """["profile=skylake-sp,ice-lake-sp"]"""), ("policies", """["never"]"""));
@@ -63,6 +76,7 @@ public sealed class VariantGridTests
     [TestCase("second_level[0].setss=64", "1", "Did you mean sets")]
     [TestCase("windows.measure=100,200", "1", "only the machine, its profile and its interrupts can be varied")]
     [TestCase("reference=never", "1", "only the machine, its profile and its interrupts can be varied")]
+    [TestCase("machine.page_sizes=4K,huge", "1", "expected one of recorded, assumed, 4K, 2M, bracket, found 'huge'")]
     [TestCase("machine.vpid02_pool=1,2", "200", "The sweep has 2400 runs")]
     public void What_cannot_be_swept_is_refused_with_the_reason(string over, string seeds, string message) => Assert.That(
         () => Load(("over", $"[\"{over}\"]"), ("seeds", seeds)), Throws.TypeOf<ConfigurationException>().With.Message.Contains(message));

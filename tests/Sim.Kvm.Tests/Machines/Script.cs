@@ -14,15 +14,17 @@ internal sealed class Script
     private ulong _record;
     private int _lane;
 
-    public Script(string policy, bool ept = true, bool vpid = true, CpuProfile? profile = null, int pool = 8, ReplayKind kind = ReplayKind.ByPolicy, int lanes = 1)
-        : this(MutatedPolicy.Create(new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly), policy, (profile ?? Profiles.Textbook).Vendor), ept, vpid, profile, pool, kind, lanes)
+    public Script(
+        string policy, bool ept = true, bool vpid = true, CpuProfile? profile = null, int pool = 8, ReplayKind kind = ReplayKind.ByPolicy, int lanes = 1, Func<MachineSpec, MachineSpec>? change = null)
+        : this(MutatedPolicy.Create(new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly), policy, (profile ?? Profiles.Textbook).Vendor), ept, vpid, profile, pool, kind, lanes, change)
     {
     }
 
-    public Script(IFlushPolicy policy, bool ept = true, bool vpid = true, CpuProfile? profile = null, int pool = 8, ReplayKind kind = ReplayKind.ByPolicy, int lanes = 1)
+    public Script(
+        IFlushPolicy policy, bool ept = true, bool vpid = true, CpuProfile? profile = null, int pool = 8, ReplayKind kind = ReplayKind.ByPolicy, int lanes = 1, Func<MachineSpec, MachineSpec>? change = null)
     {
-        _machine = new Machine(
-            new MachineSpec { Profile = profile ?? Profiles.Textbook, L0Ept = ept, L0Vpid = vpid, Vpid02Pool = pool }, policy, kind, lanes);
+        MachineSpec spec = new() { Profile = profile ?? Profiles.Textbook, L0Ept = ept, L0Vpid = vpid, Vpid02Pool = pool };
+        _machine = new Machine(change?.Invoke(spec) ?? spec, policy, kind, lanes);
     }
 
     public Machine Machine => _machine;

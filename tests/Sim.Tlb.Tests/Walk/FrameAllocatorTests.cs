@@ -26,6 +26,19 @@ internal sealed class FrameAllocatorTests
         Assert.That(frames.AllocatePage(PageSize.Size4K), Is.EqualTo((3 * Region) + 0x1000));
     }
 
+    [Test]
+    public void Pages_that_are_mapped_by_pages_of_a_told_size_take_regions_of_their_own_and_every_address_in_them_tells_it()
+    {
+        FrameAllocator frames = new();
+        Assert.That(frames.AllocatePage(PageSize.Size4K), Is.EqualTo(Region));
+        Assert.That(frames.AllocatePage(PageSize.Size4K, PageSize.Size2M), Is.EqualTo(2 * Region));
+        Assert.That(frames.AllocatePage(PageSize.Size2M, PageSize.Size4K), Is.EqualTo(3 * Region));
+        Assert.That(frames.AllocatePage(PageSize.Size4K, PageSize.Size2M), Is.EqualTo((2 * Region) + 0x1000));
+        Assert.That(
+            new[] { Region, 2 * Region, (3 * Region) - 1, 3 * Region, 4 * Region }.Select(address => frames.MappedBy(address)),
+            Is.EqualTo(new PageSize?[] { null, PageSize.Size2M, PageSize.Size2M, PageSize.Size4K, null }));
+    }
+
     [TestCase(PageSize.Size4K, 1 << 18)]
     [TestCase(PageSize.Size2M, 512)]
     public void A_full_region_is_followed_by_the_next_free_one(PageSize size, int pages)

@@ -20,6 +20,50 @@ internal sealed class PageTableTests
         Assert.That(tree.Map(0x8000), Is.EqualTo(new Mapping(Pages + 0x2000, PageSize.Size4K, false)));
     }
 
+    [Test]
+    public void A_told_page_is_mapped_in_its_size_whatever_the_size_of_others()
+    {
+        PageTable tree = new(0x1000, 4, PageSize.Size4K, new FrameAllocator());
+        tree.Tell(0x20_3000, PageSize.Size2M, null);
+        tree.Tell(0x40_3000, PageSize.Size4K, null);
+
+        Assert.That((tree.Map(0x20_0000).Size, tree.Map(0x3F_FFFF).Size, tree.Map(0x40_3000).Size, tree.Map(0x1000).Size), Is.EqualTo((PageSize.Size2M, PageSize.Size2M, PageSize.Size4K, PageSize.Size4K)));
+    }
+
+    [Test]
+    public void What_is_told_of_a_page_that_is_mapped_larger_splits_it_on_the_same_memory()
+    {
+        PageTable tree = new(0x1000, 4, PageSize.Size2M, new FrameAllocator());
+        ulong physical = tree.Map(0x20_3000).At(0x20_3000);
+        tree.Tell(0x20_3000, PageSize.Size4K, null);
+
+        Assert.That(tree.Map(0x20_3000), Is.EqualTo(new Mapping(physical, PageSize.Size4K, false)));
+        Assert.That(tree.Map(0x20_4000).Size, Is.EqualTo(PageSize.Size4K));
+    }
+
+    [Test]
+    public void A_page_told_to_be_large_stays_small_beside_small_ones_that_are_mapped()
+    {
+        PageTable tree = new(0x1000, 4, PageSize.Size4K, new FrameAllocator());
+        Mapping before = tree.Map(0x20_3000);
+        tree.Tell(0x20_4000, PageSize.Size2M, null);
+        tree.Tell(0x4000_0000, PageSize.Size1G, null);
+
+        Assert.That((tree.Map(0x20_3000), tree.Map(0x20_4000).Size, tree.Map(0x4000_0000).Size), Is.EqualTo((before, PageSize.Size4K, PageSize.Size1G)));
+    }
+
+    [Test]
+    public void Leaves_take_the_size_that_is_told_for_their_address()
+    {
+        FrameAllocator guest = new();
+        ulong small = guest.AllocatePage(PageSize.Size2M, PageSize.Size4K);
+        ulong large = guest.AllocatePage(PageSize.Size4K, PageSize.Size2M);
+        ulong unknown = guest.AllocatePage(PageSize.Size4K);
+        PageTable tree = new(0x1000, 4, PageSize.Size1G, new FrameAllocator(), told: guest.MappedBy);
+
+        Assert.That((tree.Map(small).Size, tree.Map(large).Size, tree.Map(unknown).Size), Is.EqualTo((PageSize.Size4K, PageSize.Size2M, PageSize.Size1G)));
+    }
+
     [TestCase(PageSize.Size4K, 0x1000UL)]
     [TestCase(PageSize.Size2M, 0x20_0000UL)]
     [TestCase(PageSize.Size1G, 0x4000_0000UL)]

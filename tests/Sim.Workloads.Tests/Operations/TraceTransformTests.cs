@@ -163,6 +163,26 @@ public sealed class TraceTransformTests
     }
 
     [Test]
+    public void A_cut_brings_back_the_page_sizes_that_were_told_before_it()
+    {
+        MemoryTrace trace = new();
+        TraceAppender appender = new(trace, 1);
+        appender.Event(0, TraceEvent.PageSizes(5, 0, 0x1000, 0x200000, 0x200000, 0));
+        appender.Access(0, 6, 0x200000, AccessType.Read, 0);
+        appender.Event(0, TraceEvent.PageSizes(7, 0, 0x1000, 0x400000, 0x1000, 0));
+        appender.Access(0, 8, 0x201000, AccessType.Read, 0);
+        appender.Complete();
+        MemoryTrace cut = new();
+
+        TraceCutter.Cut(trace, cut, new CutRange(FromRecord: 2));
+
+        Assert.That(SampleTraces.Describe(cut).Where(line => line.Contains("PageSizes", StringComparison.Ordinal)).Select(line => line[line.IndexOf("address", StringComparison.Ordinal)..]), Is.EqualTo(new[]
+        {
+            "address=0x200000 size=0x200000 second_level=0x0", "address=0x400000 size=0x1000 second_level=0x0",
+        }));
+    }
+
+    [Test]
     public void A_vCPU_number_beyond_the_stride_is_an_error()
     {
         MemoryTrace trace = new();
