@@ -132,6 +132,9 @@ internal sealed class FlushReplay : ITraceSink
         return places;
     }
 
+    /// <summary>No VM-entry of that CPU follows: the recording ends before.</summary>
+    public bool IsCutOff(FlushPlace place) => place.Entries >= _entryPositions[place.Lane].Count;
+
     /// <summary>The place in words: last real exit, and the nested transition that L0 carried out since.</summary>
     public string Describe(FlushPlace place) => place.Entries < _labels[place.Lane].Count ? _labels[place.Lane][place.Entries] : _open[place.Lane];
 

@@ -7,7 +7,7 @@ namespace Sim.Captures.HwLog;
 /// <param name="Address">L2-physical address of the fault that L0 handled, or L1-physical address of L1's write.</param>
 /// <param name="Walk">The tables that L0 walked; null for a write of L1.</param>
 /// <param name="IsEmulated">L1's write was emulated; else the instruction runs again.</param>
-/// <param name="IsFromBefore">The page was made read-only before the recording began: nothing in it says for which table.</param>
+/// <param name="IsFromBefore">The page was made read-only before the recording began, as far as it tells: no table in it is known to be there.</param>
 internal sealed record Ept12Event(long Record, int Cpu, ulong Vmcs01, ulong Address, Ept12Walk? Walk, bool IsEmulated, bool IsFromBefore = false);
 
 /// <summary>A walk of EPT12: the tables of level 1 to 4.</summary>
@@ -189,13 +189,13 @@ internal sealed class Ept12Tables(Vmcs12s vmcs12s)
         }
 
         bool isEmulated = entry[HwOperand.Rip] != violation[HwOperand.Rip];
+        if (isEmulated && !(_anyNested && IsKnown(address & PageMask)))
+        {
+            _events.Add(new Ept12Event(vcpu.ViolationIndex + 1, violation.Cpu, vcpu.Vmcs01, address, null, true, IsFromBefore: true));
+        }
+
         if (!_anyNested)
         {
-            if (isEmulated)
-            {
-                _events.Add(new Ept12Event(vcpu.ViolationIndex + 1, violation.Cpu, vcpu.Vmcs01, address, null, true, IsFromBefore: true));
-            }
-
             return;
         }
 
@@ -252,6 +252,8 @@ internal sealed class Ept12Tables(Vmcs12s vmcs12s)
         _tables.Add(table);
         return table;
     }
+
+    private bool IsKnown(ulong page) => _pages.ContainsKey(page) || _roots.Contains(page);
 
     private void Emulated(Vcpu vcpu, ulong address)
     {

@@ -79,6 +79,12 @@ public enum UnrecordedState
     /// <summary>For which table of EPT12 a page that L1 writes was read-only: L0 made it so before the recording began.</summary>
     EarlierTable,
 
+    /// <summary>Whether L0 maps the region of a page with one large page again that no table of EPT12 lies in any more (kvm_tdp_mmu_map, which then drops the small ones and flushes): the host's pages are not recorded.</summary>
+    HostPages,
+
+    /// <summary>Whether L0 had served the requests of a vCPU, and loaded its root, before it put it out between exit and entry (kvm_vcpu_exit_request).</summary>
+    PutOut,
+
     /// <summary>Without EPT in L0: what L1's page tables held at a page fault or a MOV to CR3, the error code, and bit 63 of CR3 decide what is synchronised and flushed; none of them is recorded.</summary>
     GuestTables,
 
@@ -406,6 +412,17 @@ public sealed class Lift
             _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.LastCpu));
         }
 
+        if (_known.L0Ept && lane.ExitLevel == 1 && lane.ExitReason == EptViolation && lane.Nested == LevelChange.None && record[HwOperand.Rip] == lane.ExitRip)
+        {
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.HostPages));
+        }
+
+        if (lane.PutOut)
+        {
+            lane.PutOut = false;
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.PutOut));
+        }
+
         if (vcpu.Open is { } open)
         {
             vcpu.Open = null;
@@ -613,6 +630,11 @@ public sealed class Lift
 
     private void ExitNested(Lane lane, Vcpu vcpu, ulong time, uint reason)
     {
+        if (lane.Violation is { } withheld && !lane.ViolationIsAbsent && lane.ExitLevel == 2 && Root12(vcpu) is not 0 and ulong root12)
+        {
+            Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, root12, withheld & PageMask, 0, MapChangeKind.Restricted));
+        }
+
         Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL1, vcpu.Number, reason));
         vcpu.InL2 = false;
         vcpu.NestedTransitions++;
@@ -682,6 +704,11 @@ public sealed class Lift
         {
             Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.SchedOut, A = before.Number });
             before.Lane = null;
+            if (lane.Nested != LevelChange.None)
+            {
+                lane.PutOut = true;
+                before.Open ??= UnrecordedState.PutOut;
+            }
         }
 
         if (vcpu.Lane is { } elsewhere)
@@ -1040,6 +1067,9 @@ public sealed class Lift
         public uint? ExitReason { get; set; }
 
         public int ExitLevel { get; set; }
+
+        // A vCPU left this CPU between exit and entry, after a nested transition.
+        public bool PutOut { get; set; }
 
         public ulong ExitQualification { get; set; }
 
