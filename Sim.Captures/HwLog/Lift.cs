@@ -1,6 +1,7 @@
 using Sim.Workloads;
 using System.Globalization;
 using Sim.Captures.Ftrace;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.HwLog;
@@ -105,13 +106,31 @@ public readonly record struct UnrecordedPlace(ulong Entry, UnrecordedState State
 /// <param name="Unrecorded">Where flushes depend on what happened while nothing was recorded.</param>
 /// <param name="Setup">What was found out about L0's virtual machines and their vmcs12s, in words.</param>
 /// <param name="Skipped">Records of a guest whose level was not known yet.</param>
+/// <param name="BeyondEvents">Accesses of a memory window behind its last event, where nothing tells who runs: they are not lifted.</param>
 /// <param name="Findings">What the reader did not understand.</param>
+/// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
 public sealed record LiftResult(
     IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<UnrecordedPlace> Unrecorded, IReadOnlyList<string> Setup, long Skipped,
-    Findings Findings);
+    long BeyondEvents, Findings Findings, TransitionCounts Counts)
+{
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        .. Skipped == 0 ? Array.Empty<Doubt>() :
+        [
+            new Doubt(
+                DoubtKind.NotRead,
+                string.Create(CultureInfo.InvariantCulture, $"{Skipped:N0} {(Skipped == 1 ? "record was" : "records were")} left out, because nothing said which level ran"),
+                Skipped),
+        ],
+        new Doubt(DoubtKind.Clock, "the clock of the hardware log is an emulator's count of instructions"),
+    ];
+}
 
 /// <summary>
-/// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
+/// Turns the hardware's view of nested KVM into the logical trace of docs/trace-format.md: real and nested transitions, what each level did to its own translations,
 /// L1's INVVPID and INVEPT, interrupts taken, accesses of memory windows. What L0 decided by itself (its INVVPID and INVEPT) goes into the answer key instead.
 /// </summary>
 /// <remarks>
@@ -154,7 +173,7 @@ public sealed class Lift
 
     private readonly TraceAppender _appender;
     private readonly bool _asRecorded;
-    private readonly LevelTracker _levels = new();
+    private readonly LevelTracker _levels;
     private readonly FirstPass _known;
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
@@ -166,10 +185,14 @@ public sealed class Lift
     private ulong? _start;
     private long _synthesized;
     private long _skipped;
+    private long _beyondEvents;
+    private bool _isBeyondEvents;
+    private bool _isLastContext;
 
     private Lift(ITraceSink sink, int lanes, bool asRecorded, bool inOrder, FirstPass known, Action<ushort, int>? vcpuNamed)
     {
         _known = known;
+        _levels = new LevelTracker(known.Levels.Links);
         _vmcs12s = new Vmcs12s(known.Vmcs12s.Choices);
         _vcpuNamed = vcpuNamed;
         _asRecorded = asRecorded;
@@ -192,7 +215,7 @@ public sealed class Lift
             hasWalks |= record.Type == HwType.Walk;
         }
 
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture" };
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture", [TraceHeader.VendorProperty] = TraceHeader.VendorWord(Vendor.Intel) };
         foreach (MapTable table in hasWalks ? Enum.GetValues<MapTable>() : [])
         {
             properties[TraceHeader.PageSizesOf(table)] = table <= MapTable.L2 || listsPages ? TraceHeader.Recorded : TraceHeader.Inferred;
@@ -234,11 +257,12 @@ public sealed class Lift
             for (long index = 0; reader.Read(ref record); index++)
             {
                 lift.TakeKnown(index, record.Ticks);
+                lift._isLastContext = first.LastEvent >= 0 && index > first.LastEvent;
                 lift.Take(index, record);
             }
 
             lift._appender.Complete();
-            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._unrecorded, first.Setup(), lift._skipped, reader.Findings);
+            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._unrecorded, first.Setup(), lift._skipped, lift._beyondEvents, reader.Findings, lift._levels.Counts);
         }
     }
 
@@ -246,12 +270,6 @@ public sealed class Lift
     private void TakeKnown(long index, ulong ticks)
     {
         ulong time = Math.Max(ticks, _start ?? ticks) - (_start ?? ticks);
-        while (_known.Links.TryPeek(out VmcsLink? link) && link.Record <= index)
-        {
-            _known.Links.Dequeue();
-            _levels.Learn(link.Vmcs01, link.Vmcs02);
-        }
-
         if (_known.NewVcpus.Created.TryGetValue(index, out (int Cpu, ulong Vmcs) created))
         {
             Vcpu vcpu = VcpuOf(created.Vmcs);
@@ -293,6 +311,14 @@ public sealed class Lift
         _start ??= record.Ticks;
         ulong time = Math.Max(record.Ticks, _start.Value) - _start.Value;
         Lane lane = _lanes[record.Cpu];
+        _isBeyondEvents &= !IsEvent(record.Type);
+        _isBeyondEvents |= _isLastContext && record.Type == HwType.Context && IsOtherContext(lane, record);
+        if (_isBeyondEvents)
+        {
+            _beyondEvents += record.Type is HwType.Context or HwType.Walk or HwType.MemwindowEnd ? 0 : 1;
+            return;
+        }
+
         LevelChange change = _levels.Observe(record);
         ulong vmcs01 = _levels.Vmcs01(record.Cpu);
         _vmcs12s.Take(index, record, vmcs01, _known.Vms.Of(vmcs01), record.Type == HwType.Vmexit ? _levels.LevelOf(record, -1) : _levels.Level(record.Cpu));
@@ -756,7 +782,17 @@ public sealed class Lift
         }
 
         Emit(lane, TraceEvent.Mark(time, (byte)lane.Level, text));
+
+        // A memory window may go on, but its events do not.
+        _isBeyondEvents = command == 2;
     }
+
+    private static bool IsEvent(HwType type) =>
+        type is not (HwType.Context or HwType.Read or HwType.Write or HwType.Modify or HwType.Fetch or HwType.Walk or HwType.MemwindowStart or HwType.MemwindowEnd);
+
+    // Behind the last event of the recording its context holds, until accesses come from elsewhere.
+    private bool IsOtherContext(Lane lane, in HwRecord record) =>
+        record.NonRoot != (lane.Level > 0) || (lane.Registers.Cr3 != ulong.MaxValue && lane.Registers.Cr3 != record[HwOperand.Cr3]) || (record.NonRoot && _levels.Vmcs01(record.Cpu) != _levels.Vmcs01Of(record[HwOperand.Vmcs]));
 
     private void SetContext(Lane lane, ulong time, in HwRecord record)
     {
@@ -926,6 +962,9 @@ public sealed class Lift
         private ulong? _controls;
         private long _index;
 
+        /// <summary>Index of the last record that is an event, and no memory access.</summary>
+        public long LastEvent { get; private set; } = -1;
+
         public VirtualMachines Vms { get; } = new();
 
         public Vmcs12s Vmcs12s { get; } = new(null);
@@ -948,8 +987,6 @@ public sealed class Lift
         public NewVcpus NewVcpus { get; } = new();
 
         public HostFlushes HostFlushes { get; } = new(remoteFlushes);
-
-        public Queue<VmcsLink> Links { get; } = [];
 
         public Queue<Ept12Event> Ept12Events { get; } = [];
 
@@ -975,6 +1012,7 @@ public sealed class Lift
             Vmcs12s.Take(_index, record, vmcs01, Vms.Of(vmcs01), level);
             Ept12(vmcs01).Take(_index, record, Levels, change);
             HostFlushes.Take(_index, record, Levels.LevelOf(record, -1));
+            LastEvent = IsEvent(record.Type) ? _index : LastEvent;
             _index++;
             _controls = record.Type == HwType.Vmentry ? _controls.GetValueOrDefault() | record[HwOperand.CpuControls2] : _controls;
             switch (record.Type)
@@ -1016,9 +1054,8 @@ public sealed class Lift
             }
 
             PageSizes.Complete();
-            foreach (VmcsLink link in Levels.Links.OrderBy(link => link.Record))
+            foreach (VmcsLink link in Levels.Links)
             {
-                Links.Enqueue(link);
                 NewVcpus.Exclude(link.Vmcs02);
             }
 

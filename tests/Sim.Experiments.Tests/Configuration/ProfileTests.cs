@@ -35,7 +35,7 @@ public sealed class ProfileTests
         }
     }
 
-    /// <summary>Entries and latencies as costs.md 1.1 to 1.3 has them, typed here a second time.</summary>
+    /// <summary>Entries and latencies as docs/sources.md#geometry-of-intel, #geometry-of-amd and #latencies have them, typed here a second time.</summary>
     [TestCase("haswell-ep", "itlb_4k 16x8, itlb_2m 1x8, dtlb_4k 16x4, dtlb_2m 8x4, dtlb_1g 1x4 | stlb 128x8 | 8")]
     [TestCase("skylake-sp", "itlb_4k 16x8, itlb_2m 1x8, dtlb_4k 16x4, dtlb_2m 8x4, dtlb_1g 1x4 | stlb 128x12, stlb_1g 4x4 | 9")]
     [TestCase("ice-lake-sp", "itlb_4k 16x8, itlb_2m 1x8, dtlb_4k 16x4, dtlb_2m 8x4, dtlb_1g 1x8, dtlb_store 1x16 | stlb_a 128x8, stlb_b 128x8 | 7")]
