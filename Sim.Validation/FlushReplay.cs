@@ -18,10 +18,16 @@ internal readonly record struct FlushPlace(int Lane, int Entries);
 /// <param name="Issued">The invalidation.</param>
 internal sealed record PlacedInvalidation(ulong Position, int Vcpu, string Target, IssuedInvalidation Issued);
 
-/// <summary>Replays a lifted recording as it is lifted, and notes at which place each invalidation of L0 happens.</summary>
+/// <summary>
+/// Replays a lifted recording as it is lifted, and notes at which place each invalidation of L0 happens. Each virtual machine of L0 has a machine of its own: what one does is no reason for
+/// L0 to flush another's vCPUs.
+/// </summary>
 internal sealed class FlushReplay : ITraceSink
 {
-    private readonly Machine _machine;
+    private readonly Func<Machine> _make;
+    private readonly List<Machine> _machines = [];
+    private readonly Dictionary<ushort, int> _vmOf = [];
+    private readonly int[] _running;
     private readonly List<ulong>[] _entryPositions;
     private readonly List<string>[] _labels;
     private readonly string[] _open;
@@ -32,7 +38,9 @@ internal sealed class FlushReplay : ITraceSink
     /// <summary>A replay by policy on a machine of that many lanes.</summary>
     public FlushReplay(MachineSpec spec, IFlushPolicy policy, int lanes)
     {
-        _machine = new Machine(spec, policy, ReplayKind.ByPolicy, lanes, Observe);
+        _make = () => new Machine(spec, policy, ReplayKind.ByPolicy, lanes, Observe);
+        _machines.Add(_make());
+        _running = new int[lanes];
         _entryPositions = Each<List<ulong>>(lanes);
         _labels = Each<List<string>>(lanes);
         _open = [.. Enumerable.Repeat("before the first exit", lanes)];
@@ -43,7 +51,17 @@ internal sealed class FlushReplay : ITraceSink
     public IReadOnlyList<PlacedInvalidation> Invalidations => _invalidations;
 
     /// <summary>VM-entries that failed their checks; what L2 did after them was not replayed.</summary>
-    public int FailedVmEntries => _machine.FailedVmEntries.Count;
+    public int FailedVmEntries => _machines.Sum(machine => machine.FailedVmEntries.Count);
+
+    /// <summary>A vCPU is of a virtual machine of L0. Call before a record names it; vCPUs that nothing is said of are of virtual machine 0.</summary>
+    public void Name(ushort vcpu, int vm)
+    {
+        _vmOf[vcpu] = vm;
+        while (_machines.Count <= vm)
+        {
+            _machines.Add(_make());
+        }
+    }
 
     /// <inheritdoc/>
     public void Write(TraceBlock block)
@@ -53,13 +71,13 @@ internal sealed class FlushReplay : ITraceSink
         for (int e = 0; e < block.EventCount; e++)
         {
             int before = block.EventPosition[e] + e;
-            _machine.Replay(block, record, before - record);
+            _machines[_running[lane]].Replay(block, record, before - record);
             _position += (ulong)(before - record);
             Take(block, before, block.Events[e], lane);
             record = before + 1;
         }
 
-        _machine.Replay(block, record, block.RecordCount - record);
+        _machines[_running[lane]].Replay(block, record, block.RecordCount - record);
         _position += (ulong)(block.RecordCount - record);
     }
 
@@ -114,6 +132,9 @@ internal sealed class FlushReplay : ITraceSink
         return places;
     }
 
+    /// <summary>No VM-entry of that CPU follows: the recording ends before.</summary>
+    public bool IsCutOff(FlushPlace place) => place.Entries >= _entryPositions[place.Lane].Count;
+
     /// <summary>The place in words: last real exit, and the nested transition that L0 carried out since.</summary>
     public string Describe(FlushPlace place) => place.Entries < _labels[place.Lane].Count ? _labels[place.Lane][place.Entries] : _open[place.Lane];
 
@@ -122,7 +143,12 @@ internal sealed class FlushReplay : ITraceSink
 
     private void Take(TraceBlock block, int record, in TraceEvent e, int lane)
     {
-        _machine.Replay(block, record, 1);
+        if (e.Kind is RecordKind.SchedIn or RecordKind.VmEnter or RecordKind.VmExit)
+        {
+            _running[lane] = _vmOf.GetValueOrDefault(e.Vcpu);
+        }
+
+        _machines[e.Kind is RecordKind.SchedOut or RecordKind.Migrate or RecordKind.Reset ? _vmOf.GetValueOrDefault(e.Vcpu) : _running[lane]].Replay(block, record, 1);
         switch (e.Kind, e.Transition)
         {
             case (RecordKind.VmEnter, TransitionKind.L0ToL1 or TransitionKind.L0ToL2):
@@ -164,7 +190,7 @@ internal sealed class FlushReplay : ITraceSink
         foreach (int index in _unresolved[lane])
         {
             PlacedInvalidation placed = _invalidations[index];
-            _invalidations[index] = placed with { Vcpu = vcpu, Target = _machine.TargetOf(vcpu, placed.Issued.Invalidation) };
+            _invalidations[index] = placed with { Vcpu = vcpu, Target = _machines[_vmOf.GetValueOrDefault(vcpu)].TargetOf(vcpu, placed.Issued.Invalidation) };
         }
 
         _unresolved[lane].Clear();

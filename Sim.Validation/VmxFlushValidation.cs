@@ -1,7 +1,7 @@
 using System.Globalization;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
-using Sim.Core.Traces;
+using Sim.Reports.Views;
 using Sim.Experiments;
 using Sim.Kvm;
 using Sim.Tlb;
@@ -27,30 +27,45 @@ public static class VmxFlushValidation
     public static FlushValidation Of(string capture, string policy, IReadOnlyList<string>? ftrace = null, int explained = 10)
     {
         string name = Path.GetFileName(capture);
-        TraceHeader header;
+        HwConfiguration recorded;
         using (HwLogReader reader = Open(capture))
         {
-            header = Lift.HeaderOf(reader, name);
+            recorded = HwConfiguration.Of(reader);
         }
 
-        MachineSpec machine = Machine();
-        FlushReplay replay = new(machine, Components.Policy(policy, machine.Profile.Vendor), header.Lanes);
+        MachineSpec machine = Machine(recorded);
+        FlushReplay replay = new(machine, Components.Policy(policy, machine.Profile.Vendor), recorded.Lanes);
         IReadOnlyList<RemoteFlush> remoteFlushes = HostFlushes.Read(ftrace ?? []);
-        LiftResult lift = Lift.Run(() => Open(capture), replay, header.Lanes, inOrder: true, remoteFlushes: remoteFlushes);
+        LiftResult lift = Lift.Run(() => Open(capture), replay, recorded.Lanes, inOrder: true, remoteFlushes: remoteFlushes, vcpuNamed: replay.Name);
         replay.Leave(lift.SynthesizedEntries);
         List<ComparedFlush> flushes = Compare(lift, replay, out List<FlushPlace> places);
-        Explain(capture, header.Lanes, remoteFlushes, flushes, places, lift.SynthesizedEntries, explained);
+        Explain(capture, recorded.Lanes, remoteFlushes, flushes, places, lift.SynthesizedEntries, explained);
         int[] order = [.. Enumerable.Range(0, flushes.Count).OrderBy(index => (flushes[index].Time, flushes[index].Lane, index))];
-        return new FlushValidation(name, policy, [.. order.Select(index => flushes[index])], Remarks(lift, replay));
+        return new FlushValidation(name, policy, [.. order.Select(index => flushes[index])], Remarks(recorded, lift, replay, flushes));
     }
 
     private static HwLogReader Open(string capture) => new(CaptureText.Open(capture), capture);
 
-    private static MachineSpec Machine() => RunConfiguration.Load(null, []).Machine with { Attribution = false };
+    private static MachineSpec Machine(HwConfiguration recorded) =>
+        RunConfiguration.Load(null, []).Machine with { Attribution = false, L0Ept = recorded.L0Ept, L0Vpid = recorded.L0Vpid };
 
     private static List<ComparedFlush> Compare(LiftResult lift, FlushReplay replay, out List<FlushPlace> places)
     {
-        HashSet<FlushPlace> afterGap = replay.PlacesOf(lift.EntriesAfterGap);
+        ILookup<FlushPlace, UnrecordedState> unrecorded = lift.Unrecorded.GroupBy(place => place.State, place => place.Entry)
+            .SelectMany(state => replay.PlacesOf([.. state]).Select(place => (place, state.Key))).ToLookup(pair => pair.place, pair => pair.Key);
+        (FlushMatch Match, string Why) DifferenceOf(in Flush flush, FlushMatch difference)
+        {
+            foreach (UnrecordedState state in unrecorded[flush.Place])
+            {
+                if (DependsOn(flush, state, difference))
+                {
+                    return (FlushMatch.Unrecorded, Why(state));
+                }
+            }
+
+            return replay.IsCutOff(flush.Place) ? (FlushMatch.Unrecorded, "The recording ends before the CPU's next VM-entry.") : (difference, "");
+        }
+
         Dictionary<Flush, Queue<PlacedInvalidation>> open = [];
         foreach (PlacedInvalidation issued in replay.Invalidations)
         {
@@ -72,8 +87,8 @@ public static class VmxFlushValidation
             Flush flush = new(place, Kind(entry), entry.Target.ToString().ToLowerInvariant(), entry.Address);
             bool matched = open.TryGetValue(flush, out Queue<PlacedInvalidation>? same) && same.Count > 0;
             string rule = matched ? Rule(same!.Dequeue()) : "";
-            flushes.Add(new ComparedFlush(
-                matched ? FlushMatch.Matched : DifferenceOf(flush, afterGap, FlushMatch.Missed), flush.Kind, flush.Target, replay.Describe(place), rule, rule == HostRequest, entry.Lane, entry.Vcpu, entry.Time, ""));
+            (FlushMatch match, string why) = matched ? (FlushMatch.Matched, "") : DifferenceOf(flush, FlushMatch.Missed);
+            flushes.Add(new ComparedFlush(match, flush.Kind, flush.Target, replay.Describe(place), rule, rule == HostRequest, entry.Lane, entry.Vcpu, entry.Time, why));
             places.Add(place);
         }
 
@@ -84,8 +99,8 @@ public static class VmxFlushValidation
             if (open[flush].Count > 0 && ReferenceEquals(open[flush].Peek(), issued))
             {
                 open[flush].Dequeue();
-                flushes.Add(new ComparedFlush(
-                    DifferenceOf(flush, afterGap, FlushMatch.Invented), flush.Kind, flush.Target, replay.Describe(place), Rule(issued), Rule(issued) == HostRequest, place.Lane, issued.Vcpu, issued.Issued.Time, ""));
+                (FlushMatch match, string why) = DifferenceOf(flush, FlushMatch.Invented);
+                flushes.Add(new ComparedFlush(match, flush.Kind, flush.Target, replay.Describe(place), Rule(issued), Rule(issued) == HostRequest, place.Lane, issued.Vcpu, issued.Issued.Time, why));
                 places.Add(place);
             }
         }
@@ -93,9 +108,32 @@ public static class VmxFlushValidation
         return flushes;
     }
 
-    // Whether the VMCS comes from another CPU, so that its load flushes, was not recorded.
-    private static FlushMatch DifferenceOf(in Flush flush, HashSet<FlushPlace> afterGap, FlushMatch difference) =>
-        flush.Kind == "INVEPT global" && afterGap.Contains(flush.Place) ? FlushMatch.Unrecorded : difference;
+    private static bool DependsOn(in Flush flush, UnrecordedState state, FlushMatch difference) => state switch
+    {
+        UnrecordedState.FirstInvvpid => flush.Target == "vpid02",
+        UnrecordedState.GuestTables => flush.Kind.StartsWith("INVVPID", StringComparison.Ordinal),
+        UnrecordedState.GuestEntry => flush.Kind == "INVVPID all",
+        UnrecordedState.HostPages => flush.Kind == "INVEPT global" && difference == FlushMatch.Missed,
+        UnrecordedState.PutOut => true,
+        _ when flush.Kind is "INVEPT global" or "INVVPID all" => true,
+        UnrecordedState.FirstNestedEntry => (flush.Kind, flush.Target) is ("INVVPID single", "vpid02") or ("INVEPT single", "eptp02"),
+        _ => false,
+    };
+
+    private static string Why(UnrecordedState state) => state switch
+    {
+        UnrecordedState.LastCpu => "The VMCS may have been loaded on another CPU while nothing was recorded (vmx_vcpu_load_vmcs).",
+        UnrecordedState.FirstNestedEntry =>
+            "The first nested VM-entry of a vCPU that was in VMX operation before the recording: whether vmcs02 had been loaded (vmx_vcpu_load_vmcs), with which vpid12 (last_vpid), and whether its root was there (kvm_mmu_load).",
+        UnrecordedState.FirstInvvpid => "INVVPID of L1 before the vCPU's first recorded nested VM-entry: whether vmcs02 was loaded last on this CPU (handle_invvpid, V11).",
+        UnrecordedState.FirstNestedEntryElsewhere => "What another vCPU's first nested VM-entry raised on this one (kvm_flush_remote_tlbs).",
+        UnrecordedState.EarlierTable => "L1 wrote to a page that L0 had made read-only before the recording: for which table of EPT12 is not known (kvm_mmu_track_write).",
+        UnrecordedState.HostPages => "Whether L0 maps 2 MiB at once again where no table of EPT12 lies any more (kvm_tdp_mmu_map, handle_removed_pt): the host's page sizes are not in the log.",
+        UnrecordedState.PutOut => "The vCPU was put out between exit and entry: whether its requests had been served and its root loaded before that (kvm_vcpu_exit_request).",
+        UnrecordedState.GuestTables =>
+            "Without EPT in L0: what L1's page tables hold, a page fault's error code and bit 63 of CR3 decide (kvm_inject_emulated_page_fault, kvm_invalidate_pcid, kvm_mmu_sync_roots, account_shadowed), and are not in the log.",
+        _ => "Without EPT in L0: whether INVLPG changed the shadow entry (kvm_mmu_invalidate_addr, kvm_flush_remote_tlbs) depends on L1's page tables, which are not in the log.",
+    };
 
     /// <summary>A second lift gathers the records around the first differences.</summary>
     private static void Explain(string capture, int lanes, IReadOnlyList<RemoteFlush> remoteFlushes, List<ComparedFlush> flushes, List<FlushPlace> places, IReadOnlyList<ulong> synthesized, int explained)
@@ -119,7 +157,7 @@ public static class VmxFlushValidation
         }
     }
 
-    private static List<string> Remarks(LiftResult lift, FlushReplay replay)
+    private static List<string> Remarks(HwConfiguration recorded, LiftResult lift, FlushReplay replay, List<ComparedFlush> flushes)
     {
         List<string> remarks = [];
         if (lift.Findings.Worst == Severity.DataLoss)
@@ -127,6 +165,10 @@ public static class VmxFlushValidation
             remarks.Add("DATA LOSS: the capture says that events were lost; differences may come from that alone.");
         }
 
+        remarks.Add($"Read off the recording: L0 {(recorded.L0Ept ? "with" : "without")} EPT, {(recorded.L0Vpid ? "with" : "without")} VPID (controls of its {Numbers.Whole(recorded.Entries)} VM-entries).");
+        remarks.AddRange(lift.Setup.Select(sentence => "Read off the recording: " + sentence));
+        remarks.AddRange(flushes.Where(flush => flush.Match == FlushMatch.Unrecorded).GroupBy(flush => flush.Explanation).OrderByDescending(group => group.Count()).ThenBy(group => group.Key, StringComparer.Ordinal)
+            .Select(group => $"Not judged, {Numbers.Whole(group.Count())}: {group.Key}"));
         if (lift.Synthesized > 0)
         {
             remarks.Add(string.Create(CultureInfo.InvariantCulture, $"{lift.Synthesized} transitions were put in where the recording begins or a window opens inside a guest."));

@@ -7,7 +7,8 @@ namespace Sim.Captures.HwLog;
 /// <param name="Address">L2-physical address of the fault that L0 handled, or L1-physical address of L1's write.</param>
 /// <param name="Walk">The tables that L0 walked; null for a write of L1.</param>
 /// <param name="IsEmulated">L1's write was emulated; else the instruction runs again.</param>
-internal sealed record Ept12Event(long Record, int Cpu, ulong Vmcs01, ulong Address, Ept12Walk? Walk, bool IsEmulated);
+/// <param name="IsFromBefore">The page was made read-only before the recording began, as far as it tells: no table in it is known to be there.</param>
+internal sealed record Ept12Event(long Record, int Cpu, ulong Vmcs01, ulong Address, Ept12Walk? Walk, bool IsEmulated, bool IsFromBefore = false);
 
 /// <summary>A walk of EPT12: the tables of level 1 to 4.</summary>
 internal sealed class Ept12Walk(Ept12Table[] tables, Ept12Region region)
@@ -68,7 +69,7 @@ internal sealed class Ept12Region
 /// walk and 3/4 for a write. These are where kvm_flush_remote_tlbs lies on average in the function trace of single-CPU recordings (62 % and 77 %).</item>
 /// </list>
 /// </remarks>
-internal sealed class Ept12Tables
+internal sealed class Ept12Tables(Vmcs12s vmcs12s)
 {
     private const uint EptViolation = 48;
     private const ulong PageMask = ~0xFFFUL;
@@ -108,7 +109,6 @@ internal sealed class Ept12Tables
                 Exit(index, record, VcpuOf(vmcs01), levels.LevelOf(record, -1));
                 break;
             case HwType.GuestInvept when record[HwOperand.InvalidationType] == 1:
-                VcpuOf(vmcs01).Eptp12 = record[HwOperand.Eptp];
                 _roots.Add(record[HwOperand.Eptp] & PageMask);
                 break;
             case HwType.IpiSend when record[HwOperand.Vector] is CallFunctionSingle or CallFunction && _handling.TryGetValue(record.Cpu, out Vcpu? sender):
@@ -149,7 +149,7 @@ internal sealed class Ept12Tables
         vcpu.Violation = null;
         vcpu.Kick = null;
         bool isWrite = (record[HwOperand.Qualification] & WriteAccess) != 0 && (record[HwOperand.Qualification] & Present) != 0;
-        if (record[HwOperand.Reason] == EptViolation && (level == 2 || (isWrite && _anyNested)))
+        if (record[HwOperand.Reason] == EptViolation && (level == 2 || isWrite))
         {
             vcpu.Violation = record;
             vcpu.ViolationIndex = index;
@@ -189,6 +189,16 @@ internal sealed class Ept12Tables
         }
 
         bool isEmulated = entry[HwOperand.Rip] != violation[HwOperand.Rip];
+        if (isEmulated && !(_anyNested && IsKnown(address & PageMask)))
+        {
+            _events.Add(new Ept12Event(vcpu.ViolationIndex + 1, violation.Cpu, vcpu.Vmcs01, address, null, true, IsFromBefore: true));
+        }
+
+        if (!_anyNested)
+        {
+            return;
+        }
+
         _events.Add(new Ept12Event(vcpu.Kick ?? OnTheWay(vcpu, violation, entry, 6), violation.Cpu, vcpu.Vmcs01, address, null, isEmulated));
         if (isEmulated)
         {
@@ -242,6 +252,8 @@ internal sealed class Ept12Tables
         _tables.Add(table);
         return table;
     }
+
+    private bool IsKnown(ulong page) => _pages.ContainsKey(page) || _roots.Contains(page);
 
     private void Emulated(Vcpu vcpu, ulong address)
     {
@@ -312,7 +324,7 @@ internal sealed class Ept12Tables
 
     private static int IndexOf(ulong address, int level) => (int)(address >> (12 + (9 * (level - 1)))) & 511;
 
-    private static Root RootOf(Vcpu vcpu, in HwRecord violation) => new(vcpu.Eptp12, violation[HwOperand.Eptp]);
+    private Root RootOf(Vcpu vcpu, in HwRecord violation) => new(vmcs12s.Current(vcpu.Vmcs01).Eptp ?? 0, violation[HwOperand.Eptp]);
 
     private Ept12Region RegionOf(Root root, ulong address)
     {
@@ -342,8 +354,6 @@ internal sealed class Ept12Tables
     private sealed class Vcpu(ulong vmcs01)
     {
         public ulong Vmcs01 { get; } = vmcs01;
-
-        public ulong Eptp12 { get; set; }
 
         public Root? FirstRoot { get; set; }
 

@@ -176,7 +176,7 @@ public enum HwOperand : byte
     /// <summary>High quadword of the invalidation descriptor as written.</summary>
     DescriptorHigh,
 
-    /// <summary>Value written to a control register or MSR.</summary>
+    /// <summary>Value written to a control register, an MSR, or a field of a VMCS.</summary>
     Value,
 
     /// <summary>MSR number.</summary>
@@ -247,6 +247,12 @@ public enum HwOperand : byte
 
     /// <summary>1 for a global page.</summary>
     Global,
+
+    /// <summary>Guest-physical operand of a VMXON, VMCLEAR or VMPTRLD that exits: which vmcs12 it is about.</summary>
+    VmxPointer,
+
+    /// <summary>Encoding of the field that an exiting VMREAD or VMWRITE is about (SDM vol. 3, appendix "Field Encoding in VMCS").</summary>
+    VmcsField,
 }
 
 /// <summary>One line of a hardware capture. Access records carry the time of the last event line and the CPU and mode of the last context line.</summary>
@@ -299,7 +305,7 @@ public struct HwRecord
 
     internal void Clear() => _present = 0;
 
-    [InlineArray(48)]
+    [InlineArray(50)]
     private struct Values
     {
         private ulong _first;

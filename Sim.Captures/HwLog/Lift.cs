@@ -61,19 +61,57 @@ public sealed record AnswerKeyEntry(
     long NestedTransition,
     int NextLevel);
 
+/// <summary>What a flush depends on that happened while nothing was recorded.</summary>
+public enum UnrecordedState
+{
+    /// <summary>On which CPU a VMCS was loaded last: it may have been another one since a window closed.</summary>
+    LastCpu,
+
+    /// <summary>Whether L2 had run on this vCPU: L1 was in VMX operation before the recording began, and this is its first nested entry. Open are whether vmcs02 had been loaded, what last_vpid was,
+    /// whether L2's root was cached, and whether the root table of EPT12 was read-only already.</summary>
+    FirstNestedEntry,
+
+    /// <summary>The same, at an INVVPID that L1 executes before that.</summary>
+    FirstInvvpid,
+
+    /// <summary>What another vCPU's first nested entry raised on this one.</summary>
+    FirstNestedEntryElsewhere,
+
+    /// <summary>For which table of EPT12 a page that L1 writes was read-only: L0 made it so before the recording began.</summary>
+    EarlierTable,
+
+    /// <summary>Whether L0 maps the region of a page with one large page again that no table of EPT12 lies in any more (kvm_tdp_mmu_map, which then drops the small ones and flushes): the host's pages are not recorded.</summary>
+    HostPages,
+
+    /// <summary>Whether L0 had served the requests of a vCPU, and loaded its root, before it put it out between exit and entry (kvm_vcpu_exit_request).</summary>
+    PutOut,
+
+    /// <summary>Without EPT in L0: what L1's page tables held at a page fault or a MOV to CR3, the error code, and bit 63 of CR3 decide what is synchronised and flushed; none of them is recorded.</summary>
+    GuestTables,
+
+    /// <summary>Without EPT in L0: whether INVLPG of L1 changed the shadow entry, which flushes every vCPU, depends on L1's page tables, which are not recorded. That it flushes the address does not.</summary>
+    GuestEntry,
+}
+
+/// <summary>A real VM-entry before which L0 may have flushed for a reason that lies outside the recording.</summary>
+/// <param name="Entry">Position of the VM-entry's record.</param>
+/// <param name="State">What was not recorded.</param>
+public readonly record struct UnrecordedPlace(ulong Entry, UnrecordedState State);
+
 /// <summary>What came out of a lift beside the trace.</summary>
 /// <param name="AnswerKey">L0's own invalidations, in order.</param>
 /// <param name="Records">Records of the lifted trace.</param>
 /// <param name="Synthesized">Transitions put in because the recording began or a window opened or closed while a guest ran.</param>
 /// <param name="SynthesizedEntries">Positions of the VM-entries among those, real and nested.</param>
-/// <param name="EntriesAfterGap">Positions of the real VM-entries with a VMCS that may have been loaded on another CPU while nothing was recorded.</param>
+/// <param name="Unrecorded">Where flushes depend on what happened while nothing was recorded.</param>
+/// <param name="Setup">What was found out about L0's virtual machines and their vmcs12s, in words.</param>
 /// <param name="Skipped">Records of a guest whose level was not known yet.</param>
 /// <param name="BeyondEvents">Accesses of a memory window behind its last event, where nothing tells who runs: they are not lifted.</param>
 /// <param name="Findings">What the reader did not understand.</param>
 /// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
 public sealed record LiftResult(
-    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, long BeyondEvents,
-    Findings Findings, TransitionCounts Counts)
+    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<UnrecordedPlace> Unrecorded, IReadOnlyList<string> Setup, long Skipped,
+    long BeyondEvents, Findings Findings, TransitionCounts Counts)
 {
     /// <summary>What the lifted trace rests on that the recording does not say.</summary>
     public IReadOnlyList<Doubt> Doubts =>
@@ -118,10 +156,16 @@ public sealed class Lift
     private const ulong PageMask = ~0xFFFUL;
     private const ulong PageBytes = 4096;
     private const int MaxAccessSize = 64;
+    private const ulong EnableEpt = 1 << 1;
+    private const uint Exception = 0;
     private const uint ExternalInterrupt = 1;
     private const uint Hlt = 12;
+    private const uint Invlpg = 14;
     private const uint Vmlaunch = 20;
     private const uint Vmresume = 24;
+    private const uint Vmxoff = 26;
+    private const uint Vmxon = 27;
+    private const uint CrAccess = 28;
     private const uint EptViolation = 48;
     private const ulong PageFault = 14;
     private const ulong LocalTimerVector = 0xEC;
@@ -135,7 +179,9 @@ public sealed class Lift
     private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
     private readonly List<AnswerKeyEntry> _key = [];
     private readonly List<ulong> _synthesizedEntries = [];
-    private readonly List<ulong> _entriesAfterGap = [];
+    private readonly List<UnrecordedPlace> _unrecorded = [];
+    private readonly Vmcs12s _vmcs12s;
+    private readonly Action<ushort, int>? _vcpuNamed;
     private ulong? _start;
     private long _synthesized;
     private long _skipped;
@@ -143,10 +189,12 @@ public sealed class Lift
     private bool _isBeyondEvents;
     private bool _isLastContext;
 
-    private Lift(ITraceSink sink, int lanes, bool asRecorded, bool inOrder, FirstPass known)
+    private Lift(ITraceSink sink, int lanes, bool asRecorded, bool inOrder, FirstPass known, Action<ushort, int>? vcpuNamed)
     {
         _known = known;
         _levels = new LevelTracker(known.Levels.Links);
+        _vmcs12s = new Vmcs12s(known.Vmcs12s.Choices);
+        _vcpuNamed = vcpuNamed;
         _asRecorded = asRecorded;
         _appender = new TraceAppender(sink, lanes, inOrder: inOrder);
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
@@ -186,8 +234,11 @@ public sealed class Lift
     /// <param name="remoteFlushes">Calls of kvm_flush_remote_tlbs in the function trace of the same run, see <see cref="HostFlushes.Read"/>: those that L0 makes for its own reasons become FlushRequest records.</param>
     /// <param name="inOrder">True: the sink sees the records of all lanes in the order in which they happened, at the price of small blocks.</param>
     /// <param name="pageSizes">The list of page sizes beside a memory window, see <see cref="PageSizeList"/>.</param>
+    /// <param name="vcpuNamed">Told the number of each vCPU and that of its virtual machine of L0, before any record names it.</param>
     /// <exception cref="Core.TraceFormatException">The capture is damaged, or there is nothing in it to lift.</exception>
-    public static LiftResult Run(Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null, IReadOnlyList<ListedPage>? pageSizes = null)
+    public static LiftResult Run(
+        Func<HwLogReader> open, ITraceSink sink, int lanes, bool asRecorded = false, bool inOrder = false, IReadOnlyList<RemoteFlush>? remoteFlushes = null,
+        IReadOnlyList<ListedPage>? pageSizes = null, Action<ushort, int>? vcpuNamed = null)
     {
         HwRecord record = default;
         FirstPass first = new(remoteFlushes ?? [], pageSizes ?? []);
@@ -200,14 +251,14 @@ public sealed class Lift
         }
 
         first.Complete();
-        Lift lift = new(sink, lanes, asRecorded, inOrder, first);
+        Lift lift = new(sink, lanes, asRecorded, inOrder, first, vcpuNamed);
         using (HwLogReader reader = open())
         {
             for (long index = 0; reader.Read(ref record); index++)
             {
                 lift.TakeKnown(index, record.Ticks);
                 lift._isLastContext = first.LastEvent >= 0 && index > first.LastEvent;
-                lift.Take(record);
+                lift.Take(index, record);
             }
 
             lift._appender.Complete();
@@ -217,7 +268,7 @@ public sealed class Lift
                     "VM-entries, VM-exits or memory accesses", $"{reader.Records} records and none of them to the end", "Give a capture of a machine that ran a guest, or a memory window.");
             }
 
-            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._entriesAfterGap, lift._skipped, lift._beyondEvents, reader.Findings, lift._levels.Counts);
+            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._unrecorded, first.Setup(), lift._skipped, lift._beyondEvents, reader.Findings, lift._levels.Counts);
         }
     }
 
@@ -229,6 +280,7 @@ public sealed class Lift
         {
             Vcpu vcpu = VcpuOf(created.Vmcs);
             vcpu.WasEntered = true;
+            vcpu.KnowsVmx = true;
             Emit(_lanes[created.Cpu], TraceEvent.Reset(time, vcpu.Number));
         }
 
@@ -242,13 +294,25 @@ public sealed class Lift
         {
             _known.Ept12Events.Dequeue();
             Vcpu vcpu = VcpuOf(e.Vmcs01);
+            if (e.IsFromBefore)
+            {
+                vcpu.Open ??= UnrecordedState.EarlierTable;
+                continue;
+            }
+
+            if (Root12(vcpu) == 0)
+            {
+                // L1 does not use EPT: a fault of L2 on EPT01's memory, or a write to a page that was a table for some other L2.
+                continue;
+            }
+
             Emit(_lanes[e.Cpu], e.Walk is { } walk
-                ? TraceEvent.Tdp12Walk(time, vcpu.Root12, e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
-                : TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, e.Address, 0, e.IsEmulated ? MapChangeKind.Changed : MapChangeKind.Widened));
+                ? TraceEvent.Tdp12Walk(time, Root12(vcpu), e.Address & PageMask, walk.Size, walk.TableOf(3), walk.TableOf(2), walk.TableOf(1))
+                : TraceEvent.MapChange(time, 1, MapTable.Tdp12, Root12(vcpu), e.Address, 0, e.IsEmulated ? MapChangeKind.Changed : MapChangeKind.Widened));
         }
     }
 
-    private void Take(in HwRecord record)
+    private void Take(long index, in HwRecord record)
     {
         _start ??= record.Ticks;
         ulong time = Math.Max(record.Ticks, _start.Value) - _start.Value;
@@ -262,6 +326,8 @@ public sealed class Lift
         }
 
         LevelChange change = _levels.Observe(record);
+        ulong vmcs01 = _levels.Vmcs01(record.Cpu);
+        _vmcs12s.Take(index, record, vmcs01, _known.Vms.Of(vmcs01), record.Type == HwType.Vmexit ? _levels.LevelOf(record, -1) : _levels.Level(record.Cpu));
         switch (record.Type)
         {
             case HwType.Vmptrld:
@@ -367,16 +433,75 @@ public sealed class Lift
         }
 
         Establish(lane, time, level);
+        if (!_known.L0Ept)
+        {
+            ShadowPaged(lane, vcpu, time, level, record);
+        }
+
         if (vcpu.Unseen[level - 1])
         {
             vcpu.Unseen[level - 1] = false;
-            _entriesAfterGap.Add(_appender.Records);
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.LastCpu));
+        }
+
+        if (_known.L0Ept && lane.ExitLevel == 1 && lane.ExitReason == EptViolation && lane.Nested == LevelChange.None && record[HwOperand.Rip] == lane.ExitRip)
+        {
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.HostPages));
+        }
+
+        if (lane.PutOut)
+        {
+            lane.PutOut = false;
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.PutOut));
+        }
+
+        if (vcpu.Open is { } open)
+        {
+            vcpu.Open = null;
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, open));
         }
 
         EnterReal(lane, vcpu, time, level);
         lane.Level = level;
         Resolve(lane, vcpu, level);
         CompareCr3(lane, time, record[HwOperand.Cr3]);
+    }
+
+    /// <summary>
+    /// Without EPT the guest's paging instructions exit. The CR3 that it runs with next is the root of L0's shadow of its tables, one for each of its own, and stands for it. A page fault of L1 in its
+    /// run loop, on a page that it had mapped before, that is not injected is a write to a table of L2's that L0 keeps read-only: L0 makes the table unsync, and the instruction runs again.
+    /// </summary>
+    private void ShadowPaged(Lane lane, Vcpu vcpu, ulong time, int level, in HwRecord entry)
+    {
+        Registers registers = level == 2 ? vcpu.L2 : vcpu.L1;
+        if (registers.Cr4 == Cr4Bits.None)
+        {
+            registers.Cr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.Pcide;
+            registers.IsCr4Recorded = true;
+            Emit(lane, TraceEvent.SetCr4(time, (byte)level, registers.Cr4));
+        }
+
+        ulong cr3 = entry[HwOperand.Cr3];
+        if (registers.Cr3 != cr3)
+        {
+            registers.Cr3 = cr3;
+            Emit(lane, TraceEvent.SetCr3(time, (byte)level, cr3 & FrameMask, (ushort)(cr3 & 0xFFF), noFlush: true));
+        }
+
+        if (lane.ExitLevel == 1 && lane.Nested == LevelChange.None && lane.ExitReason == Exception && level == 1)
+        {
+            ulong page = lane.ExitQualification & PageMask;
+            bool runsAgain = entry[HwOperand.IntrInfo] == 0 && entry[HwOperand.Rip] == lane.ExitRip;
+            if (runsAgain && !vcpu.FaultedPages.Add(page) && vcpu.NestedTransitions > 0 && page >> 63 != 0)
+            {
+                Emit(lane, TraceEvent.MapChange(time, 1, MapTable.L2, 0, page, 0, MapChangeKind.Widened));
+            }
+        }
+
+        if (lane.Nested != LevelChange.NestedEntry && lane.ExitReason is Exception or CrAccess or Invlpg or null)
+        {
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, lane.ExitReason == Invlpg ? UnrecordedState.GuestEntry : UnrecordedState.GuestTables));
+        }
     }
 
     private void EnterSynthesized(Lane lane, Vcpu vcpu, ulong time, int level)
@@ -410,11 +535,10 @@ public sealed class Lift
 
         if (level == 1 && reason is Vmlaunch or Vmresume)
         {
-            vcpu.Launches += reason == Vmlaunch ? 1 : 0;
             if (vcpu.ReflectedViolation is { } made)
             {
                 vcpu.ReflectedViolation = null;
-                Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, vcpu.Root12, made & PageMask, PageBytes, MapChangeKind.Made));
+                Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, Root12(vcpu), made & PageMask, PageBytes, MapChangeKind.Made));
             }
         }
 
@@ -422,10 +546,23 @@ public sealed class Lift
         lane.Level = 0;
         lane.ExitReason = reason;
         lane.ExitLevel = level;
+        lane.ExitQualification = record[HwOperand.Qualification];
+        lane.ExitRip = record[HwOperand.Rip];
         lane.RealExits++;
         lane.Nested = LevelChange.None;
         lane.Violation = reason == EptViolation ? record[HwOperand.GuestPhysical] : null;
         lane.ViolationIsAbsent = (record[HwOperand.Qualification] & 0x38) == 0;
+        if (level == 1 && reason == Invlpg && !_known.L0Ept)
+        {
+            Emit(lane, TraceEvent.Invlpg(time, 1, record[HwOperand.Qualification]));
+        }
+
+        if (level == 1 && reason is Vmxon or Vmxoff)
+        {
+            vcpu.KnowsVmx = true;
+            Emit(lane, reason == Vmxon ? TraceEvent.Vmxon(time, vcpu.Number) : TraceEvent.Vmxoff(time, vcpu.Number));
+        }
+
         Emulate(lane, vcpu, time);
         if (level == 1 && reason == EptViolation)
         {
@@ -459,14 +596,12 @@ public sealed class Lift
         byte type = (byte)attempt[HwOperand.InvalidationType];
         if (attempt.Type == HwType.GuestInvept)
         {
-            vcpu.Eptp12 = type == 1 ? attempt[HwOperand.Eptp] : vcpu.Eptp12;
             Emit(lane, TraceEvent.Invept(time, 1, type, attempt[HwOperand.Eptp]));
             return;
         }
 
-        ushort vpid12 = (ushort)attempt[HwOperand.Vpid];
-        vcpu.Vpid12 = type != 2 && vpid12 != 0 ? vpid12 : vcpu.Vpid12;
-        Emit(lane, TraceEvent.Invvpid(time, 1, type, vpid12, attempt[HwOperand.Linear]));
+        vcpu.Open ??= vcpu.KnowsVmx ? null : UnrecordedState.FirstInvvpid;
+        Emit(lane, TraceEvent.Invvpid(time, 1, type, (ushort)attempt[HwOperand.Vpid], attempt[HwOperand.Linear]));
     }
 
     private void Carry(Lane lane, ulong time, LevelChange change)
@@ -506,9 +641,20 @@ public sealed class Lift
 
     private void EnterNested(Lane lane, Vcpu vcpu, ulong time)
     {
-        bool hasVpid = vcpu.Vpid02 != vcpu.Vpid01;
-        VmControls controls = (hasVpid ? VmControls.EnableVpid : VmControls.None) | (vcpu.UsesEpt ? VmControls.EnableEpt : VmControls.None);
-        Emit(lane, TraceEvent.NestedEnter(time, vcpu.Number, (ulong)vcpu.Launches, controls, hasVpid ? vcpu.Vpid12 : 0, vcpu.Root12));
+        RecordedVmcs12 vmcs12 = _vmcs12s.Current(vcpu.Vmcs01);
+        VmControls controls = vmcs12.Controls ?? ((vcpu.Vpid02 != vcpu.Vpid01 ? VmControls.EnableVpid : VmControls.None) | (vcpu.UsesEpt ? VmControls.EnableEpt : VmControls.None));
+        uint vpid12 = (controls & VmControls.EnableVpid) != 0 ? vmcs12.Vpid ?? 1 : 0;
+        Emit(lane, TraceEvent.NestedEnter(time, vcpu.Number, (ulong)vmcs12.Number, controls, vpid12, Root12(vcpu)));
+        if (!vcpu.KnowsVmx)
+        {
+            vcpu.KnowsVmx = true;
+            vcpu.Open = UnrecordedState.FirstNestedEntry;
+            foreach (Vcpu other in _vcpus.Values.Where(other => other != vcpu && other.Vm == vcpu.Vm))
+            {
+                other.Open ??= UnrecordedState.FirstNestedEntryElsewhere;
+            }
+        }
+
         vcpu.InL2 = true;
         vcpu.NestedTransitions++;
         lane.Nested = LevelChange.NestedEntry;
@@ -516,6 +662,11 @@ public sealed class Lift
 
     private void ExitNested(Lane lane, Vcpu vcpu, ulong time, uint reason)
     {
+        if (lane.Violation is { } withheld && !lane.ViolationIsAbsent && lane.ExitLevel == 2 && Root12(vcpu) is not 0 and ulong root12)
+        {
+            Emit(lane, TraceEvent.MapChange(time, 1, MapTable.Tdp12, root12, withheld & PageMask, 0, MapChangeKind.Restricted));
+        }
+
         Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL1, vcpu.Number, reason));
         vcpu.InL2 = false;
         vcpu.NestedTransitions++;
@@ -585,6 +736,11 @@ public sealed class Lift
         {
             Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.SchedOut, A = before.Number });
             before.Lane = null;
+            if (lane.Nested != LevelChange.None)
+            {
+                lane.PutOut = true;
+                before.Open ??= UnrecordedState.PutOut;
+            }
         }
 
         if (vcpu.Lane is { } elsewhere)
@@ -673,7 +829,7 @@ public sealed class Lift
 
     private void CompareCr3(Lane lane, ulong time, ulong cr3)
     {
-        if (lane.Registers.Cr3 != cr3)
+        if (lane.Registers.Cr3 != cr3 && (_known.L0Ept || lane.Level == 0))
         {
             SetCr3(lane, time, cr3, noFlush: true);
         }
@@ -783,7 +939,8 @@ public sealed class Lift
     {
         if (!_vcpus.TryGetValue(vmcs01, out Vcpu? vcpu))
         {
-            vcpu = new Vcpu((ushort)_vcpus.Count) { UsesEpt = _known.UsesEpt.Contains(vmcs01), Eptp12 = _known.Ept12.FirstRootOf(vmcs01) };
+            vcpu = new Vcpu((ushort)_vcpus.Count, vmcs01) { Vm = _known.Vms.Of(vmcs01), UsesEpt = _known.UsesEpt.Contains(vmcs01), FirstRoot12 = _known.Ept12(vmcs01).FirstRootOf(vmcs01) };
+            _vcpuNamed?.Invoke(vcpu.Number, vcpu.Vm);
             if (_known.FirstEntryOfL2.TryGetValue(vmcs01, out HwRecord entry))
             {
                 vcpu.Learn(2, entry);
@@ -795,16 +952,39 @@ public sealed class Lift
         return vcpu;
     }
 
+    // EPTP02 stands for an EPTP12 that the recording does not show: L0 keeps one for each.
+    private ulong Root12(Vcpu vcpu)
+    {
+        RecordedVmcs12 vmcs12 = _vmcs12s.Current(vcpu.Vmcs01);
+        bool usesEpt = vmcs12.Controls is { } controls ? (controls & VmControls.EnableEpt) != 0 : vcpu.UsesEpt;
+        return !usesEpt ? 0 : vmcs12.Eptp ?? (vcpu.FirstRoot12 != 0 ? vcpu.FirstRoot12 : vcpu.Eptp02);
+    }
+
     /// <summary>What must be known of an L1 vCPU (by its vmcs01) before its first nested entry, and is only seen afterwards.</summary>
     private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes, IReadOnlyList<ListedPage> pageSizes)
     {
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
+        private readonly SortedDictionary<int, Ept12Tables> _ept12 = [];
+        private ulong? _controls;
         private long _index;
 
         /// <summary>Index of the last record that is an event, and no memory access.</summary>
         public long LastEvent { get; private set; } = -1;
 
-        public Ept12Tables Ept12 { get; } = new();
+        public VirtualMachines Vms { get; } = new();
+
+        public Vmcs12s Vmcs12s { get; } = new(null);
+
+        public Ept12Tables Ept12(ulong vmcs01)
+        {
+            if (!_ept12.TryGetValue(Vms.Of(vmcs01), out Ept12Tables? tables))
+            {
+                tables = new Ept12Tables(Vmcs12s);
+                _ept12.Add(Vms.Of(vmcs01), tables);
+            }
+
+            return tables;
+        }
 
         public WindowPageSizes PageSizes { get; } = new();
 
@@ -820,16 +1000,27 @@ public sealed class Lift
 
         public HashSet<ulong> UsesEpt { get; } = [];
 
+        // Some VM-entry had "enable EPT", or there is none.
+        public bool L0Ept => _controls is null || (_controls & EnableEpt) != 0;
+
         public void Take(in HwRecord record)
         {
             LevelChange change = Levels.Observe(record);
             ulong vmcs01 = Levels.Vmcs01(record.Cpu);
             PageSizes.Take(record);
             NewVcpus.Take(_index, record);
-            Ept12.Take(_index, record, Levels, change);
+            int level = record.Type == HwType.Vmexit ? Levels.LevelOf(record, -1) : Levels.Level(record.Cpu);
+            if (level == 1 && record.Type is HwType.Vmentry or HwType.Vmexit)
+            {
+                Vms.Take(vmcs01, record[HwOperand.Eptp]);
+            }
+
+            Vmcs12s.Take(_index, record, vmcs01, Vms.Of(vmcs01), level);
+            Ept12(vmcs01).Take(_index, record, Levels, change);
             HostFlushes.Take(_index, record, Levels.LevelOf(record, -1));
             LastEvent = IsEvent(record.Type) ? _index : LastEvent;
             _index++;
+            _controls = record.Type == HwType.Vmentry ? _controls.GetValueOrDefault() | record[HwOperand.CpuControls2] : _controls;
             switch (record.Type)
             {
                 case HwType.Vmentry when Levels.Level(record.Cpu) == 2:
@@ -851,6 +1042,16 @@ public sealed class Lift
             }
         }
 
+        public IReadOnlyList<string> Setup() =>
+        [
+            .. Vms.Count > 1 ? (string[])[string.Create(CultureInfo.InvariantCulture, $"{Vms.Count} virtual machines of L0, told apart by their EPT pointers.")] : [],
+            .. UsesEpt.Count > 0 || FirstEntryOfL2.Count > 0
+                ? (string[])[Vmcs12s.HasFields
+                    ? "vmcs12s, with their vpid12, EPTP12 and controls, are those that L1 loaded and wrote."
+                    : "L1's writes to vmcs12 were not recorded: vpid12 is inferred from L1's INVVPIDs, EPTP12 from its INVEPTs and page-table writes, the controls from vmcs02."]
+                : [],
+        ];
+
         public void Complete()
         {
             foreach (ListedPage page in pageSizes)
@@ -864,7 +1065,7 @@ public sealed class Lift
                 NewVcpus.Exclude(link.Vmcs02);
             }
 
-            foreach (Ept12Event e in Ept12.Events())
+            foreach (Ept12Event e in _ept12.Values.SelectMany(tables => tables.Events()).OrderBy(e => e.Record))
             {
                 Ept12Events.Enqueue(e);
             }
@@ -910,6 +1111,13 @@ public sealed class Lift
 
         public int ExitLevel { get; set; }
 
+        // A vCPU left this CPU between exit and entry, after a nested transition.
+        public bool PutOut { get; set; }
+
+        public ulong ExitQualification { get; set; }
+
+        public ulong ExitRip { get; set; }
+
         public long RealExits { get; set; }
 
         public LevelChange Nested { get; set; }
@@ -923,9 +1131,11 @@ public sealed class Lift
         public Registers Registers => Level switch { 0 => _host, 1 => Vcpu!.L1, _ => Vcpu!.L2 };
     }
 
-    private sealed class Vcpu(ushort number)
+    private sealed class Vcpu(ushort number, ulong vmcs01)
     {
         public ushort Number { get; } = number;
+
+        public ulong Vmcs01 { get; } = vmcs01;
 
         public bool InL2 { get; set; }
 
@@ -934,8 +1144,6 @@ public sealed class Lift
 
         // Or created in the recording, so that its first entry is its first.
         public bool WasEntered { get; set; }
-
-        public int Launches { get; set; }
 
         public long NestedTransitions { get; set; }
 
@@ -947,14 +1155,20 @@ public sealed class Lift
 
         public ulong Eptp02 { get; private set; }
 
-        public ulong Eptp12 { get; set; }
+        public ulong FirstRoot12 { get; init; }
+
+        // Pages of L1 that faulted and were mapped, without EPT in L0.
+        public HashSet<ulong> FaultedPages { get; } = [];
 
         public bool UsesEpt { get; init; }
 
-        // EPTP02 stands for an EPTP12 that the recording does not show: L0 keeps one for each.
-        public ulong Root12 => !UsesEpt ? 0 : Eptp12 != 0 ? Eptp12 : Eptp02;
+        public int Vm { get; init; }
 
-        public uint Vpid12 { get; set; } = 1;
+        // Its VMXON, its creation or a nested entry was recorded: whether L2 ran on it is known.
+        public bool KnowsVmx { get; set; }
+
+        // What decides flushes before its next entry and was not recorded.
+        public UnrecordedState? Open { get; set; }
 
         public ulong? ReflectedViolation { get; set; }
 

@@ -111,12 +111,12 @@ internal static class ExperimentRunner
         return code;
     }
 
-    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, bool all) => configuration switch
+    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view) => configuration switch
     {
         { Over.Count: > 0 } or { BracketsPageSizes: true, Seeds: > 1 } => SweepView.Of(set),
         { BracketsPageSizes: true } => PageSizeView.Bracket(set),
         { Seeds: > 1 } => SeedView.Of(set),
-        _ => details(set, all),
+        _ => view(set),
     };
 
     private static string Title(RunSet set)

@@ -174,8 +174,23 @@ public sealed record KernelRules
     /// </summary>
     public bool ForgetsVpid12AtVmxon { get; init; }
 
+    /// <summary>
+    /// VMPTRLD of another vmcs12 drops the roots that shadow EPT12 (nested_release_vmcs12, VMX; read in 5.10.223 to 7.3-rc7), so that the next nested entry loads, syncs and flushes its own. SVM has no such
+    /// instruction, and keeps them.
+    /// </summary>
+    public bool FreesRootsAtVmptrld { get; init; } = true;
+
     /// <summary>INVEPT by L1.</summary>
     public InveptEmulation Invept { get; init; } = InveptEmulation.FreeRoots;
+
+    /// <summary>
+    /// An EPT violation of L2 that is told to L1 zaps the entry of EPT02 that was present, if its page is unsync, and flushes every vCPU (FNAME(invlpg) out of kvm_inject_emulated_page_fault). Recorded in
+    /// 5.10.223 and 6.1.176, not in 6.12.95 and later, which only compare the entry (kvm_mmu_invalidate_addr).
+    /// </summary>
+    public bool ZapsReflectedAddress { get; init; }
+
+    /// <summary>A mapping of EPT01 that L0 makes read-only because the page is a table of EPT12 raises FLUSH_CURRENT (mmu_set_spte). Recorded in 5.10.223, not in 6.1.176 and later.</summary>
+    public bool FlushesProtectedMapping { get; init; }
 
     /// <summary>A nested transition without vpid12 syncs the root it switches to, without EPT, and no other (41fab65e7c44: 5.8 to 5.13).</summary>
     public bool SyncsRootWithoutVpid12 { get; init; }
@@ -234,6 +249,8 @@ public sealed record KernelRules
         Invvpid = InvvpidEmulation.FlushVpid02FreeRoots,
         SyncsRootWithoutVpid12 = true,
         UnloadsWhenPcidIsEnabled = false,
+        ZapsReflectedAddress = true,
+        FlushesProtectedMapping = true,
     };
 
     /// <summary>Policy E0: 5.14 to 5.15.6 (read: 5.14-rc5).</summary>
@@ -253,6 +270,7 @@ public sealed record KernelRules
         ShadowGuestFlush = ShadowGuestFlush.Sync,
         FreesRootsWithoutPcids = false,
         UnloadsWhenPcidIsEnabled = true,
+        FlushesProtectedMapping = false,
     };
 
     /// <summary>Policy F: 6.2 to 6.11 (read: 6.5, 6.8.1).</summary>
@@ -275,6 +293,7 @@ public sealed record KernelRules
         FlushesOnPgeChange = true,
         ServicesCurrentBeforeSwitch = false,
         ServicesGuestBeforeSwitch = false,
+        FreesRootsAtVmptrld = false,
     };
 
     /// <summary>nSVM, 5.14 to 6.6 (recorded: stable 6.1.192).</summary>

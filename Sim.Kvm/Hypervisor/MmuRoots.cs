@@ -242,7 +242,8 @@ internal sealed class MmuRoots
     private void Sync(Lane lane, VCpu vcpu, Reason reason)
     {
         _syncs++;
-        _shadowMmu.Sync(lane, _spaces.Root(vcpu.ActiveMmu(_spec.L0Ept).Current ?? Needed(vcpu)), reason);
+        RootKey root = vcpu.ActiveMmu(_spec.L0Ept).Current ?? Needed(vcpu);
+        _shadowMmu.Sync(lane, _spaces.Root(root), root.GuestMode, reason);
     }
 
     /// <summary>kvm_mmu_unload: no root is left; the reload before the entry syncs and flushes.</summary>

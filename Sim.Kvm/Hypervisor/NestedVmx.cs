@@ -61,6 +61,11 @@ internal sealed class NestedVmx
     {
         _requests.BeforeSwitch(lane, vcpu);
         bool isNew = (vmcs12.UsesVpid || Amd) && !vcpu.Tags.Knows(vmcs12.Vpid);
+        if (_rules.FreesRootsAtVmptrld && vmcs12.Address != vcpu.Vmcs12.Address)
+        {
+            vcpu.GuestMmu.Free(_ => true);
+        }
+
         vcpu.Vmcs12 = vmcs12;
         if (cr3OfL2 is { } cr3)
         {

@@ -151,6 +151,34 @@ internal sealed class ShadowEpt
         }
     }
 
+    /// <summary>
+    /// A fault of L2 at a present entry of EPT02 is told to L1, and the kernel invalidates the address first: FNAME(invlpg) zaps the entry if its page is unsync. True if every vCPU must flush.
+    /// </summary>
+    public bool Withheld(ulong eptp12, ulong address)
+    {
+        Page? page = _pages.GetValueOrDefault((eptp12 & PageMask, RootLevel));
+        for (int level = RootLevel; level > LastLevel && page is not null; level--)
+        {
+            page = page.Entries.GetValueOrDefault(IndexOf(address, level))?.Child;
+        }
+
+        return page is { Level: LastLevel, IsUnsync: true } && page.Unlink(IndexOf(address, LastLevel));
+    }
+
+    /// <summary>A table above the last level is shadowed in this page of L1's memory (kvm_gfn_is_write_tracked).</summary>
+    public bool IsTracked(ulong address)
+    {
+        for (int level = RootLevel; level > LastLevel; level--)
+        {
+            if (_pages.ContainsKey((address & PageMask, level)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private static int IndexOf(ulong address, int level) => (int)(address >> (12 + (9 * (level - 1)))) & 511;
 
     private Fault FaultOf(int lane)

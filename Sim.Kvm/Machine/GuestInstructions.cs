@@ -111,13 +111,16 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         }
     }
 
-    /// <summary>A MOV to CR3 that exited because L0 shadows the guest's page tables (kvm_set_cr3). L1's MOV for its L2 is only taken note of.</summary>
+    /// <summary>
+    /// The CR3 that L0 runs a level with next, where the trace tells the exits of a shadow-paged guest itself: of a MOV to CR3 that exited (kvm_set_cr3), or of a nested transition (nested_vmx_load_cr3). L1's MOV
+    /// for its L2 is only taken note of. A hardware log does not tell whether the guest asked for a flush: its records say no_flush.
+    /// </summary>
     public void EmulateSetCr3(Lane lane, in TraceEvent e)
     {
         VCpu vcpu = vcpus.RunningOn(lane);
         ControlRegisters registers = e.Level == 1 ? vcpu.L1 : vcpu.L2(vcpu.Vmcs12.Address);
         bool isNew = (registers.Root, registers.Pcid) != (e.A, (ushort)e.B);
-        bool noFlush = e.C != 0 && (registers.Cr4 & Cr4Bits.Pcide) != 0;
+        bool noFlush = e.C != 0;
         (registers.Root, registers.Pcid) = (e.A, (ushort)e.B);
         if (vcpu.GuestMode != (e.Level == 2) || kind == ReplayKind.AsRecorded || spec.L0Ept)
         {
@@ -126,7 +129,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
 
         view.Emulated(vcpu, new MovToCr3(registers.EffectivePcid, noFlush), becomes: true);
         Reason reason = new("emulation", "mov_to_cr3");
-        if (isNew)
+        if (isNew || noFlush)
         {
             kernel.Roots.Select(lane, vcpu, reason);
         }

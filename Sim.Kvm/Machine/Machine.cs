@@ -331,6 +331,9 @@ public sealed class Machine
             case RecordKind.MapChange when (MapTable)e.A == MapTable.Tdp12 && e.D == 0:
                 _mmu.WriteEpt12(lane, e);
                 break;
+            case RecordKind.MapChange when (MapTable)e.A == MapTable.L2 && e.D == 0:
+                _mmu.WriteShadowedTable();
+                break;
             case RecordKind.MapChange:
                 _mmu.MapChange(lane, e);
                 break;

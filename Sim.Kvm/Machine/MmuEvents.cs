@@ -16,6 +16,11 @@ internal sealed class MmuEvents(
         {
             switches.InL0(lane, _ => maps.Apply(lane, vcpu, e));
         }
+        else if (kernel.Rules.FlushesProtectedMapping && kind == ReplayKind.ByPolicy && spec.L0Ept && (MapTable)e.A == MapTable.Tdp01 && (MapChangeKind)e.E == MapChangeKind.Made && kernel.ShadowEpt.IsTracked(e.C))
+        {
+            maps.Apply(lane, vcpu, e);
+            vcpu.Raise(FlushRequest.Current, new Reason("shadow_mmu", "protected_mapping"));
+        }
         else if (maps.Apply(lane, vcpu, e) && kind == ReplayKind.ByPolicy && !spec.RemoteFlushesRecorded && (kernel.Rules.Defects & KernelDefects.NoRemoteFlush) == 0)
         {
             switches.FlushRemote(lane, new Reason("host", "remote_flush"));
@@ -37,7 +42,10 @@ internal sealed class MmuEvents(
         lane.LostFaultRace |= lostRace;
     }
 
-    /// <summary>L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12; the write is emulated, or run again.</summary>
+    /// <summary>
+    /// L1 writes to a page that L0 keeps read-only because it is, or was, a table of EPT12; the write is emulated, or run again. Or, if rights are restricted: L2 faulted at a present entry of EPT02, and
+    /// EPT12 withholds the right, so that L0 tells L1.
+    /// </summary>
     public void WriteEpt12(Lane lane, in TraceEvent e)
     {
         if (kind != ReplayKind.ByPolicy || !spec.L0Ept)
@@ -46,6 +54,16 @@ internal sealed class MmuEvents(
         }
 
         ulong address = e.C;
+        if ((MapChangeKind)e.E == MapChangeKind.Restricted)
+        {
+            if (kernel.Rules.ZapsReflectedAddress && kernel.ShadowEpt.Withheld(e.B, address))
+            {
+                switches.FlushRemote(lane, new Reason("shadow_mmu", "reflected_fault"));
+            }
+
+            return;
+        }
+
         if ((MapChangeKind)e.E == MapChangeKind.Widened)
         {
             kernel.ShadowEpt.Permit(address);
@@ -66,6 +84,15 @@ internal sealed class MmuEvents(
         }
 
         switches.FlushRemote(lane, new Reason("shadow_mmu", "tracked_write"));
+    }
+
+    /// <summary>L1 writes to a last-level table of an L2's page tables that L0 shadows and keeps read-only; which entry is not known. L0 makes it unsync and runs the write again.</summary>
+    public void WriteShadowedTable()
+    {
+        if (kind == ReplayKind.ByPolicy && !spec.L0Ept)
+        {
+            kernel.ShadowMmu.WriteUnknown();
+        }
     }
 
     /// <summary>A request that L0 raised when the trace was made, for a reason that no other record tells.</summary>

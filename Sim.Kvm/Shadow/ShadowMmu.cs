@@ -18,6 +18,7 @@ internal sealed class ShadowMmu
     private readonly KernelRules _rules;
     private readonly AddressSpaces _spaces;
     private readonly Dictionary<PageTable, SortedDictionary<ulong, SortedSet<ulong>>> _unsync = [];
+    private int _unknownUnsync;
     private long _writeFaults;
     private long _unsynced;
     private long _synced;
@@ -84,14 +85,24 @@ internal sealed class ShadowMmu
         }
     }
 
+    /// <summary>A last-level shadow page of an L2's tables became unsync; which one is not known, so that the next sync of a root of L2 meets it.</summary>
+    public void WriteUnknown()
+    {
+        _unknownUnsync++;
+        _writeFaults++;
+        _unsynced++;
+    }
+
     /// <summary>kvm_mmu_sync_roots: brings every unsync shadow page under a root up to date, and pays for it.</summary>
     /// <remarks>
     /// mmu_sync_children makes the guest's tables read-only again, which flushes every vCPU if they were writable: an unsync one is, for the guest wrote it (5.15.85, 6.12 alike). KVM does that before it
     /// compares the entries and, since 5.16, once more after; one flush after stands for both.
     /// </remarks>
-    public void Sync(Lane lane, PageTable root, Reason reason)
+    public void Sync(Lane lane, PageTable root, bool isOfL2, Reason reason)
     {
-        int synced = 0;
+        int synced = isOfL2 ? _unknownUnsync : 0;
+        _unknownUnsync -= synced;
+        lane.HypervisorCycles += (long)synced * _spec.Profile.Costs.KvmSyncPage;
         foreach (PageTable tree in new[] { root.Owner(0), root.Owner(ulong.MaxValue) }.Distinct())
         {
             if (!_unsync.TryGetValue(tree, out SortedDictionary<ulong, SortedSet<ulong>>? unsync))

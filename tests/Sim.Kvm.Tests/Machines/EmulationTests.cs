@@ -83,15 +83,27 @@ public sealed class EmulationTests
         {
             for (ulong vm = 1; vm <= 4; vm++)
             {
-                script.RoundTrips(1, vm << 12, 1, vm << 20);
+                script.RoundTrips(1, 0x5000, 1, vm << 20);
             }
         }
 
         long loads = script.Stats["mmu.root_loads"];
-        script.RoundTrips(1, 1 << 12, 1, 1 << 20);
+        script.RoundTrips(1, 0x5000, 1, 1 << 20);
         Assert.That(script.Stats["mmu.root_loads"], Is.EqualTo(loads));
-        script.RoundTrips(1, 5 << 12, 1, 5 << 20).RoundTrips(1, 2 << 12, 1, 2 << 20);
+        script.RoundTrips(1, 0x5000, 1, 5 << 20).RoundTrips(1, 0x5000, 1, 2 << 20);
         Assert.That(script.Stats["mmu.root_loads"], Is.EqualTo(loads + 2), "the fifth, and the one that it replaced");
+    }
+
+    // nested_release_vmcs12: the roots of EPT12 go with the vmcs12, that of an L2 without EPT12 stays.
+    [TestCase(1ul << 20, 2ul << 20, 4)]
+    [TestCase(1ul << 20, 1ul << 20, 4)]
+    [TestCase(0ul, 0ul, 0)]
+    public void VMPTRLD_of_another_vmcs12_drops_the_roots_of_EPT12(ulong eptp12, ulong other, int loads)
+    {
+        Script script = new Script("kvm-6.12").L1().RoundTrips(1, 0x5000, 1, eptp12).RoundTrips(1, 0x6000, 1, other);
+        long before = script.Stats["mmu.root_loads"];
+        script.RoundTrips(1, 0x5000, 1, eptp12).RoundTrips(2, 0x6000, 1, other).RoundTrips(1, 0x5000, 1, eptp12).RoundTrips(1, 0x6000, 1, other);
+        Assert.That(script.Stats["mmu.root_loads"] - before, Is.EqualTo(loads));
     }
 
     [TestCase("kvm-5.14", "invvpid_single x2")] // no root of PCID 0 stays cached: the load flushes too

@@ -30,22 +30,27 @@ public sealed class NestedTransitionTests
         Assert.That(script.Issued(), Is.EqualTo(tenRoundTrips));
     }
 
-    // Scenario 2: two L2s alternate; each entry brings a vpid12 that vpid02 did not stand for.
-    [TestCase("kvm-5.8", "invvpid_single x10")]
-    [TestCase("kvm-5.14", "invvpid_single x10")]
-    [TestCase("kvm-5.16", "invvpid_single x10")]
-    [TestCase("kvm-6.12", "invvpid_single x10")]
-    [TestCase("kvm-4.4", "invept_single x40, invvpid_single x40")]
-    [TestCase("kvm-4.20", "invept_single x20, invvpid_single x10")]
-    [TestCase("never", "")]
-    [TestCase("vpid02-per-vpid12", "")]
-    public void Two_L2s_that_alternate_flush_vpid02_at_each_entry(string policy, string tenRoundTrips)
+    // Scenario 2: two L2s alternate; each entry brings a vpid12 that vpid02 did not stand for, and VMPTRLD has dropped the roots of EPT12. Recorded: b-two-l2 and d-l1-ept0-two-l2 on 5.10 to 7.3.
+    [TestCase("kvm-5.8", 0x70000ul, "invept_single x10, invvpid_single x10")]
+    [TestCase("kvm-5.14", 0x70000ul, "invept_single x10, invvpid_single x10")]
+    [TestCase("kvm-5.16", 0x70000ul, "invept_single x10, invvpid_single x10")]
+    [TestCase("kvm-6.12", 0x70000ul, "invept_single x10, invvpid_single x10")]
+    [TestCase("kvm-4.4", 0x70000ul, "invept_single x40, invvpid_single x40")]
+    [TestCase("kvm-4.20", 0x70000ul, "invept_single x20, invvpid_single x10")]
+    [TestCase("never", 0x70000ul, "invept_single x10")]
+    [TestCase("vpid02-per-vpid12", 0x70000ul, "invept_single x10")]
+    [TestCase("kvm-5.8", 0ul, "invvpid_single x10")]
+    [TestCase("kvm-6.12", 0ul, "invvpid_single x10")]
+    [TestCase("never", 0ul, "")]
+    [TestCase("vpid02-per-vpid12", 0ul, "")]
+    public void Two_L2s_that_alternate_flush_vpid02_at_each_entry_and_their_EPTP02_if_they_have_EPT12(string policy, ulong eptp12, string tenRoundTrips)
     {
-        Script script = new Script(policy).L1().RoundTrips(1, 0x5000, 1, 0x70000).RoundTrips(1, 0x6000, 2, 0x80000).RoundTrips(1, 0x5000, 1, 0x70000).RoundTrips(1, 0x6000, 2, 0x80000);
+        ulong other = eptp12 == 0 ? 0 : eptp12 + 0x10000;
+        Script script = new Script(policy).L1().RoundTrips(1, 0x5000, 1, eptp12).RoundTrips(1, 0x6000, 2, other).RoundTrips(1, 0x5000, 1, eptp12).RoundTrips(1, 0x6000, 2, other);
         script.Issued();
         for (int i = 0; i < 5; i++)
         {
-            script.RoundTrips(1, 0x5000, 1, 0x70000).RoundTrips(1, 0x6000, 2, 0x80000);
+            script.RoundTrips(1, 0x5000, 1, eptp12).RoundTrips(1, 0x6000, 2, other);
         }
 
         Assert.That(script.Issued(), Is.EqualTo(tenRoundTrips));
@@ -79,17 +84,17 @@ public sealed class NestedTransitionTests
         Assert.That(script.Issued(), Is.EqualTo($"invvpid_single x{expected}"));
     }
 
-    // Scenario 8: X (vpid12=1), Y (no vpid12), X again. E1 and F flush vpid02 while Y is current (H2's slip), G flushes vpid01 only.
+    // Scenario 8: X (vpid12=1), Y (no vpid12), X again, neither with EPT12, whose roots VMPTRLD would drop. E1 and F flush vpid02 while Y is current (H2's slip), G flushes vpid01 only.
     [TestCase("kvm-5.16", 1)]
     [TestCase("kvm-6.2", 1)]
     [TestCase("kvm-6.12", 0)]
     public void An_L2_without_vpid12_takes_its_neighbours_translations_along_until_6_12(string policy, int walksOfX)
     {
-        Script script = new Script(policy).L1().RoundTrips(2, 0x5000, 1, 0x70000).RoundTrips(2, 0x6000, Script.NoVpid, 0x80000);
-        script.NestedEnter(0x5000, 1, 0x70000).Touch(0x1000).NestedExit();
-        script.RoundTrips(1, 0x6000, Script.NoVpid, 0x80000);
+        Script script = new Script(policy).L1().RoundTrips(2, 0x5000, 1, 0).RoundTrips(2, 0x6000, Script.NoVpid, 0);
+        script.NestedEnter(0x5000, 1, 0).Touch(0x1000).NestedExit();
+        script.RoundTrips(1, 0x6000, Script.NoVpid, 0);
         long before = script.Stats["lane[0].stlb.misses{level=2}"];
-        script.NestedEnter(0x5000, 1, 0x70000).Touch(0x1000);
+        script.NestedEnter(0x5000, 1, 0).Touch(0x1000);
         Assert.That(script.Stats["lane[0].stlb.misses{level=2}"] - before, Is.EqualTo(walksOfX));
     }
 
