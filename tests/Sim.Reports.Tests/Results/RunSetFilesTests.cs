@@ -215,7 +215,7 @@ public sealed class RunSetFilesTests
     [Test]
     public void The_pages_of_a_finding_are_in_the_JSON_and_a_file_without_them_is_read()
     {
-        SafetyPage page = new(0xffff_8000_0000_1000, 3, 2, "VPID 1, PCID 0", 0x7000, 40, 12, "Changed in table L2 at record 8", "INVVPID(vpid12 1) by L1");
+        SafetyPage page = new(0xffff_8000_0000_1000, 3, 2, "VPID 1, PCID 0", 0x7000, 40, 12, 1, "Changed in table L2 at time 8", "INVVPID(vpid12 1) by L1");
         SafetyFinding finding = new("stale_use", 42, ["used"]) { Pages = [page], PageCount = 2 };
         string text = RunSetJson.ToText(Sample.Set() with { Runs = [Sample.Set().Runs[0] with { Safety = new SafetyVerdict([finding, new SafetyFinding("interrupt_lost", 1, [])], 0) }] });
 
