@@ -81,7 +81,13 @@ public sealed class Experiment
 
         using TraceFile trace = TraceFile.Open(path);
         double? bytes = File.Exists(path) ? new FileInfo(path).Length : null;
-        return Run(trace, Path.GetFileName(trace.Name), trace.Format, () => trace.Sha256, total, () => trace.BytesRead / bytes, cancellation);
+        return Run(trace, Path.GetFileName(trace.Name), trace.Format, WholeHash, total, () => trace.BytesRead / bytes, cancellation);
+
+        string? WholeHash()
+        {
+            trace.ReadRest(cancellation);
+            return trace.Sha256;
+        }
     }
 
     /// <summary>Replays a trace from any source.</summary>
@@ -100,6 +106,7 @@ public sealed class Experiment
             windows = windows.Resolve(total ?? throw new ConfigurationException("A window given in percent needs the number of records. Use a count or until:MARK."));
         }
 
+        _configuration.CheckVendor(source.Header, name);
         DateTime started = DateTime.UtcNow;
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
@@ -127,7 +134,10 @@ public sealed class Experiment
             _configuration.Json,
             _configuration.Origins,
             new TraceIdentity(name, format, sha256(), source.Header.Lanes, source.Header.Folded, source.Header.Properties),
-            replayed.Windows);
+            replayed.Windows)
+        {
+            Doubts = ResultDoubts.Of(source.Header, _configuration),
+        };
         Session session = new(
             CommandLine,
             started.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),

@@ -1,3 +1,4 @@
+using Sim.Captures;
 using Sim.Captures.HwLog;
 
 namespace Sim.Validation;

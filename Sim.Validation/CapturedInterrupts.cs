@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Captures;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
 using Sim.Kvm.Interrupts;
@@ -47,8 +48,7 @@ internal sealed class CapturedInterrupts
     private const ulong InterruptionType = 0x700;
     private const ulong ProcessPosted = 1 << 7;
 
-    private readonly LevelTracker _levels = new();
-    private readonly Queue<VmcsLink> _links;
+    private readonly LevelTracker _levels;
     private readonly TscOffsets _offsets;
     private readonly Action<CapturedWindow> _take;
     private readonly SortedDictionary<ulong, CapturedVcpu> _vcpus = [];
@@ -60,7 +60,7 @@ internal sealed class CapturedInterrupts
 
     private CapturedInterrupts(IReadOnlyList<VmcsLink> links, TscOffsets offsets, Action<CapturedWindow> take)
     {
-        _links = new Queue<VmcsLink>(links.OrderBy(link => link.Record));
+        _levels = new LevelTracker(links);
         _offsets = offsets;
         _take = take;
     }
@@ -90,12 +90,6 @@ internal sealed class CapturedInterrupts
 
     private void Take(in HwRecord record)
     {
-        while (_links.TryPeek(out VmcsLink? link) && link.Record <= _order)
-        {
-            _links.Dequeue();
-            _levels.Learn(link.Vmcs01, link.Vmcs02);
-        }
-
         int before = _levels.Level(record.Cpu);
         LevelChange change = _levels.Observe(record);
         _start ??= record.Ticks;

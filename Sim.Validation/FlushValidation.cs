@@ -71,10 +71,7 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
             throw new ConfigurationException("'validate flushes' reads its recording more than once, and a pipe can be read only once. Save the recording to a file and name that.");
         }
 
-        CaptureKind kind;
-        using (CaptureText.Open(recording, out kind))
-        {
-        }
+        CaptureKind kind = CaptureText.KindOf(recording, recording);
 
         if (kind != CaptureKind.Hardware && ftrace is { Count: > 0 })
         {

@@ -51,10 +51,7 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
             throw new ConfigurationException("'validate interrupts' reads its recording twice, and a pipe can be read only once. Save the recording to a file and name that.");
         }
 
-        CaptureKind kind;
-        using (CaptureText.Open(recording, out kind))
-        {
-        }
+        CaptureKind kind = CaptureText.KindOf(recording, recording);
 
         if (kind != CaptureKind.Hardware)
         {

@@ -21,12 +21,13 @@ public static class SvmFlushValidation
 
     internal const string RootLoad = "root_load";
 
-    private const string Prefix = "svm_flush_tlb_";
-    private const string Asid = Prefix + "asid";
-    private const string Current = Prefix + "current";
-    private const string All = Prefix + "all";
-    private const string Guest = Prefix + "guest";
-    private const string Address = Prefix + "gva";
+    // By itself, the one function of older kernels (5.10).
+    private const string Prefix = "svm_flush_tlb";
+    private const string Asid = Prefix + "_asid";
+    private const string Current = Prefix + "_current";
+    private const string All = Prefix + "_all";
+    private const string Guest = Prefix + "_guest";
+    private const string Address = Prefix + "_gva";
 
     // Calls do not depend on the part: with or without FlushByAsid the kernel calls the same functions.
     private const string Profile = "zen-3";
@@ -36,21 +37,21 @@ public static class SvmFlushValidation
     /// <exception cref="TraceFormatException">The recording is not one of SVM with the function tracer, or damaged.</exception>
     public static FlushValidation Of(string recording, string policy = DefaultPolicy)
     {
-        int lanes;
+        KernelSurvey survey;
         using (TracepointReader reader = new(CaptureText.Open(recording), recording))
         {
-            lanes = TracepointLift.HeaderOf(reader, recording).Lanes;
+            survey = KernelSurvey.Of(reader);
         }
 
         MachineSpec spec = RunConfiguration.Load(null, [new Assignment("profile", Profile, "--profile")]).Machine with { Attribution = false, RemoteFlushesRecorded = true };
-        SvmFlushReplay replay = new(spec, Components.Policy(policy, spec.Profile.Vendor), lanes);
+        SvmFlushReplay replay = new(spec, Components.Policy(policy, spec.Profile.Vendor), TracepointLift.HeaderOf(survey, recording).Lanes);
         using TracepointReader events = new(CaptureText.Open(recording), recording);
-        TracepointLiftResult lifted = TracepointLift.Run(events, replay.Take, lanes);
+        TracepointLiftResult lifted = TracepointLift.Run(events, survey, replay.Take);
         if (!lifted.Flushes.Any(flush => flush.Function.StartsWith(Prefix, StringComparison.Ordinal)))
         {
             throw new TraceFormatException(
                 CaptureText.NameOf(recording), $"line {events.Line}", $"calls of {Prefix}* by vCPU threads", "none to the end",
-                "Record on AMD with the function tracer on (trace-cmd record -p function -l 'svm_flush_tlb_*' ...). What VMX executed only a hardware capture says.");
+                "Record on AMD with the function tracer on (trace-cmd record -p function -l 'svm_flush_tlb*' ...). What VMX executed only a hardware capture says.");
         }
 
         return Compare(Path.GetFileName(recording), policy, replay, lifted);
@@ -195,7 +196,7 @@ public static class SvmFlushValidation
 
         if (hasOneFunction)
         {
-            yield return $"The recording has no {Asid} (kernels before its introduction flush by {Current} alone, or it was not traced): functions are not told apart.";
+            yield return $"The recording has no {Asid} (older kernels, 5.10 for one, flush by {Prefix} alone; or it was not traced): functions are not told apart.";
         }
 
         if (unknownRoots > 0)

@@ -25,6 +25,7 @@ internal sealed class SvmInterruptValidation
     private readonly RecordedSchedule _machine;
     private readonly SortedDictionary<int, Vcpu> _threads = [];
     private readonly SortedDictionary<int, Vcpu> _numbers = [];
+    private readonly InjectedInterrupts _injected = new();
     private readonly List<PlacedInterrupt> _recorded = [];
     private readonly List<PlacedInterrupt> _predicted = [];
     private ulong _now;
@@ -82,6 +83,7 @@ internal sealed class SvmInterruptValidation
 
     private void Take(in KernelEvent e)
     {
+        bool isNewInterrupt = _injected.IsNew(e);
         if (e.Type == KernelEventType.KvmApicAcceptIrq)
         {
             if (_numbers.TryGetValue((int)e[KernelOperand.ApicId], out Vcpu? target))
@@ -93,17 +95,17 @@ internal sealed class SvmInterruptValidation
             return;
         }
 
-        if (e.Type == KernelEventType.KvmEntry && !e.IsUnparsed)
+        if (e.Type == KernelEventType.KvmEntry)
         {
             Enter(e);
         }
         else if (_threads.TryGetValue(e.Pid, out Vcpu? vcpu))
         {
-            TakeOf(vcpu, e);
+            TakeOf(vcpu, e, isNewInterrupt);
         }
     }
 
-    private void TakeOf(Vcpu vcpu, in KernelEvent e)
+    private void TakeOf(Vcpu vcpu, in KernelEvent e, bool isNewInterrupt)
     {
         switch (e.Type)
         {
@@ -132,7 +134,7 @@ internal sealed class SvmInterruptValidation
             case KernelEventType.KvmNestedVmexitInject when !vcpu.InGuest:
                 _machine.ReflectExit(vcpu.Number, e[KernelOperand.Reason] == Intr);
                 break;
-            case KernelEventType.KvmInjVirq when e[KernelOperand.Reinjected] != 0:
+            case KernelEventType.KvmInjVirq when !isNewInterrupt:
                 _reinjected++;
                 break;
             case KernelEventType.KvmInjVirq when e[KernelOperand.Soft] == 0:
@@ -207,7 +209,7 @@ internal sealed class SvmInterruptValidation
 
         if (_reinjected > 0)
         {
-            yield return $"{Numbers.Whole(_reinjected)} interrupts were injected again behind an exit that cut their delivery short; not compared.";
+            yield return $"{Numbers.Whole(_reinjected)} interrupts were injected again, because L0 took the injection back before the entry or an exit cut the delivery short; not compared.";
         }
     }
 

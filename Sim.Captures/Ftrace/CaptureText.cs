@@ -22,30 +22,21 @@ public static class CaptureText
     /// <summary>What messages call a file: its path, or <c>stdin</c> for "-".</summary>
     public static string NameOf(string path) => path == "-" ? "stdin" : path;
 
-    /// <summary>As <see cref="Open(string)"/>, and tells by the first line whose view it is. Text that is not clearly the hardware's is taken for the kernel's.</summary>
+    /// <summary>Whose view a recording holds, by its first line. Text that is not clearly the hardware's is taken for the kernel's. <paramref name="name"/> names it in messages.</summary>
     /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     /// <exception cref="TraceFormatException">It is empty, binary, or damaged compressed data.</exception>
-    public static Stream Open(string path, out CaptureKind kind)
+    public static CaptureKind KindOf(string path, string name)
     {
-        TraceInput content = OpenText(path);
-        try
+        using TraceInput content = OpenText(path);
+        ReadOnlySpan<byte> head = content.Peek(FirstLineBytes);
+        if (head.IsEmpty || head.ContainsAnyInRange((byte)0x00, (byte)0x08))
         {
-            ReadOnlySpan<byte> head = content.Peek(FirstLineBytes);
-            if (head.IsEmpty || head.ContainsAnyInRange((byte)0x00, (byte)0x08))
-            {
-                throw new TraceFormatException(
-                    NameOf(path), "offset 0", "the text of a hardware capture or of kernel events", head.IsEmpty ? "an empty file" : Signatures.Describe(head),
-                    "Kernel events are the output of 'trace-cmd report' or 'perf script', or tracefs' file trace.");
-            }
+            throw new TraceFormatException(
+                name, "offset 0", "the text of a hardware capture or of kernel events", head.IsEmpty ? "an empty file" : Signatures.Describe(head),
+                "Kernel events are the output of 'trace-cmd report' or 'perf script', or tracefs' file trace.");
+        }
 
-            kind = IsHardware(head) ? CaptureKind.Hardware : CaptureKind.KernelEvents;
-            return content;
-        }
-        catch
-        {
-            content.Dispose();
-            throw;
-        }
+        return IsHardware(head) ? CaptureKind.Hardware : CaptureKind.KernelEvents;
     }
 
     /// <summary>True if a file's first line is that of a hardware capture or of a memory window.</summary>

@@ -39,16 +39,20 @@ internal sealed class EventTally
         _counts[(section, level, name)] = (count.Value + value, unit);
     }
 
-    /// <summary>The value of a row so far.</summary>
-    public long Value(string section, string level, string name) => _counts.GetValueOrDefault((section, level, name)).Value;
-
-    /// <summary>Adds a rate: <paramref name="count"/> in <paramref name="ticks"/>, rounded to the nearest; nothing if no time passed.</summary>
-    public void AddRate(string name, long count, long ticks, long ticksPerSecond)
+    /// <summary>Adds the transitions of a whole recording that lasted <paramref name="ticks"/>, and their rates.</summary>
+    public void AddTransitions(TransitionCounts counts, long ticks, long ticksPerSecond)
     {
-        if (ticks > 0)
+        for (int level = 1; level <= 2; level++)
         {
-            Add("transitions", "", name, (long)((((Int128)count * ticksPerSecond) + (ticks / 2)) / ticks), "per second");
+            Add("transitions", LevelName(level), "real entries", counts.EntriesInto(level));
+            Add("transitions", LevelName(level), "real exits", counts.ExitsOf(level));
         }
+
+        Add("transitions", "", "nested entries", counts.NestedEntries);
+        Add("transitions", "", "nested exits", counts.NestedExits);
+        Add("transitions", "", "failed nested entries", counts.FailedNestedEntries);
+        AddRate("real exits", counts.ExitsOf(1) + counts.ExitsOf(2), ticks, ticksPerSecond);
+        AddRate("nested round trips", counts.NestedEntries, ticks, ticksPerSecond);
     }
 
     /// <summary>The summary. Findings become rows of their own.</summary>
@@ -68,5 +72,14 @@ internal sealed class EventTally
             .ThenByDescending(row => row.Value)
             .ThenBy(row => row.Name, StringComparer.Ordinal);
         return new EventSummary(findings.Worst == Severity.DataLoss ? $"DATA LOSS: {headline}" : headline, [.. rows]);
+    }
+
+    // Rounded to the nearest; nothing if no time passed.
+    private void AddRate(string name, long count, long ticks, long ticksPerSecond)
+    {
+        if (ticks > 0)
+        {
+            Add("transitions", "", name, (long)((((Int128)count * ticksPerSecond) + (ticks / 2)) / ticks), "per second");
+        }
     }
 }

@@ -13,6 +13,9 @@ public enum KernelEventType : byte
     /// <summary>A line of the function tracer: <see cref="KernelEvent.Text"/> is the function, <see cref="KernelEvent.Caller"/> its caller if printed.</summary>
     Function,
 
+    /// <summary>An event of KVM that nothing here uses; <see cref="KernelEvent.Text"/> is what it says.</summary>
+    Other,
+
 #pragma warning disable CS1591 // The kernel's own names: include/trace/events/{sched,tlb,kvm}.h, arch/x86/include/asm/trace/irq_vectors.h, arch/x86/kvm/trace.h, mmu/mmutrace.h.
     KvmEntry,
     KvmExit,
@@ -69,6 +72,15 @@ public enum KernelEventType : byte
     KvmTdpMmuSpteChanged,
     KvmMmuSplitHugePage,
     KvmUnmapHvaRange,
+    KvmUnmapHva,
+    KvmSetSpteHva,
+    KvmAgeHva,
+    KvmTestAgeHva,
+    KvmAgePage,
+    KvmPvclockUpdate,
+    MarkMmioSpte,
+    HandleMmioPageFault,
+    CheckMmioSpte,
     KvmHaltPollNs,
     KvmVcpuWakeup,
     KvmUserspaceExit,

@@ -1,6 +1,6 @@
 namespace Sim.Captures.Ftrace;
 
-/// <summary>A call of one of KVM's vendor flush functions (<c>vmx_flush_tlb_*</c>, <c>svm_flush_tlb_*</c>), and the place where it happened.</summary>
+/// <summary>A call of one of KVM's vendor flush functions (<c>vmx_flush_tlb_*</c>, <c>svm_flush_tlb_*</c>; on SVM in 5.10 <c>svm_flush_tlb</c>, whatever is flushed), and the place where it happened.</summary>
 /// <param name="Position">How many records of the lifted trace come before it.</param>
 /// <param name="Time">Time since the start of the trace.</param>
 /// <param name="Lane">Physical CPU.</param>

@@ -42,7 +42,7 @@ internal sealed class KernelFunctions(RecordedThreads threads, LiftedRecords rec
             records.Add(lane, TraceEvent.SetCr4(time, 2, vcpu.Cr4 ^ Cr4Bits.Pge));
         }
 
-        if (function.StartsWith("svm_flush_tlb_", StringComparison.Ordinal) || function.StartsWith("vmx_flush_tlb_", StringComparison.Ordinal))
+        if (function.StartsWith("svm_flush_tlb", StringComparison.Ordinal) || function.StartsWith("vmx_flush_tlb", StringComparison.Ordinal))
         {
             KernelFlush flush = new(
                 records.Count, time, lane.Number, vcpu?.Number ?? -1, function, vcpu?.ExitReason, vcpu?.ExitLevel ?? 0, vcpu?.RealExits ?? 0, vcpu?.InL2 ?? false, vcpu?.NestedTransitions ?? 0, thread.Last);

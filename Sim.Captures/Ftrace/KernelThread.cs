@@ -81,9 +81,9 @@ internal sealed class KernelThread
             case "nested_svm_load_cr3" or "kvm_mmu_sync_roots":
                 _isEnteringL2 = false;
                 break;
-            case var _ when function.Contains("_flush_tlb_", StringComparison.Ordinal):
+            case var _ when function.Contains("_flush_tlb", StringComparison.Ordinal):
                 _lastFlush = function;
-                IsLoadingRoot &= function is not ("svm_flush_tlb_current" or "vmx_flush_tlb_current");
+                IsLoadingRoot &= function is not ("svm_flush_tlb" or "svm_flush_tlb_current" or "vmx_flush_tlb_current");
                 break;
             default:
                 break;

@@ -63,7 +63,7 @@ internal sealed class LineReader : IDisposable
             {
                 line = Trimmed(_start, searched);
                 _start = _end;
-                LastLineWasCut = searched > 0;
+                LastLineWasCut |= searched > 0;
                 Line += searched > 0 ? 1 : 0;
                 return searched > 0;
             }

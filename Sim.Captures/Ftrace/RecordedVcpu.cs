@@ -38,7 +38,11 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     /// <summary>vmcb12s whose CR4.PGE is not L1's.</summary>
     public HashSet<ulong> PgeDiffers { get; } = [];
 
+    /// <summary>True between L1ToL2 and L2ToL1 of the trace.</summary>
     public bool InL2 { get; set; }
+
+    /// <summary>Its last record of a transition; null before the first.</summary>
+    public TransitionKind? Last { get; set; }
 
     public ulong Isa { get; set; }
 
@@ -51,8 +55,6 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     public int ExitLevel { get; set; }
 
     public long RealExits { get; set; }
-
-    public ulong? AsksSince { get; set; }
 
     public RecordedCpu? Lane { get; set; }
 

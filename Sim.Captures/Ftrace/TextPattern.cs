@@ -11,7 +11,7 @@ namespace Sim.Captures.Ftrace;
 /// <item><c>{Operand=a|b|c}</c> one of these words, the longest that fits; its value is its position;</item>
 /// <item><c>{!Operand}</c> and <c>{!Operand=2}</c> set an operand to 1 or 2 and read nothing;</item>
 /// <item><c>{reason}</c> an exit reason, <c>{text}</c> words: both up to the literal that follows, or to the end;</item>
-/// <item><c>{register}</c> an APIC register name;</item>
+/// <item><c>{register}</c> an APIC register name; <c>{symbol}</c> the function that libtraceevent puts behind an address, <c>name+0x12</c>;</item>
 /// <item><c>&lt;...&gt;</c> a part that may be missing.</item>
 /// </list>
 /// </summary>
@@ -24,6 +24,9 @@ internal sealed class TextPattern
         ("APIC_ICR", 0x300), ("APIC_ICR2", 0x310), ("APIC_LVTT", 0x320), ("APIC_LVTTHMR", 0x330), ("APIC_LVTPC", 0x340), ("APIC_LVT0", 0x350), ("APIC_LVT1", 0x360),
         ("APIC_LVTERR", 0x370), ("APIC_TMICT", 0x380), ("APIC_TMCCT", 0x390), ("APIC_TDCR", 0x3E0), ("APIC_SELF_IPI", 0x3F0), ("APIC_EFEAT", 0x400), ("APIC_ECTRL", 0x410),
     ]);
+
+    private const ulong BasicReason = 0xFFFF;
+    private const ulong FailedVmentry = 1UL << 31;
 
     private readonly Step[] _steps;
 
@@ -45,6 +48,7 @@ internal sealed class TextPattern
         Reason,
         Text,
         ApicRegister,
+        Symbol,
         Optional,
     }
 
@@ -95,13 +99,15 @@ internal sealed class TextPattern
                 e.Add(step.Operand, step.Value);
                 return true;
             case StepKind.Reason:
-                return MatchReason(Until(steps, index, ref cursor), ref e);
+                return MatchReason(Until(steps, index, ref cursor), ref e, strings);
             case StepKind.Text:
                 e.Text = strings.Get(Until(steps, index, ref cursor).TrimEnd(" \0"u8));
                 return true;
             case StepKind.ApicRegister when ApicRegisters.TryGet(cursor.Word(), out value):
                 e.Add(KernelOperand.Register, value);
                 return true;
+            case StepKind.Symbol:
+                return SkipSymbol(ref cursor);
             case StepKind.Optional:
                 int position = cursor.Position;
                 int operands = e.OperandCount;
@@ -140,9 +146,9 @@ internal sealed class TextPattern
         return true;
     }
 
-    private static bool MatchReason(ReadOnlySpan<byte> text, ref KernelEvent e)
+    private static bool MatchReason(ReadOnlySpan<byte> text, ref KernelEvent e, StringPool strings)
     {
-        ReadOnlySpan<byte> name = text.TrimEnd((byte)' ');
+        ReadOnlySpan<byte> name = text.Trim((byte)' ');
         bool failed = name.EndsWith(" FAILED_VMENTRY"u8);
         if (failed)
         {
@@ -154,13 +160,20 @@ internal sealed class TextPattern
             e.Add(KernelOperand.Reason, reason);
             e.Add(KernelOperand.Isa, vendor == Vendor.Intel ? 1UL : 2);
         }
-        else if (!Unnamed(name, out ulong number))
+        else if (Unnamed(name, out ulong number))
+        {
+            bool isInvalid = number is uint.MaxValue or ulong.MaxValue;
+            failed |= !isInvalid && (number & FailedVmentry) != 0;
+            e.Add(KernelOperand.Reason, isInvalid ? ExitReasons.SvmInvalid : number > BasicReason ? number & BasicReason : number);
+        }
+        else if (name.IsEmpty)
         {
             return false;
         }
         else
         {
-            e.Add(KernelOperand.Reason, number);
+            e.Add(KernelOperand.Reason, ExitReasons.Unknown);
+            e.Text = strings.Get(name);
         }
 
         if (failed)
@@ -171,12 +184,26 @@ internal sealed class TextPattern
         return true;
     }
 
-    // A reason without a name: the kernel prints 0x4c, trace-cmd UNKNOWN (76).
+    // A reason without a name: the kernel prints 0x4c, trace-cmd UNKNOWN (76). Both print VMX's with the flags in its upper half if they do not know it.
     private static bool Unnamed(ReadOnlySpan<byte> name, out ulong number)
     {
         TextCursor cursor = new(name);
         bool parenthesised = cursor.Skip("UNKNOWN ("u8);
-        return cursor.Number(out number) && (!parenthesised || cursor.Skip(")"u8)) && cursor.AtEnd && number <= uint.MaxValue;
+        return cursor.Number(out number) && (!parenthesised || cursor.Skip(")"u8)) && cursor.AtEnd && number is <= uint.MaxValue or ulong.MaxValue;
+    }
+
+    private static bool SkipSymbol(ref TextCursor cursor)
+    {
+        ReadOnlySpan<byte> word = cursor.Rest;
+        int end = word.IndexOfAny((byte)' ', (byte)':');
+        word = end < 0 ? word : word[..end];
+        if (word.IsEmpty || word[0] == '[' || word.SequenceEqual("info"u8) || word.SequenceEqual("intr_info"u8) || word.SequenceEqual("reason"u8))
+        {
+            return false;
+        }
+
+        cursor.Position += word.Length;
+        return true;
     }
 
     private static ReadOnlySpan<byte> Until(Step[] steps, int index, ref TextCursor cursor)
@@ -242,6 +269,8 @@ internal sealed class TextPattern
                 return new Step { Kind = StepKind.Reason, Literal = terminator };
             case "text":
                 return new Step { Kind = StepKind.Text, Literal = terminator };
+            case "symbol":
+                return new Step { Kind = StepKind.Symbol };
             case "register":
                 return new Step { Kind = StepKind.ApicRegister };
             default:

@@ -2,7 +2,7 @@ using Sim.Core.Architecture;
 namespace Sim.Captures.Ftrace;
 
 /// <summary>
-/// The text of every known tracepoint: kernels 5.10 to 7.1 (TP_printk in arch/x86/kvm/trace.h, mmu/mmutrace.h, include/trace/events/), the other text that
+/// The text of every known tracepoint: kernels 4.18 to 7.x (TP_printk in arch/x86/kvm/trace.h, mmu/mmutrace.h, include/trace/events/), the other text that
 /// libtraceevent's plugins print in trace-cmd report, and raw fields (<c>name=value</c>: <c>trace-cmd report -R</c>, and libtraceevent's way out when it cannot
 /// evaluate a format). Alternatives are tried in order.
 /// </summary>
@@ -25,14 +25,27 @@ internal static class TracepointFormats
 
     private const string Vector = "vector={Vector:d}";
 
+    // Events of KVM that tell nothing of levels, translations or interrupts that the others do not.
+    private static readonly string[] Others =
+    [
+        "kvm_hv_hypercall", "kvm_hv_hypercall_done", "kvm_hv_notify_acked_sint", "kvm_hv_synic_set_irq", "kvm_hv_synic_send_eoi", "kvm_hv_synic_set_msr", "kvm_hv_stimer_set_config",
+        "kvm_hv_stimer_set_count", "kvm_hv_stimer_start_periodic", "kvm_hv_stimer_start_one_shot", "kvm_hv_stimer_callback", "kvm_hv_stimer_expiration", "kvm_hv_stimer_cleanup",
+        "kvm_hv_syndbg_set_msr", "kvm_hv_syndbg_get_msr", "kvm_xen_hypercall", "kvm_skinit", "kvm_enter_smm", "kvm_smm_transition", "kvm_pml_full", "kvm_ioapic_delayed_eoi_inj",
+        "kvm_try_async_get_page", "kvm_try_async_page_fault_repeated_fault", "kvm_async_pf_repeated_fault", "kvm_async_pf_not_present", "kvm_async_pf_ready", "kvm_async_pf_completed",
+        "kvm_vmgexit_enter", "kvm_vmgexit_exit", "kvm_vmgexit_msr_protocol_enter", "kvm_vmgexit_msr_protocol_exit", "kvm_rmp_fault", "kvm_dirty_ring_push", "kvm_dirty_ring_reset",
+        "kvm_dirty_ring_exit", "kvm_vm_set_mem_attributes", "kvm_gmem_invalidate", "kvm_ple_window",
+    ];
+
     private static readonly AsciiNames<Tracepoint> Table = new(
     [
         Event("kvm_entry", KernelEventType.KvmEntry,
-            "vcpu {Vcpu:d}<,> rip {Rip:x}< intr_info {IntrInfo:x} error_code {ErrorCode:x}>< ><[immediate exit]{!ImmediateExit}>"),
-        Event("kvm_exit", KernelEventType.KvmExit, "<vcpu {Vcpu:d} >reason {reason} rip {Rip:x} info {Info1:x} {Info2:x}", Exit),
+            "vcpu {Vcpu:d}<<,> rip {Rip:x}>< {symbol}>< intr_info {IntrInfo:x} error_code {ErrorCode:x}>< ><[immediate exit]{!ImmediateExit}>"),
+        Event("kvm_exit", KernelEventType.KvmExit, "<vcpu {Vcpu:d} >reason {reason} rip {Rip:x}< {symbol}> info {Info1:x} {Info2:x}", Exit),
         Event("kvm_nested_vmexit", KernelEventType.KvmNestedVmexit,
             Exit,
-            "rip {Rip:x} reason {reason} info1 {Info1:x} info2 {Info2:x} int_info {IntrInfo:x} int_info_err {ErrorCode:x}"),
+            "<rip >{Rip:x}< {symbol}>< >reason {reason} info1 {Info1:x} info2 {Info2:x} int_info {IntrInfo:x} int_info_err {ErrorCode:x}",
+            "reason {reason} info1 {Info1:x} info2 {Info2:x} int_info {IntrInfo:x} int_info_err {ErrorCode:x}",
+            "rip: {Rip:x} reason: {reason} ext_inf1: {Info1:x} ext_inf2: {Info2:x} ext_int: {IntrInfo:x} ext_int_err: {ErrorCode:x}"),
         Event("kvm_nested_vmexit_inject", KernelEventType.KvmNestedVmexitInject,
             "reason: {reason} ext_inf1: {Info1:x} ext_inf2: {Info2:x} ext_int: {IntrInfo:x} ext_int_err: {ErrorCode:x}",
             "reason {reason} info1 {Info1:x} info2 {Info2:x} int_info {IntrInfo:x} int_info_err {ErrorCode:x}"),
@@ -96,11 +109,20 @@ internal static class TracepointFormats
         Event("kvm_mmu_prepare_zap_page", KernelEventType.KvmMmuPrepareZapPage, PluginRole, KernelRole),
         Event("kvm_mmu_zap_all_fast", KernelEventType.KvmMmuZapAllFast, "{text}"),
         Event("kvm_mmu_set_spte", KernelEventType.KvmMmuSetSpte, "gfn {Gfn:x} spte {NewSpte:x} ({text}) level {PageLevel:d} at {Address:x}"),
-        Event("kvm_mmu_spte_requested", KernelEventType.KvmMmuSpteRequested, "gfn {Gfn:x} pfn {Pfn:x} level {PageLevel:d}"),
+        Event("kvm_mmu_spte_requested", KernelEventType.KvmMmuSpteRequested, "gfn {Gfn:x} pfn {Pfn:x} level {PageLevel:d}< access {Access:x}>"),
+        Event("mark_mmio_spte", KernelEventType.MarkMmioSpte, "sptep:{Value:x} gfn {Gfn:x} access {Access:x} gen {Generation:x}"),
+        Event("handle_mmio_page_fault", KernelEventType.HandleMmioPageFault, "addr:{Address:x} gfn {Gfn:x} access {Access:x}"),
+        Event("check_mmio_spte", KernelEventType.CheckMmioSpte, "spte {NewSpte:x} kvm_gen {Generation:x} spte-gen {Value:x} valid {Valid:d}"),
         Event("kvm_tdp_mmu_spte_changed", KernelEventType.KvmTdpMmuSpteChanged,
             "as id {AddressSpace:d} gfn {Gfn:x} level {PageLevel:d} old_spte {OldSpte:x} new_spte {NewSpte:x}"),
         Event("kvm_mmu_split_huge_page", KernelEventType.KvmMmuSplitHugePage, "gfn {Gfn:x} spte {OldSpte:x} level {PageLevel:d} errno {Errno:d}"),
         Event("kvm_unmap_hva_range", KernelEventType.KvmUnmapHvaRange, "mmu notifier unmap range: {Address:x} -- {End:x}"),
+        Event("kvm_unmap_hva", KernelEventType.KvmUnmapHva, "mmu notifier unmap hva: {Address:x}"),
+        Event("kvm_set_spte_hva", KernelEventType.KvmSetSpteHva, "mmu notifier set pte hva: {Address:x}"),
+        Event("kvm_age_hva", KernelEventType.KvmAgeHva, "mmu notifier age hva: {Address:x} -- {End:x}"),
+        Event("kvm_test_age_hva", KernelEventType.KvmTestAgeHva, "mmu notifier test age hva: {Address:x}"),
+        Event("kvm_age_page", KernelEventType.KvmAgePage, "hva {Address:x} gfn {Gfn:x} {text}"),
+        Event("kvm_pvclock_update", KernelEventType.KvmPvclockUpdate, "vcpu_id {Vcpu:d}, pvclock {text}"),
         Event("kvm_halt_poll_ns", KernelEventType.KvmHaltPollNs, "vcpu {Vcpu:d}: halt_poll_ns {Value:d} ({Grew=shrink|grow} {OldValue:d})"),
         Event("kvm_vcpu_wakeup", KernelEventType.KvmVcpuWakeup, "{Waited=poll|wait} time {Nanoseconds:d} ns, polling {Valid=invalid|valid}"),
         Event("kvm_userspace_exit", KernelEventType.KvmUserspaceExit, "reason {text} ({Reason:d})"),
@@ -109,7 +131,7 @@ internal static class TracepointFormats
         Event("kvm_cpuid", KernelEventType.KvmCpuid,
             "func {Register:x} idx {Subleaf:x} rax {Rax:x} rbx {Rbx:x} rcx {Rcx:x} rdx {Rdx:x}, cpuid entry {Valid=not found|found}<, used max basic>"),
         Event("kvm_hypercall", KernelEventType.KvmHypercall, "nr {Register:x} a0 {Rax:x} a1 {Rbx:x} a2 {Rcx:x} a3 {Rdx:x}"),
-        Event("kvm_emulate_insn", KernelEventType.KvmEmulateInsn, "{CodeSegmentBase:x}:{Rip:x}:{text}"),
+        Event("kvm_emulate_insn", KernelEventType.KvmEmulateInsn, "{CodeSegmentBase:x}:{Rip:x}< {symbol}>:{text}"),
         Event("kvm_fpu", KernelEventType.KvmFpu, "{Value=unload|load}"),
         Event("kvm_hv_timer_state", KernelEventType.KvmHvTimerState, "vcpu_id {Vcpu:d} hv_timer {Value:d}"),
         Event("kvm_wait_lapic_expire", KernelEventType.KvmWaitLapicExpire, "vcpu {Vcpu:d}: delta {Value:d} ({Late=early|late})"),
@@ -133,6 +155,7 @@ internal static class TracepointFormats
         Event("spurious_apic_exit", KernelEventType.SpuriousApicExit, Vector),
         Event("sched_switch", KernelEventType.SchedSwitch),
         Event("function", KernelEventType.Function),
+        .. Others.Select(name => Event(name, KernelEventType.Other, "{text}")),
     ]);
 
     // Names of TP_STRUCT__entry fields, for raw output.

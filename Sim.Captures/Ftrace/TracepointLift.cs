@@ -1,5 +1,6 @@
 using Sim.Workloads;
 using Sim.Core.Architecture;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Core;
 
@@ -8,18 +9,29 @@ namespace Sim.Captures.Ftrace;
 /// <summary>What came out of lifting a kernel trace beside the lifted trace.</summary>
 /// <param name="Flushes">Calls of the vendor's flush functions by vCPU threads, in order; empty if the function tracer was off.</param>
 /// <param name="Records">Records of the lifted trace.</param>
-/// <param name="Synthesized">Transitions put in because the recording began in L2 or events were missing.</param>
+/// <param name="Synthesized">Transitions put in because the recording began in a guest or events were missing.</param>
 /// <param name="Findings">What the reader did not understand.</param>
 /// <param name="DataLoss">True if the recording says that events were lost.</param>
-public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss);
+/// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
+public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss, TransitionCounts Counts)
+{
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        new Doubt(DoubtKind.Reconstructed, "kernel events do not name vpid12 and the types of L1's INVVPID and INVEPT: vpid12 1 and types 1 and 2 are taken (on AMD one ASID12 for each vmcb12)"),
+    ];
+}
 
 /// <summary>
 /// Turns kernel events into a logical trace without memory accesses: transitions, nested transitions, changes of L0's second-level tables, L1's INVLPGA, INVVPID and
-/// INVEPT, CR4, interrupts, scheduling, and flush requests whose cause no other record tells. A vCPU takes part from its first kvm_entry on.
+/// INVEPT, CR4, interrupts, scheduling, and flush requests whose cause no other record tells. A vCPU takes part from the first event on that is of a vCPU; where <see cref="KernelLevels"/>
+/// finds it at a level that no event brought it to, transitions are put in, with <see cref="ExitReasons.Unknown"/>.
 /// </summary>
 /// <remarks>
 /// Operands that tracepoints do not have are assumed: vpid12 is 1 with VPID enabled (VMX; on SVM it stands for ASID12), L1's INVVPID is of type 1 for vpid12, L1's INVEPT
-/// is of type 2. Kernels before 6.0 print no nested entry on VMX; there a kvm_entry elsewhere than at the VMLAUNCH or VMRESUME is one. Nothing prints the CR4 of a vmcb12: its
+/// is of type 2. Nothing prints the CR4 of a vmcb12: its
 /// PGE is taken to be L1's until svm_set_cr4 is seen to flush at a nested entry, and again after L1 was told of a MOV to CR4.
 /// </remarks>
 public sealed class TracepointLift
@@ -29,13 +41,13 @@ public sealed class TracepointLift
 
     private const uint VmxHlt = 12;
     private const uint SvmHlt = 0x78;
-    private const uint Vmlaunch = 20;
     private const uint Vmresume = 24;
     private const uint VmxInvalidState = 33;
+    private const uint Vmrun = 0x80;
     private const uint Invept = 50;
     private const uint Invvpid = 53;
     private const ulong Svm = 2;
-    private const ulong LongestInstruction = 15;
+    private const string NanosecondsPerMillisecond = "1000000";
     private const ushort AssumedVpid12 = 1;
     private const uint SvmWriteCr4 = 0x14;
     private const Cr4Bits KnownCr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep;
@@ -45,64 +57,75 @@ public sealed class TracepointLift
     private readonly LiftedRecords _records;
     private readonly VcpuPlacement _placement;
     private readonly KernelFunctions _functions;
-    private bool _hasNestedEntryEvents;
+    private readonly InjectedInterrupts _injected = new();
+    private readonly KernelLevels _levels;
     private ulong? _start;
 
-    private TracepointLift(Action<int, TraceEvent> record, int lanes)
+    private TracepointLift(Action<int, TraceEvent> record, KernelSurvey survey)
     {
+        _levels = new KernelLevels(survey);
         _records = new LiftedRecords(record);
         _placement = new VcpuPlacement(_threads, _records);
         _functions = new KernelFunctions(_threads, _records);
-        _lanes = [.. Enumerable.Range(0, lanes).Select(number => new RecordedCpu(number))];
+        _lanes = [.. Enumerable.Range(0, survey.Lanes).Select(number => new RecordedCpu(number))];
     }
 
-    /// <summary>The header of the lifted trace: the number of CPUs, and whether remote flushes are recorded, is known after one pass over the recording.</summary>
-    /// <exception cref="TraceFormatException">This is not a kernel trace, or one with more than <see cref="MaxLanes"/> CPUs.</exception>
-    public static TraceHeader HeaderOf(TracepointReader reader, string source)
+    /// <summary>The header of the lifted trace.</summary>
+    /// <param name="survey">Of the recording.</param>
+    /// <param name="source">Name of the recording.</param>
+    /// <exception cref="TraceFormatException">The recording has more than <see cref="MaxLanes"/> CPUs or 65536 vCPUs.</exception>
+    public static TraceHeader HeaderOf(KernelSurvey survey, string source)
     {
-        KernelEvent e = default;
-        int lanes = 1;
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events" };
-        while (reader.Read(ref e))
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events", [TraceHeader.RealKilohertzProperty] = NanosecondsPerMillisecond };
+        if (survey.Vendor is { } vendor)
         {
-            lanes = Math.Max(lanes, e.Cpu + 1);
-            if (e.Type == KernelEventType.Function && e.Text == KernelFunctions.RemoteFlush)
-            {
-                properties[TraceHeader.RemoteFlushes] = TraceHeader.Recorded;
-            }
+            properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(vendor);
         }
 
-        if (lanes > MaxLanes)
+        if (survey.RecordsRemoteFlushes)
+        {
+            properties[TraceHeader.RemoteFlushes] = TraceHeader.Recorded;
+        }
+
+        if (survey.DataLoss)
+        {
+            properties["data_loss"] = "yes";
+        }
+
+        if (survey.Lanes > MaxLanes)
         {
             throw new TraceFormatException(
-                source, $"line {reader.Line}", $"a recording of at most {MaxLanes} CPUs", $"CPU {lanes - 1}", "Record only the CPUs that run the guest (trace-cmd record -M, perf record -C).");
+                source, "the whole file", $"a recording of at most {MaxLanes} CPUs", $"CPU {survey.Lanes - 1}", "Record only the CPUs that run the guest (trace-cmd record -M, perf record -C).");
         }
 
-        return new TraceHeader(lanes, false, "1/1", properties);
+        return survey.Vcpus <= TraceEvent.AnyVcpu ? new TraceHeader(survey.Lanes, false, "1/1", properties) : throw new TraceFormatException(
+            source, "the whole file", $"a recording of at most {TraceEvent.AnyVcpu} threads that enter guests", $"{survey.Vcpus}", "Record only the guest in question (trace-cmd record -P, perf record -p).");
     }
 
-    /// <summary>Lifts a recording into <paramref name="sink"/>, whose header is that of <see cref="HeaderOf"/>, with <paramref name="lanes"/> CPUs.</summary>
-    /// <exception cref="TraceFormatException">This is not a kernel trace.</exception>
-    public static TracepointLiftResult Run(TracepointReader reader, ITraceSink sink, int lanes)
+    /// <summary>Lifts a recording into <paramref name="sink"/>, whose header is that of <see cref="HeaderOf"/>; <paramref name="survey"/> is of the same recording.</summary>
+    /// <exception cref="TraceFormatException">This is not a kernel trace, or none of KVM.</exception>
+    public static TracepointLiftResult Run(TracepointReader reader, KernelSurvey survey, ITraceSink sink)
     {
-        TraceAppender appender = new(sink, lanes);
-        TracepointLiftResult result = Run(reader, (lane, e) => appender.Event(lane, e), lanes);
+        TraceAppender appender = new(sink, survey.Lanes);
+        TracepointLiftResult result = Run(reader, survey, (lane, e) => appender.Event(lane, e));
         appender.Complete();
         return result;
     }
 
-    /// <summary>Lifts a recording record by record: <paramref name="record"/> gets each with its CPU, in the order of the recording's lines over all CPUs.</summary>
-    /// <exception cref="TraceFormatException">This is not a kernel trace.</exception>
-    public static TracepointLiftResult Run(TracepointReader reader, Action<int, TraceEvent> record, int lanes)
+    /// <summary>Lifts a recording record by record: <paramref name="record"/> gets each with its CPU, in order of time over all CPUs.</summary>
+    /// <exception cref="TraceFormatException">This is not a kernel trace, or none of KVM.</exception>
+    public static TracepointLiftResult Run(TracepointReader reader, KernelSurvey survey, Action<int, TraceEvent> record)
     {
-        TracepointLift lift = new(record, lanes);
+        TracepointLift lift = new(record, survey);
         KernelEvent e = default;
         while (reader.Read(ref e))
         {
             lift.Take(e);
         }
 
-        return new TracepointLiftResult(lift._functions.Flushes, lift._records.Count, lift._records.Synthesized, reader.Findings, reader.DataLoss);
+        return lift._levels.Counts.Any
+            ? new TracepointLiftResult(lift._functions.Flushes, lift._records.Count, lift._records.Synthesized, reader.Findings, reader.DataLoss, lift._levels.Counts)
+            : throw reader.Malformed("kvm_entry and kvm_exit", $"{reader.Events} events and none of them to the end", "Record the events of KVM: trace-cmd record -e kvm, perf record -a -e 'kvm:*'.");
     }
 
     private void Take(in KernelEvent e)
@@ -110,11 +133,25 @@ public sealed class TracepointLift
         _start ??= e.Time;
         ulong time = Math.Max(e.Time, _start.Value) - _start.Value;
         RecordedCpu lane = _lanes[e.Cpu];
+        KernelStep step = _levels.Observe(e);
+        bool isNewInterrupt = _injected.IsNew(e);
         _threads.TryGetVcpu(e.Pid, out RecordedVcpu? vcpu);
         switch (e.Type)
         {
-            case KernelEventType.KvmEntry when !e.IsUnparsed:
-                Enter(lane, _threads.Vcpu(e.Pid), time, e[KernelOperand.Rip]);
+            case KernelEventType.KvmEntry:
+                Enter(lane, _threads.Vcpu(e.Pid), time, step.Level);
+                break;
+            case KernelEventType.KvmExit:
+                Exit(_threads.Vcpu(e.Pid), lane, time, e, step.Level);
+                break;
+            case KernelEventType.KvmNestedVmenter or KernelEventType.KvmNestedVmrun:
+                EnterNested(_threads.Vcpu(e.Pid), lane, time, e);
+                break;
+            case KernelEventType.KvmNestedVmenterFailed when vcpu is { InL2: true }:
+                ExitNested(vcpu, lane, time, vcpu.Isa == Svm ? ExitReasons.SvmInvalid : VmxInvalidState);
+                break;
+            case KernelEventType.KvmNestedVmexitInject:
+                ExitNested(_threads.Vcpu(e.Pid), lane, time, e);
                 break;
             case KernelEventType.SchedSwitch:
                 _placement.Switch(lane, time, e);
@@ -129,8 +166,16 @@ public sealed class TracepointLift
                 when lane.Running is null:
                 Interrupt(lane, time, 0, e.Type == KernelEventType.LocalTimerEntry ? 2UL : 1, e[KernelOperand.Vector], 0);
                 break;
+            case KernelEventType.KvmInjVirq:
+                if (isNewInterrupt && _levels.LevelOf(e.Pid) is > 0 and int target)
+                {
+                    PutOn(lane, _threads.Vcpu(e.Pid), time);
+                    Interrupt(lane, time, 0, e[KernelOperand.Soft] != 0 ? 3UL : 0, e[KernelOperand.Vector], (ulong)target);
+                }
+
+                break;
             default:
-                if (vcpu is not null && (vcpu.Lane == lane || e.Type is KernelEventType.KvmNestedVmexit or KernelEventType.KvmNestedVmexitInject))
+                if (vcpu is not null && vcpu.Lane == lane)
                 {
                     TakeOf(vcpu, lane, time, e);
                 }
@@ -143,28 +188,6 @@ public sealed class TracepointLift
     {
         switch (e.Type)
         {
-            case KernelEventType.KvmExit when !e.IsUnparsed:
-                Exit(vcpu, lane, time, e);
-                break;
-            case KernelEventType.KvmNestedVmenter or KernelEventType.KvmNestedVmrun:
-                _hasNestedEntryEvents = true;
-                _threads.Thread(e.Pid).EnterNested();
-                vcpu.NestedRoot = e[KernelOperand.NestedRoot];
-                EnterNested(vcpu, lane, time, e[KernelOperand.Vmcs12], e[KernelOperand.NestedTdp] != 0);
-                break;
-            case KernelEventType.KvmNestedVmexit when !vcpu.InL2 && vcpu.ExitLevel == 1:
-                // The exit beside it came from L2 after all: the recording began there, or events are missing.
-                EnterNested(vcpu, lane, time, 0, usesTdp: true);
-                vcpu.ExitLevel = 2;
-                vcpu.AsksSince = null;
-                _records.Synthesized++;
-                break;
-            case KernelEventType.KvmNestedVmenterFailed when vcpu.InL2:
-                ExitNested(vcpu, lane, time, vcpu.Isa == Svm ? ExitReasons.SvmInvalid : VmxInvalidState);
-                break;
-            case KernelEventType.KvmNestedVmexitInject when vcpu.InL2:
-                ExitNested(vcpu, lane, time, (uint)e[KernelOperand.Reason]);
-                break;
             case KernelEventType.KvmInvlpga when lane.Running is null:
                 _records.Add(lane, TraceEvent.Invlpga(time, 1, (uint)e[KernelOperand.Asid], e[KernelOperand.Address]));
                 break;
@@ -174,9 +197,6 @@ public sealed class TracepointLift
                     _records.Add(lane, change);
                 }
 
-                break;
-            case KernelEventType.KvmInjVirq:
-                Interrupt(lane, time, 0, e[KernelOperand.Soft] != 0 ? 3UL : 0, e[KernelOperand.Vector], vcpu.InL2 ? 2UL : 1);
                 break;
             case KernelEventType.KvmCr when e[KernelOperand.Write] != 0 && e[KernelOperand.Register] == 4 && lane.Running is null:
                 SetCr4(lane, vcpu, time, (byte)(vcpu.InL2 ? 2 : 1), (Cr4Bits)e[KernelOperand.Value] & KnownCr4);
@@ -189,28 +209,12 @@ public sealed class TracepointLift
         }
     }
 
-    private void Enter(RecordedCpu lane, RecordedVcpu vcpu, ulong time, ulong rip)
+    private void Enter(RecordedCpu lane, RecordedVcpu vcpu, ulong time, int level)
     {
-        if (lane.Running is { } other)
-        {
-            _placement.Leave(lane, other, time);
-        }
-
-        if (vcpu.Lane is { Running: { } } elsewhere && vcpu.Lane.Running == vcpu)
-        {
-            _placement.Leave(elsewhere, vcpu, time);
-        }
-
-        _placement.PutOn(lane, vcpu, time);
+        PutOn(lane, vcpu, time);
         _functions.Claim(lane, vcpu, time);
-        if (vcpu.AsksSince is { } asked && !_hasNestedEntryEvents && rip - asked > LongestInstruction)
-        {
-            EnterNested(vcpu, lane, time, 0, usesTdp: true);
-        }
-
-        vcpu.AsksSince = null;
-        _records.Add(lane, TraceEvent.VmEnter(time, vcpu.InL2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Number));
-        lane.Running = vcpu;
+        Reach(vcpu, lane, time, level);
+        EnterReal(vcpu, lane, time);
         if (vcpu.HasHeldRequest)
         {
             // Raised when this vCPU had looked at its requests for the last time before this entry.
@@ -219,35 +223,33 @@ public sealed class TracepointLift
         }
     }
 
-    private void Exit(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
+    private void Exit(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e, int level)
     {
-        if (lane.Running != vcpu)
+        vcpu.Isa = e[KernelOperand.Isa];
+        if (lane.Running != vcpu || vcpu.InL2 != (level == 2))
         {
             // An exit without its entry: lost, or the recording's first event of this vCPU.
-            Enter(lane, vcpu, time, e[KernelOperand.Rip]);
+            PutOn(lane, vcpu, time);
+            Reach(vcpu, lane, time, level);
+            EnterReal(vcpu, lane, time);
+            vcpu.HasRun = true;
             _records.Synthesized++;
         }
 
-        int level = vcpu.InL2 ? 2 : 1;
         uint reason = (uint)e[KernelOperand.Reason];
-        vcpu.Isa = e[KernelOperand.Isa];
         if (reason == (vcpu.Isa == Svm ? SvmHlt : VmxHlt))
         {
             _records.Add(lane, new TraceEvent { Time = time, Kind = RecordKind.Halt, Level = (byte)level });
         }
 
-        _records.Add(lane, TraceEvent.VmExit(time, level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, vcpu.Number, reason, e[KernelOperand.Info1]));
-        lane.Running = null;
+        ExitReal(vcpu, lane, time, reason, e[KernelOperand.Info1]);
         _threads.Thread(e.Pid).Exit();
-        vcpu.ExitReason = reason;
-        vcpu.ExitLevel = level;
         vcpu.RealExits++;
         if (vcpu.Isa == Svm || level == 2)
         {
             return;
         }
 
-        vcpu.AsksSince = reason is Vmlaunch or Vmresume ? e[KernelOperand.Rip] : null;
         if (reason == Invept)
         {
             _records.Add(lane, TraceEvent.Invept(time, 1, 2, 0));
@@ -258,32 +260,118 @@ public sealed class TracepointLift
         }
     }
 
-    private void EnterNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, ulong vmcs12, bool usesTdp)
+    private void EnterNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
     {
-        vcpu.Vmcs12 = vmcs12;
-        if (vcpu.InL2 || lane.Running is not null || vcpu.ExitLevel != 1)
+        vcpu.Isa = e.Has(KernelOperand.Isa) ? e[KernelOperand.Isa] : vcpu.Isa;
+        _threads.Thread(e.Pid).EnterNested();
+        PutOn(lane, vcpu, time);
+        Reach(vcpu, lane, time, 1);
+        ReachRequest(vcpu, lane, time);
+        vcpu.Vmcs12 = e[KernelOperand.Vmcs12];
+        vcpu.NestedRoot = e[KernelOperand.NestedRoot];
+        EnterNested(vcpu, lane, time, usesTdp: e[KernelOperand.NestedTdp] != 0);
+    }
+
+    private void ExitNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
+    {
+        PutOn(lane, vcpu, time);
+        if (Reach(vcpu, lane, time, 2))
         {
-            // Not where a nested entry can be: events are missing. The next entry shows the level.
-            _records.Synthesized++;
-            return;
+            // Began between the exit of L2 and this.
+            EnterReal(vcpu, lane, time);
+            ExitReal(vcpu, lane, time, (uint)e[KernelOperand.Reason], 0);
+            _records.Synthesized += 2;
         }
 
+        ExitNested(vcpu, lane, time, (uint)e[KernelOperand.Reason]);
+    }
+
+    /// <summary>L0 works for this vCPU on this CPU: whatever else the CPU, or another one for this vCPU, was doing has ended.</summary>
+    private void PutOn(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
+    {
+        if (lane.Running is { } other)
+        {
+            _placement.Leave(lane, other, time);
+        }
+
+        if (vcpu is { IsRunning: true, Lane: { } elsewhere })
+        {
+            _placement.Leave(elsewhere, vcpu, time);
+        }
+
+        _placement.PutOn(lane, vcpu, time);
+    }
+
+    /// <summary>Brings a vCPU for which L0 works to a level, by transitions that no event tells. True if L1's request is one of these: it was made before the recording, or lost.</summary>
+    private bool Reach(RecordedVcpu vcpu, RecordedCpu lane, ulong time, int level)
+    {
+        bool isRequestPutIn = false;
+        if (level == 2 && !vcpu.InL2)
+        {
+            isRequestPutIn = ReachRequest(vcpu, lane, time);
+            _records.Synthesized += isRequestPutIn || _levels.TracesNestedEntries ? 1 : 0;
+            vcpu.Vmcs12 = 0;
+            EnterNested(vcpu, lane, time, usesTdp: true);
+        }
+        else if (level == 1 && vcpu.InL2)
+        {
+            if (vcpu.Last != TransitionKind.L2ToL0)
+            {
+                EnterReal(vcpu, lane, time);
+                ExitReal(vcpu, lane, time, ExitReasons.Unknown, 0);
+                _records.Synthesized += 2;
+            }
+
+            _records.Synthesized++;
+            ExitNested(vcpu, lane, time, vcpu.ExitReason ?? ExitReasons.Unknown);
+        }
+
+        return isRequestPutIn;
+    }
+
+    // Only an exit of L1 can become a nested entry.
+    private bool ReachRequest(RecordedVcpu vcpu, RecordedCpu lane, ulong time)
+    {
+        if (vcpu.Last == TransitionKind.L1ToL0)
+        {
+            return false;
+        }
+
+        EnterReal(vcpu, lane, time);
+        ExitReal(vcpu, lane, time, vcpu.Isa == Svm ? Vmrun : Vmresume, 0);
+        _records.Synthesized += 2;
+        return true;
+    }
+
+    private void EnterReal(RecordedVcpu vcpu, RecordedCpu lane, ulong time)
+    {
+        vcpu.Last = vcpu.InL2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1;
+        _records.Add(lane, TraceEvent.VmEnter(time, vcpu.Last.Value, vcpu.Number));
+        lane.Running = vcpu;
+    }
+
+    private void ExitReal(RecordedVcpu vcpu, RecordedCpu lane, ulong time, uint reason, ulong qualification)
+    {
+        vcpu.Last = vcpu.InL2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0;
+        _records.Add(lane, TraceEvent.VmExit(time, vcpu.Last.Value, vcpu.Number, reason, qualification));
+        lane.Running = null;
+        vcpu.ExitReason = reason;
+        vcpu.ExitLevel = vcpu.InL2 ? 2 : 1;
+    }
+
+    private void EnterNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, bool usesTdp)
+    {
         VmControls controls = VmControls.EnableVpid | (usesTdp ? VmControls.EnableEpt : VmControls.None);
-        _records.Add(lane, TraceEvent.NestedEnter(time, vcpu.Number, vmcs12, controls, AssumedVpid12, vcpu.NestedRoot));
+        _records.Add(lane, TraceEvent.NestedEnter(time, vcpu.Number, vcpu.Vmcs12, controls, AssumedVpid12, vcpu.NestedRoot));
+        vcpu.Last = TransitionKind.L1ToL2;
         vcpu.InL2 = true;
         vcpu.NestedTransitions++;
     }
 
     private void ExitNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, uint reason)
     {
-        if (lane.Running is not null || vcpu.Lane != lane)
-        {
-            _records.Synthesized++;
-            vcpu.InL2 = false;
-            return;
-        }
-
         _records.Add(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL1, vcpu.Number, reason));
+        vcpu.Last = TransitionKind.L2ToL1;
         _threads.Thread(vcpu.Pid).ExitNested();
         vcpu.InL2 = false;
         vcpu.NestedTransitions++;

@@ -5,9 +5,9 @@ using Sim.Core;
 namespace Sim.Captures.Ftrace;
 
 /// <summary>
-/// Reads kernel events from text: <c>trace-cmd report</c> (with or without <c>-t</c> and <c>-R</c>), the files <c>trace</c> and <c>trace_pipe</c> of tracefs, and
-/// <c>perf script</c>; kernels 5.10 to 7.1, function-tracer lines included. One pass, constant memory. What it does not understand is counted in
-/// <see cref="Findings"/>; only an input that is mostly something else is an error.
+/// Reads kernel events from text, and gives them in order of time: <c>trace-cmd report</c> (with or without <c>-t</c>, <c>-R</c>, <c>-l</c>, <c>--ts-diff</c>), the files <c>trace</c> and
+/// <c>trace_pipe</c> of tracefs, <c>perf script</c> and perf-prof, also as a mail has wrapped them; kernels 4.18 to 7.x, function-tracer lines included. One pass, bounded memory. What it
+/// does not understand is counted in <see cref="Findings"/>; only an input that is mostly something else, or whose order cannot be mended, is an error.
 /// </summary>
 public sealed class TracepointReader : IDisposable
 {
@@ -17,8 +17,20 @@ public sealed class TracepointReader : IDisposable
     /// <summary>Kind of the finding for known events whose text matches no known format.</summary>
     public const string UnknownText = "unknown text of a known event";
 
+    /// <summary>Kind of the finding for exits with a reason whose name is not known.</summary>
+    public const string UnknownReason = "unknown exit reason";
+
     /// <summary>Kind of the finding for lines that are not trace lines.</summary>
     public const string GarbageLine = "line that is no trace line";
+
+    /// <summary>Kind of the finding for lines that hold an event, but not whose or when.</summary>
+    public const string DamagedLine = "damaged line of an event";
+
+    /// <summary>Kind of the finding for a last line without its end.</summary>
+    public const string CutLine = "last line without its end: the file may be cut";
+
+    /// <summary>Kind of the finding for events that came after later ones and were put into order.</summary>
+    public const string OutOfOrder = "event behind a later one, sorted by time";
 
     /// <summary>Kind of the finding for events that the kernel or the tool says it lost.</summary>
     public const string LostEvents = "lost events";
@@ -26,240 +38,260 @@ public sealed class TracepointReader : IDisposable
     /// <summary>So many lines that are no trace lines are always forgiven; more only if most lines are trace lines.</summary>
     public const int ForgivenLines = 100;
 
+    private const int WrappedLines = 8;
+
     private readonly LineReader _lines;
     private readonly StringPool _strings = new();
+    private readonly EventOrder _order = new();
+    private readonly byte[] _scratch = new byte[LineReader.MaxLineBytes];
+    private readonly Stack<HeldLine> _free = new();
+    private HeldLine? _held;
     private long _garbage;
     private ulong _isa;
+    private long? _onlyVcpu;
+    private long _firstReordered;
+    private bool _atEnd;
 
     /// <summary>Reads and owns <paramref name="stream"/>, which is at the first byte of the (decompressed) text. <paramref name="name"/> names it in messages.
     /// <paramref name="progress"/> is told now and then how many more lines were read.</summary>
     public TracepointReader(Stream stream, string name, Action<long>? progress = null) => _lines = new LineReader(stream, name) { Progress = progress };
 
+    // What is wrong with a line, if nothing that follows mends it.
+    private enum Problem
+    {
+        None,
+        UnknownEvent,
+        UnknownText,
+        UnknownReason,
+        NoEvent,
+    }
+
     /// <summary>Events read so far.</summary>
     public long Events { get; private set; }
 
-    /// <summary>Number of the line that was read last.</summary>
+    /// <summary>Number of the line that was read last, which is ahead of the event that was given last.</summary>
     public long Line => _lines.Line;
 
-    /// <summary>What was not understood, and what is missing.</summary>
+    /// <summary>What was not understood, and what is missing; complete at the end.</summary>
     public Findings Findings { get; } = new();
 
-    /// <summary>True if the input says that events were lost: every result from it must say so first.</summary>
-    public bool DataLoss { get; private set; }
+    /// <summary>True if the input says that events were lost, or holds some that cannot be read: every result from it must say so first.</summary>
+    public bool DataLoss => Findings.Worst == Severity.DataLoss;
 
-    /// <summary>Reads the next event; false at the end.</summary>
-    /// <exception cref="TraceFormatException">This is not a kernel trace: most lines are something else, or a line is too long.</exception>
+    /// <summary>Gives the next event in order of time; false at the end.</summary>
+    /// <exception cref="TraceFormatException">This is not a kernel trace: most lines are something else, or a line is too long. Or it cannot be put into order, or does not say which vCPU is
+    /// meant.</exception>
     public bool Read(ref KernelEvent e)
     {
-        while (_lines.Read(out ReadOnlySpan<byte> line))
+        while (!_order.IsFull && !_atEnd)
         {
-            if (ParseFrame(line, ref e, out ReadOnlySpan<byte> text))
-            {
-                Events++;
-                ParseText(text, ref e);
-                return true;
-            }
-
-            NoteOtherLine(line);
+            TakeLine();
         }
 
-        if (Events == 0 && _garbage > 0)
+        if (_order.IsEmpty)
         {
-            throw NotATrace($"{_garbage} other lines and not one event");
+            return false;
         }
 
-        return false;
+        _order.Take(ref e);
+        return true;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _lines.Dispose();
 
-    // COMM-PID [CPU] FLAGS TIME: event: text      (ftrace, trace-cmd)
-    // COMM PID [CPU] TIME: system:event: text     (perf script; PID may be PID/TID)
-    // COMM may hold spaces, dashes and brackets, so the first bracket with a CPU number that the rest fits is taken.
-    private bool ParseFrame(ReadOnlySpan<byte> line, ref KernelEvent e, out ReadOnlySpan<byte> text)
+    /// <summary>An error about the line that was read last.</summary>
+    internal TraceFormatException Malformed(string expected, string found, string hint) => _lines.Malformed(expected, found, hint);
+
+    private void TakeLine()
     {
-        text = default;
-        for (int bracket = line.IndexOf((byte)'['); bracket > 0;)
+        if (!_lines.Read(out ReadOnlySpan<byte> line))
         {
-            TextCursor cursor = new(line[(bracket + 1)..]);
-            if (cursor.Decimal(out ulong cpu) && cpu < 1 << 16 && cursor.Skip("]"u8) && ParseTime(ref cursor, out ulong time) &&
-                ParseTask(line[..bracket], out ReadOnlySpan<byte> task, out int pid))
+            Release(isCut: _lines.LastLineWasCut);
+            _atEnd = true;
+            if (_order.Reordered > 0)
             {
-                e.Clear();
-                e.Time = time;
-                e.Cpu = (int)cpu;
-                e.Pid = pid;
-                e.Task = _strings.Get(task);
-                return ParseName(line[(bracket + 1 + cursor.Position)..], ref e, out text);
+                Findings.Add(Severity.Warning, OutOfOrder, "", _firstReordered, _order.Reordered);
             }
 
-            int next = line[(bracket + 1)..].IndexOf((byte)'[');
-            bracket = next < 0 ? -1 : bracket + 1 + next;
+            if (Events == 0 && _garbage > 0)
+            {
+                throw NotATrace($"{_garbage} other lines and not one event");
+            }
+
+            return;
         }
 
-        return false;
+        HeldLine read = Parse(line);
+        if (read.Problem == Problem.NoEvent && (NoteOtherLine(line) || Join(line)))
+        {
+            _free.Push(read);
+            return;
+        }
+
+        Release();
+        read.Keep(line);
+        _held = read;
     }
 
-    private static bool ParseTime(ref TextCursor cursor, out ulong time)
+    /// <summary>A mail program broke a line at a space: with the line before, this one is an event, or a better one.</summary>
+    private bool Join(ReadOnlySpan<byte> line)
     {
-        time = 0;
-        if (!cursor.SkipSpaces())
+        ReadOnlySpan<byte> rest = line.TrimStart("> \t"u8);
+        if (_held is not { Lines: < WrappedLines } held || held.Length + rest.Length >= _scratch.Length || rest.IsEmpty)
         {
             return false;
         }
 
-        if (TryTime(ref cursor, out time))
+        held.Text.CopyTo(_scratch);
+        _scratch[held.Length] = (byte)' ';
+        rest.CopyTo(_scratch.AsSpan(held.Length + 1));
+        ReadOnlySpan<byte> whole = _scratch.AsSpan(0, held.Length + 1 + rest.Length);
+        HeldLine joined = Parse(whole);
+        bool isBetter = held.Problem == Problem.None
+            ? joined.Problem == Problem.None && (joined.Event.OperandCount > held.Event.OperandCount || joined.Event.Caller.Length > held.Event.Caller.Length)
+            : joined.Problem is Problem.None or Problem.UnknownReason || (joined.Problem == Problem.UnknownText && held.Problem is Problem.UnknownText or Problem.NoEvent);
+        if (isBetter)
         {
-            return true;
+            joined.Keep(whole);
+            joined.Lines = held.Lines + 1;
+            joined.Number = held.Number;
+            _held = joined;
         }
 
-        // The irq-flags column of ftrace: four or five characters without a space.
-        ReadOnlySpan<byte> flags = cursor.Word();
-        return flags.Length is >= 3 and <= 8 && cursor.SkipSpaces() && TryTime(ref cursor, out time);
+        _free.Push(isBetter ? held : joined);
+        return isBetter;
     }
 
-    private static bool TryTime(ref TextCursor cursor, out ulong time)
+    /// <summary>No further line belongs to the held one: what it says counts.</summary>
+    private void Release(bool isCut = false)
     {
-        time = 0;
-        int start = cursor.Position;
-        if (!cursor.Rest.StartsWith("-"u8) && cursor.Decimal(out time))
+        if (_held is not { } held)
         {
-            if (cursor.Skip(":"u8))
-            {
-                return true;
-            }
+            return;
+        }
 
-            int dot = cursor.Position;
-            if (cursor.Skip("."u8) && cursor.Decimal(out ulong fraction) && cursor.Position - dot - 1 is >= 1 and <= 9 and int digits && cursor.Skip(":"u8) &&
-                time <= ulong.MaxValue / 2_000_000_000)
-            {
-                for (int i = digits; i < 9; i++)
+        _held = null;
+        _free.Push(held);
+        switch (held.Problem)
+        {
+            case Problem.NoEvent:
+                NoteGarbage(held, isCut);
+                return;
+            case Problem.UnknownEvent when held.Event.Name.StartsWith("PERF_RECORD_LOST", StringComparison.Ordinal):
+                NoteLoss(held.Text[held.Text.IndexOf("PERF_RECORD_LOST"u8)..], held.Number);
+                break;
+            case Problem.UnknownEvent:
+                Findings.Add(held.Event.Name.StartsWith("kvm", StringComparison.Ordinal) ? Severity.Warning : Severity.Information, UnknownEvent, held.Event.Name, held.Number);
+                break;
+            case Problem.UnknownText:
+                Findings.Add(isCut ? Severity.DataLoss : Severity.Warning, isCut ? CutLine : UnknownText, held.Event.Name, held.Number);
+                break;
+            case Problem.UnknownReason:
+                Findings.Add(Severity.Warning, UnknownReason, held.Event.Text, held.Number);
+                break;
+            default:
+                if (isCut)
                 {
-                    fraction *= 10;
+                    Findings.Add(Severity.Warning, CutLine, "", held.Number);
                 }
 
-                time = (time * 1_000_000_000) + fraction;
+                break;
+        }
+
+        RequireOneVcpu(held);
+        long before = _order.Reordered;
+        if (!_order.Add(held.Event, held.Number))
+        {
+            throw new TraceFormatException(
+                _lines.Name, $"line {held.Number}", $"events in order of time, or at most {EventOrder.Window} behind it", $"{held.Event.Time} after {_order.Taken}",
+                "Several recordings, or the buffers of several CPUs, stand one behind the other. Let trace-cmd report or perf script print the recording whole, or sort the lines by their times.");
+        }
+
+        _firstReordered = before == 0 && _order.Reordered > 0 ? held.Number : _firstReordered;
+        Events++;
+    }
+
+    private void NoteGarbage(HeldLine held, bool isCut)
+    {
+        _garbage++;
+        bool isEvent = HoldsEvent(held.Text);
+        Findings.Add(isEvent || isCut ? Severity.DataLoss : Severity.Warning, isCut ? CutLine : isEvent ? DamagedLine : GarbageLine, "", held.Number);
+        if (_garbage > ForgivenLines && _garbage > Events)
+        {
+            throw NotATrace($"{_garbage} lines that are none against {Events} that are; the last is {TextCursor.Show(held.Text)}");
+        }
+    }
+
+    // "kvm_...:", or another event that the lift reads.
+    private static bool HoldsEvent(ReadOnlySpan<byte> line)
+    {
+        for (int at = line.IndexOf("kvm_"u8); at >= 0; line = line[(at + 4)..], at = line.IndexOf("kvm_"u8))
+        {
+            ReadOnlySpan<byte> rest = line[at..];
+            int end = rest.IndexOfAnyExcept("abcdefghijklmnopqrstuvwxyz_0123456789"u8);
+            if (end > 0 && rest[end] == ':')
+            {
                 return true;
             }
         }
 
-        cursor.Position = start;
-        return false;
+        return line.IndexOf("sched_switch:"u8) >= 0 || line.IndexOf("function:"u8) >= 0;
     }
 
-    private static bool ParseTask(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> task, out int pid)
+    // Without task or CPU the events of two vCPUs cannot be told apart.
+    private void RequireOneVcpu(HeldLine held)
     {
-        task = default;
-        pid = 0;
-        ReadOnlySpan<byte> trimmed = text.TrimEnd((byte)' ');
-        if (trimmed.EndsWith(")"u8) && trimmed.LastIndexOf((byte)'(') is >= 0 and int tgid)
+        if ((held.HasTask && held.HasCpu) || held.Event.Type != KernelEventType.KvmEntry)
         {
-            trimmed = trimmed[..tgid].TrimEnd((byte)' ');
+            return;
         }
 
-        int digits = trimmed.Length;
-        while (digits > 0 && (uint)(trimmed[digits - 1] - '0') <= 9)
+        long vcpu = held.HasTask ? held.Event.Pid : (long)held.Event[KernelOperand.Vcpu];
+        _onlyVcpu ??= vcpu;
+        if (_onlyVcpu != vcpu)
         {
-            digits--;
+            string missing = held.HasTask ? "no CPU" : held.HasCpu ? "no task" : "no task and no CPU";
+            throw new TraceFormatException(
+                _lines.Name, $"line {held.Number}", "the task and the CPU of each event, since there is more than one vCPU", $"{missing} and {(held.HasTask ? "thread" : "vCPU")} {vcpu} beside {_onlyVcpu}",
+                "Print them: perf script -F comm,tid,cpu,time,event,trace (after perf record -a).");
         }
-
-        TextCursor cursor = new(trimmed[digits..]);
-        if (digits == 0 || trimmed.Length == text.Length || !cursor.Decimal(out ulong number) || number > int.MaxValue)
-        {
-            return false;
-        }
-
-        pid = (int)number;
-        ReadOnlySpan<byte> before = trimmed[..digits];
-        int column = before.LastIndexOf((byte)' ');
-        if (column >= 0 && ((pid == 1 && before.EndsWith(" -"u8)) || IsPidBeforeTid(before[(column + 1)..])))
-        {
-            // perf script: an unknown thread is -1; PID/TID names both.
-            pid = before.EndsWith("/"u8) ? pid : -1;
-            before = before[..column];
-        }
-        else if (before[^1] is not ((byte)'-' or (byte)' '))
-        {
-            return false;
-        }
-        else
-        {
-            before = before[..^1];
-        }
-
-        task = before.Trim((byte)' ');
-        return true;
     }
 
-    private static bool IsPidBeforeTid(ReadOnlySpan<byte> word)
+    private HeldLine Parse(ReadOnlySpan<byte> line)
     {
-        TextCursor cursor = new(word);
-        return cursor.Decimal(out _) && cursor.Skip("/"u8) && cursor.AtEnd;
+        HeldLine read = _free.TryPop(out HeldLine? free) ? free : new HeldLine();
+        read.Number = _lines.Line;
+        read.Lines = 1;
+        read.Event.Clear();
+        read.Event.Name = "";
+        read.Problem = EventFrame.TryParse(line, _strings, ref read.Event, out ReadOnlySpan<byte> text, out bool hasTask, out bool hasCpu)
+            ? ParseText(text, ref read.Event)
+            : Problem.NoEvent;
+        (read.HasTask, read.HasCpu) = (hasTask, hasCpu);
+        return read;
     }
 
-    private bool ParseName(ReadOnlySpan<byte> line, ref KernelEvent e, out ReadOnlySpan<byte> text)
-    {
-        ReadOnlySpan<byte> rest = line.TrimStart((byte)' ');
-        int length = rest.IndexOf((byte)' ');
-        ReadOnlySpan<byte> word = length < 0 ? rest : rest[..length];
-        text = default;
-        if (word.EndsWith(":"u8) && word.Length > 1)
-        {
-            ReadOnlySpan<byte> name = word[..^1];
-            int system = name.LastIndexOf((byte)':');
-            e.Name = _strings.Get(name[(system + 1)..]);
-            text = rest[word.Length..].Trim((byte)' ');
-            return true;
-        }
-
-        if (word.StartsWith("PERF_RECORD_LOST"u8))
-        {
-            e.Name = _strings.Get(word);
-            text = rest[word.Length..];
-            return true;
-        }
-
-        // tracefs prints a function as "callee <-caller".
-        e.Name = "function";
-        text = rest;
-        return !word.IsEmpty && rest[word.Length..].StartsWith(" <-"u8);
-    }
-
-    private void ParseText(ReadOnlySpan<byte> text, ref KernelEvent e)
+    private Problem ParseText(ReadOnlySpan<byte> text, ref KernelEvent e)
     {
         Span<byte> name = stackalloc byte[64];
         if (!Encoding.UTF8.TryGetBytes(e.Name, name, out int length) || !TracepointFormats.TryGet(name[..length], out Tracepoint tracepoint))
         {
             e.Type = KernelEventType.Unknown;
-            if (e.Name is "PERF_RECORD_LOST" or "PERF_RECORD_LOST_SAMPLES")
-            {
-                NoteLoss(text);
-            }
-            else
-            {
-                Findings.Add(e.Name.StartsWith("kvm", StringComparison.Ordinal) ? Severity.Warning : Severity.Information, UnknownEvent, e.Name, Line);
-            }
-
-            return;
+            return Problem.UnknownEvent;
         }
 
         e.Type = tracepoint.Type;
         if (e.Type == KernelEventType.Function)
         {
             ParseFunction(text, ref e);
-            return;
+            return Problem.None;
         }
 
-        // "<CANT FIND FIELD rip>": trace-cmd's plugin asks for a field that newer kernels do not have, then prints the rest.
-        while (text.StartsWith("<CANT FIND FIELD "u8) && text.IndexOf((byte)'>') is >= 0 and int end)
-        {
-            text = text[(end + 1)..];
-        }
-
+        text = WithoutMissingFields(text, out bool missesFields);
         if (e.Type == KernelEventType.SchedSwitch && TracepointFormats.MatchSchedSwitch(text, ref e, _strings))
         {
-            return;
+            return Problem.None;
         }
 
         foreach (TextPattern pattern in tracepoint.Patterns)
@@ -267,16 +299,47 @@ public sealed class TracepointReader : IDisposable
             if (pattern.Match(text, ref e, _strings))
             {
                 CompleteIsa(ref e);
-                return;
+                return IsAboutExit(e.Type) && e[KernelOperand.Reason] == ExitReasons.Unknown ? Problem.UnknownReason : Problem.None;
             }
         }
 
-        if (!TracepointFormats.MatchRaw(text, ref e))
+        if (TracepointFormats.MatchRaw(text, ref e))
         {
-            e.IsUnparsed = true;
-            Findings.Add(Severity.Warning, UnknownText, e.Name, Line);
+            return Problem.None;
         }
+
+        e.IsUnparsed = true;
+        if (IsAboutExit(e.Type))
+        {
+            // It happened, whatever its reason was.
+            e.Add(KernelOperand.Reason, ExitReasons.Unknown);
+            CompleteIsa(ref e);
+        }
+
+        return missesFields && text.Trim((byte)' ').IsEmpty ? Problem.None : Problem.UnknownText;
     }
+
+    // "<CANT FIND FIELD rip>": libtraceevent's plugin asks for a field that this kernel does not have, then prints the rest, or nothing more.
+    private ReadOnlySpan<byte> WithoutMissingFields(ReadOnlySpan<byte> text, out bool missesFields)
+    {
+        missesFields = false;
+        for (int at = text.IndexOf("<CANT FIND FIELD "u8); at >= 0 && text[at..].IndexOf((byte)'>') is > 0 and int length; at = text.IndexOf("<CANT FIND FIELD "u8))
+        {
+            missesFields = true;
+            if (at == 0)
+            {
+                text = text[(length + 1)..];
+                continue;
+            }
+
+            byte[] kept = [.. text[..at], .. text[(at + length + 1)..]];
+            text = kept;
+        }
+
+        return text;
+    }
+
+    private static bool IsAboutExit(KernelEventType type) => type is KernelEventType.KvmExit or KernelEventType.KvmNestedVmexit or KernelEventType.KvmNestedVmexitInject;
 
     // A reason that has no name does not say whose it is; the other events of the trace do.
     private void CompleteIsa(ref KernelEvent e)
@@ -285,7 +348,7 @@ public sealed class TracepointReader : IDisposable
         {
             _isa = e[KernelOperand.Isa];
         }
-        else if (_isa != 0 && e.Type is (KernelEventType.KvmExit or KernelEventType.KvmNestedVmexit or KernelEventType.KvmNestedVmexitInject))
+        else if (_isa != 0 && IsAboutExit(e.Type))
         {
             e.Add(KernelOperand.Isa, _isa);
         }
@@ -299,27 +362,24 @@ public sealed class TracepointReader : IDisposable
         e.Caller = arrow < 0 ? "" : _strings.Get(text[(arrow + 3)..].Trim("- "u8));
     }
 
-    private void NoteOtherLine(ReadOnlySpan<byte> line)
+    /// <summary>Takes what is no event and no damage either: comments, headers, notes about losses. Returns false for anything else.</summary>
+    private bool NoteOtherLine(ReadOnlySpan<byte> line)
     {
-        ReadOnlySpan<byte> trimmed = line.Trim((byte)' ');
+        ReadOnlySpan<byte> trimmed = line.Trim("> \t"u8);
         if (trimmed.StartsWith("CPU"u8) && trimmed.IndexOf((byte)'[') is >= 0 and int lost && trimmed.EndsWith("]"u8) &&
             (trimmed.IndexOf("LOST"u8) >= 0 || trimmed.IndexOf("DROPPED"u8) >= 0))
         {
-            NoteLoss(trimmed[lost..]);
+            NoteLoss(trimmed[lost..], _lines.Line);
+            return true;
         }
-        else if (trimmed.StartsWith("# entries-in-buffer/entries-written: "u8))
+
+        if (trimmed.StartsWith("# entries-in-buffer/entries-written: "u8))
         {
             NoteOverwritten(trimmed);
+            return true;
         }
-        else if (!trimmed.IsEmpty && trimmed[0] != '#' && !IsHeader(trimmed))
-        {
-            _garbage++;
-            Findings.Add(Severity.Warning, GarbageLine, "", Line);
-            if (_garbage > ForgivenLines && _garbage > Events)
-            {
-                throw NotATrace($"{_garbage} lines that are none against {Events} that are; the last is {TextCursor.Show(line)}");
-            }
-        }
+
+        return trimmed.IsEmpty || trimmed[0] == '#' || IsHeader(trimmed);
     }
 
     // "cpus=2", "version = 7" and "CPU 1 is empty" of trace-cmd.
@@ -327,13 +387,12 @@ public sealed class TracepointReader : IDisposable
         line.StartsWith("cpus="u8) || line.StartsWith("version = "u8) || (line.StartsWith("CPU "u8) && line.EndsWith(" is empty"u8));
 
     // "[LOST 12 EVENTS]", "[LOST EVENTS]", "[12 EVENTS DROPPED]", "lost 12": the first number is how many, if there is one.
-    private void NoteLoss(ReadOnlySpan<byte> text)
+    private void NoteLoss(ReadOnlySpan<byte> text, long line)
     {
         int digit = text.IndexOfAnyInRange((byte)'0', (byte)'9');
         TextCursor cursor = new(digit < 0 ? default : text[digit..]);
         bool counted = cursor.Decimal(out ulong events) && events <= long.MaxValue;
-        DataLoss = true;
-        Findings.Add(Severity.DataLoss, LostEvents, counted ? "" : "number unknown", Line, counted ? (long)events : 1);
+        Findings.Add(Severity.DataLoss, LostEvents, counted ? "" : "number unknown", line, counted ? (long)events : 1);
     }
 
     private void NoteOverwritten(ReadOnlySpan<byte> header)
@@ -341,11 +400,39 @@ public sealed class TracepointReader : IDisposable
         TextCursor cursor = new(header[(header.IndexOf(": "u8) + 2)..]);
         if (cursor.Decimal(out ulong kept) && cursor.Skip("/"u8) && cursor.Decimal(out ulong written) && written > kept)
         {
-            DataLoss = true;
-            Findings.Add(Severity.DataLoss, LostEvents, "overwritten in the ring buffer", Line, (long)Math.Min(written - kept, long.MaxValue));
+                Findings.Add(Severity.DataLoss, LostEvents, "overwritten in the ring buffer", Line, (long)Math.Min(written - kept, long.MaxValue));
         }
     }
 
     private TraceFormatException NotATrace(string found) => _lines.Malformed(
         "text of trace-cmd report, tracefs trace or perf script", found, "This does not look like a kernel trace; run 'trace-cmd report -t' or 'perf script' on the recording.");
+
+    /// <summary>A line, or several that were one, until it is known that it does not go on.</summary>
+    private sealed class HeldLine
+    {
+        public KernelEvent Event;
+
+        private byte[] _text = new byte[256];
+
+        public long Number { get; set; }
+
+        public int Lines { get; set; }
+
+        public Problem Problem { get; set; }
+
+        public bool HasTask { get; set; }
+
+        public bool HasCpu { get; set; }
+
+        public int Length { get; private set; }
+
+        public ReadOnlySpan<byte> Text => _text.AsSpan(0, Length);
+
+        public void Keep(ReadOnlySpan<byte> text)
+        {
+            _text = text.Length > _text.Length ? new byte[text.Length * 2] : _text;
+            text.CopyTo(_text);
+            Length = text.Length;
+        }
+    }
 }

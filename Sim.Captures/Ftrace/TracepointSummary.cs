@@ -7,42 +7,41 @@ namespace Sim.Captures.Ftrace;
 /// <summary>
 /// Summarises kernel events: exits by level and reason, nested entries and exits, flushes by kind, interrupts by vector and level, time at each level.
 /// </summary>
-/// <remarks>
-/// Level of a vCPU thread: L2 after kvm_nested_vmenter or kvm_nested_vmrun, L1 after kvm_nested_vmexit_inject or kvm_nested_vmenter_failed; a kvm_exit with a
-/// kvm_nested_vmexit beside it came from L2 whatever was believed before (a trace may begin in L2). Kernels before 6.0 print no nested entry on VMX: there, a
-/// kvm_entry whose RIP is not where the VMLAUNCH or VMRESUME was is one.
-/// </remarks>
+/// <remarks>Levels are told apart by <see cref="KernelLevels"/>, with the survey of a first pass, as a lift does.</remarks>
 public sealed class TracepointSummary
 {
     /// <summary>Units of <see cref="KernelEvent.Time"/> per second, unless the trace clock counts something else.</summary>
     public const long DefaultTicksPerSecond = 1_000_000_000;
 
-    private const int LongestInstruction = 15;
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
-
     private readonly EventTally _tally = new();
     private readonly Dictionary<int, Vcpu> _vcpus = [];
-    private bool _hasNestedEntryEvents;
+    private readonly InjectedInterrupts _injected = new();
+    private readonly KernelLevels _levels;
     private ulong _first;
     private ulong _last;
     private bool _any;
 
-    private TracepointSummary()
-    {
-    }
+    private TracepointSummary(KernelSurvey survey) => _levels = new KernelLevels(survey);
 
-    /// <summary>Reads everything and summarises it.</summary>
-    public static EventSummary Of(TracepointReader reader, string name, long ticksPerSecond = DefaultTicksPerSecond)
+    /// <summary>Reads a recording twice and summarises it.</summary>
+    /// <exception cref="Core.TraceFormatException">This is not a kernel trace.</exception>
+    public static EventSummary Of(Func<TracepointReader> open, string name, long ticksPerSecond = DefaultTicksPerSecond)
     {
-        TracepointSummary summary = new();
+        KernelSurvey survey;
+        using (TracepointReader reader = open())
+        {
+            survey = KernelSurvey.Of(reader);
+        }
+
+        TracepointSummary summary = new(survey);
         KernelEvent e = default;
-        while (reader.Read(ref e))
+        using TracepointReader events = open();
+        while (events.Read(ref e))
         {
             summary.Take(e);
         }
 
-        return summary.Build(reader, name, ticksPerSecond);
+        return summary.Build(events, name, ticksPerSecond);
     }
 
     private void Take(in KernelEvent e)
@@ -51,67 +50,36 @@ public sealed class TracepointSummary
         _last = Math.Max(_last, e.Time);
         _any = true;
         _tally.Add("input", "", e.Type == KernelEventType.Function ? "function calls" : e.Name);
+        KernelStep step = _levels.Observe(e);
+        bool isNewInterrupt = _injected.IsNew(e);
         switch (e.Type)
         {
             case KernelEventType.KvmEntry:
-                Enter(VcpuOf(e), e);
+                Vcpu entered = VcpuOf(e);
+                entered.Elapse(e.Time, 0, _tally);
+                entered.IsInGuest = true;
                 break;
-            case KernelEventType.KvmExit when !e.IsUnparsed:
-                Exit(VcpuOf(e), e);
+            case KernelEventType.KvmExit:
+                Vcpu exited = VcpuOf(e);
+                exited.Elapse(e.Time, step.IsWithoutEntry ? -1 : step.Level, _tally);
+                exited.IsInGuest = false;
+                _tally.Add("exits", EventTally.LevelName(step.Level), ReasonName(e));
                 break;
-            case KernelEventType.KvmNestedVmexit:
-                VcpuOf(e).MoveLastExitToL2(_tally);
-                break;
-            case KernelEventType.KvmNestedVmenter or KernelEventType.KvmNestedVmrun:
-                _hasNestedEntryEvents = true;
-                _tally.Add("transitions", "", "nested entries");
-                VcpuOf(e).Level = 2;
-                break;
-            case KernelEventType.KvmNestedVmenterFailed:
-                _tally.Add("transitions", "", "nested entries", -1);
-                _tally.Add("transitions", "", "failed nested entries");
-                VcpuOf(e).Level = 1;
+            case KernelEventType.KvmNestedVmexit or KernelEventType.KvmNestedVmenter or KernelEventType.KvmNestedVmrun or KernelEventType.KvmNestedVmenterFailed:
+                VcpuOf(e);
                 break;
             case KernelEventType.KvmNestedVmexitInject:
-                _tally.Add("transitions", "", "nested exits");
+                VcpuOf(e);
                 _tally.Add("transitions", "L1", "nested exit, told " + ReasonName(e));
-                VcpuOf(e).Level = 1;
                 break;
             case KernelEventType.SchedSwitch:
                 Switch(e);
                 break;
             default:
                 CountFlush(e);
-                CountInterrupt(e);
+                CountInterrupt(e, isNewInterrupt);
                 break;
         }
-    }
-
-    private void Enter(Vcpu vcpu, in KernelEvent e)
-    {
-        ulong rip = e[KernelOperand.Rip];
-        if (vcpu.AsksSince is { } asked && !_hasNestedEntryEvents && rip - asked > LongestInstruction)
-        {
-            _tally.Add("transitions", "", "nested entries");
-            vcpu.Level = 2;
-        }
-
-        vcpu.AsksSince = null;
-        vcpu.Elapse(e.Time, 0, _tally);
-        vcpu.IsInGuest = true;
-        _tally.Add("transitions", EventTally.LevelName(vcpu.Level), "real entries");
-    }
-
-    private void Exit(Vcpu vcpu, in KernelEvent e)
-    {
-        string reason = ReasonName(e);
-        vcpu.LastGuestTime = vcpu.IsInGuest ? vcpu.Elapse(e.Time, vcpu.Level, _tally) : vcpu.Elapse(e.Time, -1, _tally);
-        vcpu.IsInGuest = false;
-        vcpu.LastReason = reason;
-        vcpu.LastExitLevel = vcpu.Level;
-        vcpu.AsksSince = e[KernelOperand.Isa] == 1 && e[KernelOperand.Reason] is Vmlaunch or Vmresume ? e[KernelOperand.Rip] : null;
-        _tally.Add("transitions", EventTally.LevelName(vcpu.Level), "real exits");
-        _tally.Add("exits", EventTally.LevelName(vcpu.Level), reason);
     }
 
     private void Switch(in KernelEvent e)
@@ -128,6 +96,9 @@ public sealed class TracepointSummary
             comes.IsOffCpu = false;
         }
     }
+
+    // The level of a thread that is no vCPU's is unknown.
+    private string LevelOf(in KernelEvent e) => EventTally.LevelName(_levels.LevelOf(e.Pid) is > 0 and int level ? level : -1);
 
     private void CountFlush(in KernelEvent e)
     {
@@ -152,18 +123,18 @@ public sealed class TracepointSummary
                 _tally.Add("flushes", "L1", "INVLPGA");
                 break;
             case KernelEventType.KvmCr when e[KernelOperand.Write] != 0 && e[KernelOperand.Register] is 0 or 3 or 4:
-                _tally.Add("flushes", EventTally.LevelName(VcpuOf(e).Level), string.Create(CultureInfo.InvariantCulture, $"MOV CR{e[KernelOperand.Register]} (intercepted)"));
+                _tally.Add("flushes", LevelOf(e), string.Create(CultureInfo.InvariantCulture, $"MOV CR{e[KernelOperand.Register]} (intercepted)"));
                 break;
             default:
                 break;
         }
     }
 
-    private void CountInterrupt(in KernelEvent e)
+    private void CountInterrupt(in KernelEvent e, bool isNew)
     {
         (string level, string what) = e.Type switch
         {
-            KernelEventType.KvmInjVirq => (EventTally.LevelName(VcpuOf(e).Level), e[KernelOperand.Soft] != 0 ? "software interrupt injected" : "injected"),
+            KernelEventType.KvmInjVirq => (LevelOf(e), (e[KernelOperand.Soft] != 0 ? "software interrupt injected" : "injected") + (isNew ? "" : " again")),
             KernelEventType.KvmApicAcceptIrq => ("L1", "accepted by the virtual APIC"),
             KernelEventType.KvmApicvAcceptIrq => ("L1", "delivered through APICv or AVIC"),
             KernelEventType.KvmApicIpi => ("L1", "IPI sent"),
@@ -200,28 +171,17 @@ public sealed class TracepointSummary
         long ticks = _any ? (long)(_last - _first) : 0;
         _tally.Add("input", "", "vCPU threads", _vcpus.Count, "threads");
         _tally.Add("time", "", "recorded", ticks, "ticks");
-        _tally.AddRate("real exits", _tally.Value("transitions", "L1", "real exits") + _tally.Value("transitions", "L2", "real exits"), ticks, ticksPerSecond);
-        _tally.AddRate("nested round trips", _tally.Value("transitions", "", "nested entries"), ticks, ticksPerSecond);
+        _tally.AddTransitions(_levels.Counts, ticks, ticksPerSecond);
         return _tally.Build(string.Create(CultureInfo.InvariantCulture, $"{name}: kernel trace, {reader.Events} events in {reader.Line} lines"), reader.Findings);
     }
 
     private sealed class Vcpu
     {
-        public int Level { get; set; } = 1;
-
         public bool IsInGuest { get; set; }
 
         public bool IsOffCpu { get; set; }
 
         public ulong Since { get; set; }
-
-        public ulong? AsksSince { get; set; }
-
-        public string LastReason { get; set; } = "";
-
-        public int LastExitLevel { get; set; } = -1;
-
-        public ulong LastGuestTime { get; set; }
 
         /// <summary>Time since the last call goes to a level (-1: to none).</summary>
         public ulong Elapse(ulong time, int level, EventTally tally)
@@ -235,25 +195,6 @@ public sealed class TracepointSummary
             }
 
             return passed;
-        }
-
-        public void MoveLastExitToL2(EventTally tally)
-        {
-            if (LastExitLevel == 1)
-            {
-                tally.Add("exits", "L1", LastReason, -1);
-                tally.Add("exits", "L2", LastReason);
-                tally.Add("transitions", "L1", "real exits", -1);
-                tally.Add("transitions", "L2", "real exits");
-                if (LastGuestTime > 0)
-                {
-                    tally.Add("time", "L1", "ticks", -(long)LastGuestTime, "ticks");
-                    tally.Add("time", "L2", "ticks", (long)LastGuestTime, "ticks");
-                }
-            }
-
-            LastExitLevel = 2;
-            Level = 2;
         }
     }
 }

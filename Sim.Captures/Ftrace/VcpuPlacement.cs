@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.Ftrace;
@@ -5,8 +6,6 @@ namespace Sim.Captures.Ftrace;
 /// <summary>Which vCPU is on which CPU of a recording: scheduling and migration.</summary>
 internal sealed class VcpuPlacement(RecordedThreads threads, LiftedRecords records)
 {
-    private const uint ExternalInterrupt = 1;
-
     /// <summary>sched_switch: the vCPU whose thread leaves the CPU is taken off it, the one whose thread comes is put on it.</summary>
     public void Switch(RecordedCpu lane, ulong time, in KernelEvent e)
     {
@@ -53,7 +52,8 @@ internal sealed class VcpuPlacement(RecordedThreads threads, LiftedRecords recor
     /// <summary>The running guest of a vCPU left the CPU without an exit in the recording: one is put in.</summary>
     public void Leave(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
     {
-        records.Add(lane, TraceEvent.VmExit(time, vcpu.InL2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, vcpu.Number, ExternalInterrupt));
+        vcpu.Last = vcpu.InL2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0;
+        records.Add(lane, TraceEvent.VmExit(time, vcpu.Last.Value, vcpu.Number, ExitReasons.Unknown));
         lane.Running = null;
         records.Synthesized++;
     }

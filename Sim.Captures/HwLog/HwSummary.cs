@@ -7,15 +7,15 @@ namespace Sim.Captures.HwLog;
 
 /// <summary>
 /// Summarises a hardware capture: exits by level and reason, nested entries and exits, flushes by kind, interrupts by vector and level, time at each level.
-/// Levels are told apart by <see cref="LevelTracker"/>. Only time inside recorded windows counts.
+/// Levels are told apart by <see cref="LevelTracker"/>, with the links of a first pass, as a lift does. Only time inside recorded windows counts.
 /// </summary>
 public sealed class HwSummary
 {
-    /// <summary>Ticks of guest time per second in the captures (captures/README.md: 200 M instructions per second).</summary>
+    /// <summary>Ticks of guest time per second in the captures (traces/captures/README.md: 200 M instructions per second).</summary>
     public const long DefaultTicksPerSecond = 200_000_000;
 
     private readonly EventTally _tally = new();
-    private readonly LevelTracker _levels = new();
+    private readonly LevelTracker _levels;
     private readonly List<Clock> _clocks = [];
     private bool _recording = true;
     private ulong _windowStart;
@@ -23,15 +23,15 @@ public sealed class HwSummary
     private bool _any;
     private long _windowTicks;
 
-    private HwSummary()
-    {
-    }
+    private HwSummary(IReadOnlyList<VmcsLink> links) => _levels = new LevelTracker(links);
 
-    /// <summary>Reads everything and summarises it.</summary>
-    public static EventSummary Of(HwLogReader reader, string name, long ticksPerSecond = DefaultTicksPerSecond)
+    /// <summary>Reads a recording twice and summarises it.</summary>
+    /// <exception cref="Core.TraceFormatException">The recording is damaged.</exception>
+    public static EventSummary Of(Func<HwLogReader> open, string name, long ticksPerSecond = DefaultTicksPerSecond)
     {
-        HwSummary summary = new();
+        HwSummary summary = new(LevelTracker.LinksOf(open));
         HwRecord record = default;
+        using HwLogReader reader = open();
         while (reader.Read(ref record))
         {
             summary.Take(record);
@@ -51,17 +51,7 @@ public sealed class HwSummary
         _lastTicks = record.Ticks;
         int before = _levels.Level(record.Cpu);
         Elapse(record, before);
-        LevelChange change = _levels.Observe(record);
-        if (change != LevelChange.None)
-        {
-            _tally.Add("transitions", "", change switch
-            {
-                LevelChange.NestedEntry => "nested entries",
-                LevelChange.NestedExit => "nested exits",
-                _ => "failed nested entries",
-            });
-        }
-
+        _levels.Observe(record);
         Count(record, EventTally.LevelName(_levels.LevelOf(record, before)));
         if (record.Type == HwType.Mark)
         {
@@ -75,11 +65,9 @@ public sealed class HwSummary
         {
             case HwType.Vmentry:
                 int entered = _levels.Level(record.Cpu);
-                _tally.Add("transitions", EventTally.LevelName(entered), "real entries");
                 _tally.Add("transitions", EventTally.LevelName(entered), Number("real entries with VPID ", record[HwOperand.Vpid]));
                 break;
             case HwType.Vmexit:
-                _tally.Add("transitions", level, "real exits");
                 _tally.Add("exits", level, ExitReasons.Name(Vendor.Intel, (uint)record[HwOperand.Reason]));
                 break;
             case HwType.Invept or HwType.GuestInvept:
@@ -191,11 +179,9 @@ public sealed class HwSummary
             _windowTicks += (long)(_lastTicks - _windowStart);
         }
 
-        long real = _tally.Value("transitions", "L1", "real exits") + _tally.Value("transitions", "L2", "real exits");
         _tally.Add("input", "", "records", reader.Records, "lines");
         _tally.Add("time", "", "recorded", _windowTicks, "ticks");
-        _tally.AddRate("real exits", real, _windowTicks, ticksPerSecond);
-        _tally.AddRate("nested round trips", _tally.Value("transitions", "", "nested entries"), _windowTicks, ticksPerSecond);
+        _tally.AddTransitions(_levels.Counts, _windowTicks, ticksPerSecond);
         return _tally.Build(string.Create(CultureInfo.InvariantCulture, $"{name}: hardware capture, {reader.Records} records"), reader.Findings);
     }
 

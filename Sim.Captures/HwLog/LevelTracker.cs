@@ -1,21 +1,5 @@
 namespace Sim.Captures.HwLog;
 
-/// <summary>What a record meant for the level that runs, beyond the real VM-entry or VM-exit that it may be.</summary>
-public enum LevelChange
-{
-    /// <summary>Nothing nested.</summary>
-    None,
-
-    /// <summary>L0 carried out L1's VMLAUNCH or VMRESUME: the vCPU is in L2 now, though L2 may not have run yet.</summary>
-    NestedEntry,
-
-    /// <summary>L0 reflected an exit to L1: the vCPU is in L1 now.</summary>
-    NestedExit,
-
-    /// <summary>L1's VMLAUNCH or VMRESUME came to nothing: L1 runs on without having been in L2.</summary>
-    FailedNestedEntry,
-}
-
 /// <summary>That a VMCS is the vmcs02 of another one's vCPU, and from which record of the recording on (0: from the start).</summary>
 /// <param name="Record">Index of the record, counted as <see cref="LevelTracker.Observe"/> got them.</param>
 /// <param name="Vmcs01">Address of vmcs01.</param>
@@ -33,7 +17,7 @@ public sealed record VmcsLink(long Record, ulong Vmcs01, ulong Vmcs02);
 /// <item>It stays the vmcs02 until its vCPU executes VMXOFF (reason 26), or until it is entered while its vCPU is known to be in L1: then the page was freed and used again.</item>
 /// <item>Entering vmcs01 while the vCPU asks is a failed nested entry.</item>
 /// </list>
-/// Every other VMCS is a vmcs01. A recording that begins inside L2 counts as L1 until the first nested entry shows better; <see cref="Learn"/> can tell it before.
+/// Every other VMCS is a vmcs01. A recording that begins inside L2 counts as L1 until the first nested entry shows better; a second pass that knows the links has it right.
 /// </summary>
 public sealed class LevelTracker
 {
@@ -44,15 +28,14 @@ public sealed class LevelTracker
     private readonly Dictionary<ulong, Vmcs> _vmcs = [];
     private readonly List<Lane> _lanes = [];
     private readonly List<VmcsLink> _links = [];
+    private readonly Queue<VmcsLink> _known;
     private long _records = -1;
 
-    private enum Nesting
-    {
-        Unknown,
-        InL1,
-        Asks,
-        InL2,
-    }
+    /// <summary>A tracker that learns as it goes, or, with the <see cref="Links"/> of one that has seen the whole recording, knows each link where it begins.</summary>
+    public LevelTracker(IEnumerable<VmcsLink>? known = null) => _known = new Queue<VmcsLink>((known ?? []).OrderBy(link => link.Record));
+
+    /// <summary>What was counted so far.</summary>
+    public TransitionCounts Counts { get; } = new();
 
     /// <summary>Level that runs on a CPU: 0, 1, 2, or -1 if nothing was seen of that CPU since the recording (or this window of it) began.</summary>
     public int Level(int cpu) => cpu < _lanes.Count ? _lanes[cpu].Level : -1;
@@ -62,12 +45,24 @@ public sealed class LevelTracker
 
     /// <summary>
     /// Which vmcs02 was found for which vmcs01. The first nested entry of a pair is only recognised when L2 is entered, after L0 has prepared it; a second pass over
-    /// the same recording that calls <see cref="Learn"/> at these records sees it where it happens.
+    /// the same recording, by a tracker that got these links, sees it where it happens.
     /// </summary>
     public IReadOnlyList<VmcsLink> Links => _links;
 
-    /// <summary>Says that <paramref name="vmcs02"/> belongs to the vCPU of <paramref name="vmcs01"/>, before the records show it.</summary>
-    public void Learn(ulong vmcs01, ulong vmcs02) => Link(Find(vmcs01), Find(vmcs02));
+    /// <summary>Reads a recording to its end for its links.</summary>
+    /// <exception cref="Core.TraceFormatException">The recording is damaged.</exception>
+    public static IReadOnlyList<VmcsLink> LinksOf(Func<HwLogReader> open)
+    {
+        LevelTracker tracker = new();
+        HwRecord record = default;
+        using HwLogReader reader = open();
+        while (reader.Read(ref record))
+        {
+            tracker.Observe(record);
+        }
+
+        return tracker.Links;
+    }
 
     /// <summary>
     /// Takes one record. Afterwards <see cref="Level"/> is the level that runs from here on; before a VM-exit it was the level that exits.
@@ -75,6 +70,12 @@ public sealed class LevelTracker
     public LevelChange Observe(in HwRecord record)
     {
         _records++;
+        while (_known.TryPeek(out VmcsLink? link) && link.Record <= _records)
+        {
+            _known.Dequeue();
+            Link(Find(link.Vmcs01), Find(link.Vmcs02));
+        }
+
         switch (record.Type)
         {
             case HwType.Vmptrld:
@@ -109,12 +110,6 @@ public sealed class LevelTracker
         _ => record.NonRoot ? Math.Max(levelBefore, -1) : 0,
     };
 
-    private static LevelChange Switch(Vmcs vmcs01, Nesting nesting, LevelChange change)
-    {
-        vmcs01.Nesting = nesting;
-        return change;
-    }
-
     private static void Link(Vmcs vmcs01, Vmcs vmcs02)
     {
         Unlink(vmcs01);
@@ -139,14 +134,12 @@ public sealed class LevelTracker
         lane.Loaded = loaded;
         lane.LoadedAt = _records;
         lane.Level = 0;
-        if (before?.Nesting == Nesting.Asks && before.Child == loaded)
+        if (before is { State.Asks: true } && before.Child == loaded)
         {
-            return Switch(before, Nesting.InL2, LevelChange.NestedEntry);
+            return before.State.EnterNested();
         }
 
-        return before?.Parent == loaded && before is not null && loaded.Nesting == Nesting.InL2
-            ? Switch(loaded, Nesting.InL1, LevelChange.NestedExit)
-            : LevelChange.None;
+        return before?.Parent == loaded && before is not null && loaded.State.Level == 2 ? loaded.State.ExitNested() : LevelChange.None;
     }
 
     private LevelChange Enter(Lane lane, Vmcs entered)
@@ -156,32 +149,25 @@ public sealed class LevelTracker
         entered.WasEntered = true;
         if (entered.Parent is { } parent)
         {
-            if (parent.Nesting != Nesting.InL1)
+            if (parent.State is not { Level: 1, Asks: false })
             {
                 lane.Level = 2;
-                LevelChange change = parent.Nesting == Nesting.Asks ? LevelChange.NestedEntry : LevelChange.None;
-                return Switch(parent, Nesting.InL2, change);
+                return parent.State.Enter(2);
             }
 
             Unlink(parent);
         }
 
-        if (!entered.IsVmcs01 && lane.Loaded == entered && lane.LoadedBefore is { Nesting: Nesting.Asks, Child: null } asking)
+        if (!entered.IsVmcs01 && lane.Loaded == entered && lane.LoadedBefore is { State.Asks: true, Child: null } asking)
         {
             Link(asking, entered);
             _links.Add(new VmcsLink(isFirstEntry && entered.WasSeenRunning ? 0 : lane.LoadedAt, asking.Address, entered.Address));
             lane.Level = 2;
-            return Switch(asking, Nesting.InL2, LevelChange.NestedEntry);
+            return asking.State.Enter(2);
         }
 
         lane.Level = 1;
-        LevelChange left = entered.Nesting switch
-        {
-            Nesting.Asks => LevelChange.FailedNestedEntry,
-            Nesting.InL2 => LevelChange.NestedExit,
-            _ => LevelChange.None,
-        };
-        return Switch(entered, Nesting.InL1, left);
+        return entered.State.Enter(1);
     }
 
     private static void Exit(Lane lane, Vmcs left, uint reason)
@@ -192,22 +178,16 @@ public sealed class LevelTracker
         lane.Level = 0;
         if (left.Parent is { } parent)
         {
-            parent.Nesting = Nesting.InL2;
+            parent.State.Exit(2, asks: false);
             return;
         }
 
-        left.Nesting = Nesting.InL1;
-        switch (reason)
+        bool asks = reason is Vmlaunch or Vmresume;
+        left.IsVmcs01 |= asks;
+        left.State.Exit(1, asks);
+        if (reason == Vmxoff)
         {
-            case Vmlaunch or Vmresume:
-                left.IsVmcs01 = true;
-                left.Nesting = Nesting.Asks;
-                break;
-            case Vmxoff:
-                Unlink(left);
-                break;
-            default:
-                break;
+            Unlink(left);
         }
     }
 
@@ -230,7 +210,7 @@ public sealed class LevelTracker
     {
         foreach (Vmcs vmcs in _vmcs.Values)
         {
-            vmcs.Nesting = Nesting.Unknown;
+            vmcs.State.Begin(0);
         }
 
         foreach (Lane lane in _lanes)
@@ -255,14 +235,14 @@ public sealed class LevelTracker
     {
         if (!_vmcs.TryGetValue(address, out Vmcs? vmcs))
         {
-            vmcs = new Vmcs(address);
+            vmcs = new Vmcs(address, Counts);
             _vmcs.Add(address, vmcs);
         }
 
         return vmcs;
     }
 
-    private sealed class Vmcs(ulong address)
+    private sealed class Vmcs(ulong address, TransitionCounts counts)
     {
         public ulong Address { get; } = address;
 
@@ -277,7 +257,8 @@ public sealed class LevelTracker
         // Left, or given as context: before its first entry this means that the recording began while it ran.
         public bool WasSeenRunning { get; set; }
 
-        public Nesting Nesting { get; set; }
+        // Of the vCPU whose vmcs01 this is.
+        public VcpuLevel State { get; } = new(counts);
     }
 
     private sealed class Lane

@@ -1,6 +1,7 @@
 using Sim.Workloads;
 using System.Globalization;
 using Sim.Captures.Ftrace;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.HwLog;
@@ -67,12 +68,31 @@ public sealed record AnswerKeyEntry(
 /// <param name="SynthesizedEntries">Positions of the VM-entries among those, real and nested.</param>
 /// <param name="EntriesAfterGap">Positions of the real VM-entries with a VMCS that may have been loaded on another CPU while nothing was recorded.</param>
 /// <param name="Skipped">Records of a guest whose level was not known yet.</param>
+/// <param name="BeyondEvents">Accesses of a memory window behind its last event, where nothing tells who runs: they are not lifted.</param>
 /// <param name="Findings">What the reader did not understand.</param>
+/// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
 public sealed record LiftResult(
-    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, Findings Findings);
+    IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, long BeyondEvents,
+    Findings Findings, TransitionCounts Counts)
+{
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        .. Skipped == 0 ? Array.Empty<Doubt>() :
+        [
+            new Doubt(
+                DoubtKind.NotRead,
+                string.Create(CultureInfo.InvariantCulture, $"{Skipped:N0} {(Skipped == 1 ? "record was" : "records were")} left out, because nothing said which level ran"),
+                Skipped),
+        ],
+        new Doubt(DoubtKind.Clock, "the clock of the hardware log is an emulator's count of instructions"),
+    ];
+}
 
 /// <summary>
-/// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
+/// Turns the hardware's view of nested KVM into the logical trace of docs/trace-format.md: real and nested transitions, what each level did to its own translations,
 /// L1's INVVPID and INVEPT, interrupts taken, accesses of memory windows. What L0 decided by itself (its INVVPID and INVEPT) goes into the answer key instead.
 /// </summary>
 /// <remarks>
@@ -109,7 +129,7 @@ public sealed class Lift
 
     private readonly TraceAppender _appender;
     private readonly bool _asRecorded;
-    private readonly LevelTracker _levels = new();
+    private readonly LevelTracker _levels;
     private readonly FirstPass _known;
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<ulong, Vcpu> _vcpus = [];
@@ -119,10 +139,14 @@ public sealed class Lift
     private ulong? _start;
     private long _synthesized;
     private long _skipped;
+    private long _beyondEvents;
+    private bool _isBeyondEvents;
+    private bool _isLastContext;
 
     private Lift(ITraceSink sink, int lanes, bool asRecorded, bool inOrder, FirstPass known)
     {
         _known = known;
+        _levels = new LevelTracker(known.Levels.Links);
         _asRecorded = asRecorded;
         _appender = new TraceAppender(sink, lanes, inOrder: inOrder);
         _lanes = [.. Enumerable.Range(0, lanes).Select(number => new Lane(number))];
@@ -143,7 +167,7 @@ public sealed class Lift
             hasWalks |= record.Type == HwType.Walk;
         }
 
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture" };
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture", [TraceHeader.VendorProperty] = TraceHeader.VendorWord(Vendor.Intel) };
         foreach (MapTable table in hasWalks ? Enum.GetValues<MapTable>() : [])
         {
             properties[TraceHeader.PageSizesOf(table)] = table <= MapTable.L2 || listsPages ? TraceHeader.Recorded : TraceHeader.Inferred;
@@ -182,11 +206,12 @@ public sealed class Lift
             for (long index = 0; reader.Read(ref record); index++)
             {
                 lift.TakeKnown(index, record.Ticks);
+                lift._isLastContext = first.LastEvent >= 0 && index > first.LastEvent;
                 lift.Take(record);
             }
 
             lift._appender.Complete();
-            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._entriesAfterGap, lift._skipped, reader.Findings);
+            return new LiftResult(lift._key, lift._appender.Records, lift._synthesized, lift._synthesizedEntries, lift._entriesAfterGap, lift._skipped, lift._beyondEvents, reader.Findings, lift._levels.Counts);
         }
     }
 
@@ -194,12 +219,6 @@ public sealed class Lift
     private void TakeKnown(long index, ulong ticks)
     {
         ulong time = Math.Max(ticks, _start ?? ticks) - (_start ?? ticks);
-        while (_known.Links.TryPeek(out VmcsLink? link) && link.Record <= index)
-        {
-            _known.Links.Dequeue();
-            _levels.Learn(link.Vmcs01, link.Vmcs02);
-        }
-
         if (_known.NewVcpus.Created.TryGetValue(index, out (int Cpu, ulong Vmcs) created))
         {
             Vcpu vcpu = VcpuOf(created.Vmcs);
@@ -228,6 +247,14 @@ public sealed class Lift
         _start ??= record.Ticks;
         ulong time = Math.Max(record.Ticks, _start.Value) - _start.Value;
         Lane lane = _lanes[record.Cpu];
+        _isBeyondEvents &= !IsEvent(record.Type);
+        _isBeyondEvents |= _isLastContext && record.Type == HwType.Context && IsOtherContext(lane, record);
+        if (_isBeyondEvents)
+        {
+            _beyondEvents += record.Type is HwType.Context or HwType.Walk or HwType.MemwindowEnd ? 0 : 1;
+            return;
+        }
+
         LevelChange change = _levels.Observe(record);
         switch (record.Type)
         {
@@ -599,7 +626,17 @@ public sealed class Lift
         }
 
         Emit(lane, TraceEvent.Mark(time, (byte)lane.Level, text));
+
+        // A memory window may go on, but its events do not.
+        _isBeyondEvents = command == 2;
     }
+
+    private static bool IsEvent(HwType type) =>
+        type is not (HwType.Context or HwType.Read or HwType.Write or HwType.Modify or HwType.Fetch or HwType.Walk or HwType.MemwindowStart or HwType.MemwindowEnd);
+
+    // Behind the last event of the recording its context holds, until accesses come from elsewhere.
+    private bool IsOtherContext(Lane lane, in HwRecord record) =>
+        record.NonRoot != (lane.Level > 0) || (lane.Registers.Cr3 != ulong.MaxValue && lane.Registers.Cr3 != record[HwOperand.Cr3]) || (record.NonRoot && _levels.Vmcs01(record.Cpu) != _levels.Vmcs01Of(record[HwOperand.Vmcs]));
 
     private void SetContext(Lane lane, ulong time, in HwRecord record)
     {
@@ -758,6 +795,9 @@ public sealed class Lift
         private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
         private long _index;
 
+        /// <summary>Index of the last record that is an event, and no memory access.</summary>
+        public long LastEvent { get; private set; } = -1;
+
         public Ept12Tables Ept12 { get; } = new();
 
         public WindowPageSizes PageSizes { get; } = new();
@@ -767,8 +807,6 @@ public sealed class Lift
         public NewVcpus NewVcpus { get; } = new();
 
         public HostFlushes HostFlushes { get; } = new(remoteFlushes);
-
-        public Queue<VmcsLink> Links { get; } = [];
 
         public Queue<Ept12Event> Ept12Events { get; } = [];
 
@@ -784,6 +822,7 @@ public sealed class Lift
             NewVcpus.Take(_index, record);
             Ept12.Take(_index, record, Levels, change);
             HostFlushes.Take(_index, record, Levels.LevelOf(record, -1));
+            LastEvent = IsEvent(record.Type) ? _index : LastEvent;
             _index++;
             switch (record.Type)
             {
@@ -814,9 +853,8 @@ public sealed class Lift
             }
 
             PageSizes.Complete();
-            foreach (VmcsLink link in Levels.Links.OrderBy(link => link.Record))
+            foreach (VmcsLink link in Levels.Links)
             {
-                Links.Enqueue(link);
                 NewVcpus.Exclude(link.Vmcs02);
             }
 

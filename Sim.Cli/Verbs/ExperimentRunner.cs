@@ -44,7 +44,7 @@ internal static class ExperimentRunner
         Verdict verdict = Verdict.Of(set);
         string answer = set.Partial ? $"So far: {verdict.Sentence}" : verdict.Sentence;
         WriteFirstScreen(terminal.Output, set, verdict, answer, style);
-        IReadOnlyList<Table> tables = Tables(set, configuration, each => details(each, all));
+        IReadOnlyList<Table> tables = Tables(set, configuration, details, all);
         if (tables.Count > 0)
         {
             terminal.Output.Write('\n');
@@ -111,12 +111,12 @@ internal static class ExperimentRunner
         return code;
     }
 
-    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view) => configuration switch
+    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, bool all) => configuration switch
     {
         { Over.Count: > 0 } or { BracketsPageSizes: true, Seeds: > 1 } => SweepView.Of(set),
         { BracketsPageSizes: true } => PageSizeView.Bracket(set),
         { Seeds: > 1 } => SeedView.Of(set),
-        _ => view(set),
+        _ => details(set, all),
     };
 
     private static string Title(RunSet set)

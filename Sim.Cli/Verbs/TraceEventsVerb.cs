@@ -74,15 +74,11 @@ internal static class TraceEventsVerb
     private static EventSummary Summarise(string path, long? ticksPerSecond, Action<long> progress)
     {
         string name = CaptureText.NameOf(path);
-        Stream content = CaptureText.Open(path, out CaptureKind kind);
-        if (kind == CaptureKind.Hardware)
-        {
-            using HwLogReader hardware = new(content, name, progress);
-            return HwSummary.Of(hardware, name, ticksPerSecond ?? HwSummary.DefaultTicksPerSecond);
-        }
-
-        using TracepointReader kernel = new(content, name, progress);
-        return TracepointSummary.Of(kernel, name, ticksPerSecond ?? TracepointSummary.DefaultTicksPerSecond);
+        using SavedInput? saved = path == "-" ? new SavedInput() : null;
+        string file = saved?.Path ?? path;
+        return CaptureText.KindOf(file, name) == CaptureKind.Hardware
+            ? HwSummary.Of(() => new HwLogReader(CaptureText.Open(file), name, progress), name, ticksPerSecond ?? HwSummary.DefaultTicksPerSecond)
+            : TracepointSummary.Of(() => new TracepointReader(CaptureText.Open(file), name, progress), name, ticksPerSecond ?? TracepointSummary.DefaultTicksPerSecond);
     }
 
     private static long TicksPerSecond(string text, string option)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Sim.Captures;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
 using Sim.Core.Traces;
@@ -55,8 +56,7 @@ internal static class TraceLiftVerb
             throw new ConfigurationException("'trace lift' reads its recording more than once, and a pipe can be read only once. Save the recording to a file and name that.");
         }
 
-        using Stream content = CaptureText.Open(path, out CaptureKind kind);
-        return kind;
+        return CaptureText.KindOf(path, path);
     }
 
     private static Outcome LiftHardware(Request request)
@@ -69,10 +69,10 @@ internal static class TraceLiftVerb
         }
 
         header = request.AsRecorded ? With(header, "as_recorded", "yes") : header;
-        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
         LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded, pageSizes: pageSizes);
-        Finish(request, writer, result.AnswerKey.Select(Row));
-        return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.Findings, result.Findings.Worst == Severity.DataLoss);
+        Finish(request, writer, result.AnswerKey.Select(Row), result.Doubts);
+        return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.BeyondEvents, result.Findings, result.Findings.Worst == Severity.DataLoss, result.Counts);
 
         HwLogReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
     }
@@ -85,18 +85,18 @@ internal static class TraceLiftVerb
                 $"--as-recorded: '{request.Path}' holds kernel events, which do not say what VPIDs, EPT pointers and addresses the hardware got. Lift it without, or lift a hardware capture.");
         }
 
-        TraceHeader header;
+        KernelSurvey survey;
         using (TracepointReader reader = Open())
         {
-            header = TracepointLift.HeaderOf(reader, request.Source);
-            header = reader.DataLoss ? With(header, "data_loss", "yes") : header;
+            survey = KernelSurvey.Of(reader);
         }
 
+        TraceHeader header = TracepointLift.HeaderOf(survey, request.Source);
         using TracepointReader events = Open();
-        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
-        TracepointLiftResult result = TracepointLift.Run(events, writer, header.Lanes);
-        Finish(request, writer, result.Flushes.Select(Row));
-        return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, result.Findings, result.DataLoss);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
+        TracepointLiftResult result = TracepointLift.Run(events, survey, writer);
+        Finish(request, writer, result.Flushes.Select(Row), result.Doubts);
+        return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, 0, result.Findings, result.DataLoss, result.Counts);
 
         TracepointReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
     }
@@ -105,14 +105,14 @@ internal static class TraceLiftVerb
         header with { Properties = new SortedDictionary<string, string>(header.Properties.ToDictionary(), StringComparer.Ordinal) { [property] = value } };
 
     /// <summary>The answer key goes first: if it cannot be written, the trace does not appear either.</summary>
-    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key)
+    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key, IReadOnlyList<Doubt> doubts)
     {
         if (request.AnswerKey is { } path)
         {
             ResultFiles.Write(path, CsvText.Of(KeyColumns, key));
         }
 
-        writer.Complete();
+        writer.Complete(doubts);
     }
 
     private static IReadOnlyList<string> Row(AnswerKeyEntry e) =>
@@ -139,6 +139,11 @@ internal static class TraceLiftVerb
             error.Write($"DATA LOSS: {request.Path} says that events were lost; the trace is not what happened\n");
         }
 
+        if (outcome.BeyondEvents > 0)
+        {
+            error.Write($"{request.Path}: its events end before its memory accesses do: {Numbers.Whole(outcome.BeyondEvents)} accesses behind them are left out, since nothing tells who made them\n");
+        }
+
         if (isQuiet)
         {
             return;
@@ -147,6 +152,10 @@ internal static class TraceLiftVerb
         error.Write(
             $"{request.Output}: {Numbers.Whole(outcome.Records)} records, {Numbers.Whole(outcome.Flushes)} flushes by L0 itself, {Numbers.Whole(outcome.Synthesized)} transitions put in, "
             + $"{Numbers.Whole(outcome.Skipped)} records of unknown level skipped\n");
+        TransitionCounts counts = outcome.Counts;
+        error.Write(
+            $"recorded: {Numbers.Whole(counts.EntriesInto(1))} real entries into L1 and {Numbers.Whole(counts.EntriesInto(2))} into L2, {Numbers.Whole(counts.ExitsOf(1))} exits of L1 and "
+            + $"{Numbers.Whole(counts.ExitsOf(2))} of L2, {Numbers.Whole(counts.NestedEntries)} nested entries ({Numbers.Whole(counts.FailedNestedEntries)} more failed), {Numbers.Whole(counts.NestedExits)} nested exits\n");
         foreach (Finding finding in outcome.Findings.All)
         {
             string subject = finding.Subject.Length > 0 ? $" '{finding.Subject}'" : "";
@@ -161,5 +170,5 @@ internal static class TraceLiftVerb
         public string? PageSizes { get; } = PageSizeList.Beside(Path);
     }
 
-    private sealed record Outcome(ulong Records, int Flushes, long Synthesized, long Skipped, Findings Findings, bool DataLoss);
+    private sealed record Outcome(ulong Records, int Flushes, long Synthesized, long Skipped, long BeyondEvents, Findings Findings, bool DataLoss, TransitionCounts Counts);
 }

@@ -12,6 +12,11 @@ public static class ExitReasons
     /// <summary>SVM: the exit code of a failed VMRUN (VMEXIT_INVALID, -1).</summary>
     public const uint SvmInvalid = uint.MaxValue;
 
+    private const string Exception = " excp";
+
+    /// <summary>Of either vendor: an exit whose reason is not known. VMX basic reasons have 16 bits and end long before, SVM exit codes leave out this one.</summary>
+    public const uint Unknown = 0xFFFF;
+
     private static readonly (uint Number, string Name)[] Vmx =
     [
         (0, "EXCEPTION_NMI"), (1, "EXTERNAL_INTERRUPT"), (2, "TRIPLE_FAULT"), (3, "INIT_SIGNAL"), (4, "SIPI_SIGNAL"), (7, "INTERRUPT_WINDOW"), (8, "NMI_WINDOW"),
@@ -40,7 +45,7 @@ public static class ExitReasons
         .. Registers("read_dr", 0x20, 0, 1, 2, 3, 4, 5, 6, 7), .. Registers("write_dr", 0x30, 0, 1, 2, 3, 4, 5, 6, 7),
     ];
 
-    // Where the plugin's EXIT_ name is not the kernel's name in capitals.
+    // Where the plugin's EXIT_ name is not the kernel's name in capitals. Exceptions, below, are EXCP_ and the kernel's name; older plugins know EXCP_BASE only.
     private static readonly (uint Number, string Name)[] SvmPlugin =
     [
         (0x40, "EXCP_BASE"), (0x60, "INTR"), (0x66, "IDTR_READ"), (0x67, "GDTR_READ"), (0x68, "LDTR_READ"), (0x69, "TR_READ"), (0x6A, "IDTR_WRITE"), (0x6B, "GDTR_WRITE"),
@@ -57,11 +62,12 @@ public static class ExitReasons
         ("PENDING_INTERRUPT", (Vendor.Intel, 7)),
         .. Svm.Select(r => (r.Name, (Vendor.Amd, r.Number))),
         .. SvmPlugin.Select(r => ("EXIT_" + r.Name, (Vendor.Amd, r.Number))),
+        .. Svm.Where(r => r.Name.EndsWith(Exception, StringComparison.Ordinal)).Select(r => ("EXIT_EXCP_" + r.Name[..^Exception.Length], (Vendor.Amd, r.Number))),
         .. Svm.Where(r => !r.Name.Contains(' ') && SvmPlugin.All(p => p.Number != r.Number)).Select(r => ("EXIT_" + r.Name.ToUpperInvariant(), (Vendor.Amd, r.Number))),
     ]);
 
     /// <summary>The kernel's name of an exit reason (VMX: the basic reason, bits 15:0), or its number: decimal on Intel, hexadecimal on AMD.</summary>
-    public static string Name(Vendor vendor, uint reason) => vendor == Vendor.Intel
+    public static string Name(Vendor vendor, uint reason) => reason == Unknown ? "unknown" : vendor == Vendor.Intel
         ? VmxNames.GetValueOrDefault(reason) ?? reason.ToString(CultureInfo.InvariantCulture)
         : SvmNames.GetValueOrDefault(reason) ?? "0x" + reason.ToString("x", CultureInfo.InvariantCulture);
 

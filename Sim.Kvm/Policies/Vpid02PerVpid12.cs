@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Hypothetical (kvm-semantics.md 8, question 4): L2 gets a pool of real VPIDs keyed by vpid12, so that only a vpid12 outside the pool needs a flush.</summary>
+/// <summary>Hypothetical (docs/rules.md#open-questions): L2 gets a pool of real VPIDs keyed by vpid12, so that only a vpid12 outside the pool needs a flush.</summary>
 [Component("vpid02-per-vpid12", Summary = "hypothetical: a pool of real VPIDs, one for each vpid12 in use, instead of one vpid02")]
 public sealed class Vpid02PerVpid12 : IFlushPolicy
 {

@@ -6,7 +6,7 @@ using Sim.Tlb;
 namespace Sim.Kvm;
 
 /// <summary>
-/// Says of each translation that hardware uses whether the CPU that L1 (or L2) sees could have used it (kvm-semantics.md 2.12). A translation that is not in the current tables is permitted if the
+/// Says of each translation that hardware uses whether the CPU that L1 (or L2) sees could have used it (docs/rules.md#holes). A translation that is not in the current tables is permitted if the
 /// virtual context had run with the tables before the change and no invalidation at that level has covered the page since; else it is an incident. Host memory that was taken away is never permitted.
 /// Observes only: nothing it knows reaches the hypervisor or the hardware.
 /// </summary>

@@ -57,7 +57,7 @@ internal sealed class Holding(Tag tag, PageTable tables)
 
 /// <summary>
 /// The TLB of the CPU that L1 sees: for each virtual tag the largest set of translations that may be in it. Holdings come from running in a context, and go by the
-/// invalidations of SDM vol. 3 (kvm-semantics.md 1.2) applied to virtual tags: VPID 0 is L1's own, an L2 has its vpid12, EP4TAs are L1's EPTP12s. Only mappings that
+/// invalidations of SDM vol. 3 (docs/rules.md#intel-invalidations) applied to virtual tags: VPID 0 is L1's own, an L2 has its vpid12, EP4TAs are L1's EPTP12s. Only mappings that
 /// have changed are kept one by one.
 /// </summary>
 internal sealed class VirtualTlb

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 using Sim.Reports.Analysers;
 using Sim.Reports.Charts;
 using Sim.Reports.Charts.VegaLite;
@@ -40,6 +41,7 @@ public static class HtmlReport
             .Open("style").Raw(style).Close("style").Line().Close("head").Line().Open("body").Line().Open("main").Line();
         WriteVerdict(html, input);
         WriteFindings(html, input.Set);
+        WriteDoubts(html, input.Set.Provenance.Doubts);
         WriteCharts(html, charts);
         html.Open("section", ("id", "tables")).Element("h2", "Tables").Line();
         foreach (DataTable table in ReportTables.Of(input))
@@ -179,6 +181,23 @@ public static class HtmlReport
         }
 
         html.Close("section").Line();
+    }
+
+    private static void WriteDoubts(Html html, IReadOnlyList<Doubt> doubts)
+    {
+        if (doubts.Count == 0)
+        {
+            return;
+        }
+
+        html.Open("section", ("id", "doubts")).Element("h2", "What this rests on").Line()
+            .Element("p", "Nobody has seen or measured the following; it was inferred, taken from elsewhere, or assumed.", ("class", "note")).Open("ul", ("class", "hints")).Line();
+        foreach (Doubt doubt in doubts)
+        {
+            html.Element("li", $"{char.ToUpperInvariant(doubt.Sentence[0])}{doubt.Sentence[1..]}.").Line();
+        }
+
+        html.Close("ul").Close("section").Line();
     }
 
     private static void WriteCharts(Html html, IReadOnlyList<(string Name, Drawing Drawing)> charts)

@@ -1,5 +1,6 @@
 using Sim.Core;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
 
@@ -107,7 +108,7 @@ public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string
 public sealed record SafetyPage(ulong Page, int Vcpu, int Level, string Tag, ulong Root, long Uses, ulong? FirstTime, int FirstLane, string Change, string Owed);
 
 /// <summary>Why a run has no result.</summary>
-/// <param name="ExitCode">The process exit code of this kind of error (DESIGN.md section 8).</param>
+/// <param name="ExitCode">The process exit code of this kind of error (docs/compare.md#exit-codes).</param>
 /// <param name="Message">One paragraph.</param>
 public sealed record RunFailure(int ExitCode, string Message);
 
@@ -136,7 +137,11 @@ public sealed record Provenance(
     string Configuration,
     IReadOnlyDictionary<string, string> Origins,
     TraceIdentity Trace,
-    WindowCounts Windows);
+    WindowCounts Windows)
+{
+    /// <summary>What the results rest on that nobody has seen: the trace's doubts, then what was assumed about the machine. Empty in files before version 1.3.</summary>
+    public IReadOnlyList<Doubt> Doubts { get; init; } = [];
+}
 
 /// <summary>Which build of the simulator.</summary>
 /// <param name="Version">For instance 0.1.0.</param>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Sim.Core;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
 
@@ -47,8 +48,17 @@ internal static class RunSetJsonReader
             Map(element.GetProperty("configuration_origins")),
             new TraceIdentity(
                 Text(trace, "name"), Text(trace, "format"), trace.GetProperty("sha256").GetString(), trace.GetProperty("lanes").GetInt32(), trace.GetProperty("folded").GetBoolean(), Map(trace.GetProperty("properties"))),
-            new WindowCounts(windows.GetProperty("skipped_records").GetUInt64(), windows.GetProperty("warm_up_records").GetUInt64(), windows.GetProperty("measured_records").GetUInt64()));
+            new WindowCounts(windows.GetProperty("skipped_records").GetUInt64(), windows.GetProperty("warm_up_records").GetUInt64(), windows.GetProperty("measured_records").GetUInt64()))
+        {
+            Doubts = [.. Members(element, "doubts").Select(ReadDoubt)],
+        };
     }
+
+    private static Doubt ReadDoubt(JsonElement doubt) => new(
+        Doubt.KindOf(Text(doubt, "kind")),
+        Text(doubt, "sentence"),
+        doubt.TryGetProperty("count", out JsonElement count) ? count.GetInt64() : null,
+        doubt.TryGetProperty("of", out JsonElement of) ? of.GetInt64() : null);
 
     private static RunResult ReadRun(JsonElement element, Dictionary<string, JsonElement> descriptors, Dictionary<string, JsonElement> seriesDescriptors)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
 
@@ -51,7 +52,32 @@ internal static class RunSetJsonWriter
         writer.WriteNumber("warm_up_records", provenance.Windows.WarmedUp);
         writer.WriteNumber("measured_records", provenance.Windows.Measured);
         writer.WriteEndObject();
+        WriteDoubts(writer, provenance.Doubts);
         writer.WriteEndObject();
+    }
+
+    private static void WriteDoubts(Utf8JsonWriter writer, IReadOnlyList<Doubt> doubts)
+    {
+        writer.WriteStartArray("doubts");
+        foreach (Doubt doubt in doubts)
+        {
+            JsonLines.WriteLine(writer, line =>
+            {
+                line.WriteString("kind", doubt.Word);
+                line.WriteString("sentence", doubt.Sentence);
+                if (doubt.Count is { } count)
+                {
+                    line.WriteNumber("count", count);
+                }
+
+                if (doubt.Of is { } of)
+                {
+                    line.WriteNumber("of", of);
+                }
+            });
+        }
+
+        writer.WriteEndArray();
     }
 
     private static void WriteMap(Utf8JsonWriter writer, string name, IReadOnlyDictionary<string, string> map)

@@ -206,20 +206,20 @@ internal sealed class TracepointLiftTests
         });
     }
 
-    private static (MemoryTrace Trace, TracepointLiftResult Result) Lift(Func<Stream> open, string name)
+    internal static (MemoryTrace Trace, TracepointLiftResult Result) Lift(Func<Stream> open, string name)
     {
-        TraceHeader header;
+        KernelSurvey survey;
         using (TracepointReader reader = new(open(), name))
         {
-            header = TracepointLift.HeaderOf(reader, name);
+            survey = KernelSurvey.Of(reader);
         }
 
-        MemoryTrace trace = new(header);
         using TracepointReader again = new(open(), name);
-        return (trace, TracepointLift.Run(again, trace, header.Lanes));
+        MemoryTrace trace = new(TracepointLift.HeaderOf(survey, name));
+        return (trace, TracepointLift.Run(again, survey, trace));
     }
 
-    private static List<TraceEvent> Events(MemoryTrace trace)
+    internal static List<TraceEvent> Events(MemoryTrace trace)
     {
         trace.Rewind();
         List<TraceEvent> events = [];

@@ -1,6 +1,7 @@
 using System.Text;
 using Sim.Captures.Ftrace;
 using Sim.Core;
+using Sim.Core.Architecture;
 
 namespace Sim.Captures.Tests.Ftrace;
 
@@ -35,6 +36,21 @@ internal sealed class TracepointReaderTests
     [TestCase(
         "kvm_exit: vcpu 0 reason 0x4c rip 0x401136 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000",
         "kvm_exit Vcpu=0x0 Reason=0x4c Rip=0x401136 Info1=0x0 Info2=0x0 IntrInfo=0x0 ErrorCode=0x0")]
+    [TestCase("kvm_entry: vcpu 3", "kvm_entry Vcpu=0x3")]
+    [TestCase("kvm_entry:            vcpu 3<CANT FIND FIELD rip>", "kvm_entry Vcpu=0x3")]
+    [TestCase("kvm_entry:            vcpu 3 rip 0x401000 main+0x1c", "kvm_entry Vcpu=0x3 Rip=0x401000")]
+    [TestCase("kvm_exit:             reason EXIT_HLT rip 0x401000 default_idle+0x10 info 1 2", "kvm_exit Reason=0x78 Isa=0x2 Rip=0x401000 Info1=0x1 Info2=0x2")]
+    [TestCase("kvm_exit: reason VMRESUME rip 0xffffffffa0412345 info 0 0", "kvm_exit Reason=0x18 Isa=0x1 Rip=0xffffffffa0412345 Info1=0x0 Info2=0x0")]
+    [TestCase("kvm_nested_vmexit:    <CANT FIND FIELD rip>", "kvm_nested_vmexit Reason=0xffff")]
+    [TestCase(
+        "kvm_nested_vmexit: rip: 0x0000000000401136 reason: EPT_VIOLATION ext_inf1: 0x0000000000000181 ext_inf2: 0x0000000000000000 ext_int: 0x00000000 ext_int_err: 0x00000000",
+        "kvm_nested_vmexit Rip=0x401136 Reason=0x30 Isa=0x1 Info1=0x181 Info2=0x0 IntrInfo=0x0 ErrorCode=0x0")]
+    [TestCase("kvm_mmu_spte_requested: gfn 4a02 pfn 12002 level 1 access f", "kvm_mmu_spte_requested Gfn=0x4a02 Pfn=0x12002 PageLevel=0x1 Access=0xf")]
+    [TestCase("mark_mmio_spte: sptep:00000000f3c1d2e4 gfn fee00 access 6 gen 7a", "mark_mmio_spte Value=0xf3c1d2e4 Gfn=0xfee00 Access=0x6 Generation=0x7a")]
+    [TestCase("kvm_age_hva: mmu notifier age hva: 0x007f3c40000000 -- 0x007f3c40200000", "kvm_age_hva Address=0x7f3c40000000 End=0x7f3c40200000")]
+    [TestCase(
+        "kvm_pvclock_update: vcpu_id 0, pvclock { version 6, tsc_timestamp 0x1f, system_time 0x2e, tsc_to_system_mul 0x80000000, tsc_shift -1, flags 0x1 }",
+        "kvm_pvclock_update Vcpu=0x0 \"{ version 6, tsc_timestamp 0x1f, system_time 0x2e, tsc_to_system_mul 0x80000000, tsc_shift -1, flags 0x1 }\"")]
     [TestCase("kvm_exit:             reason EXIT_NPF rip 0x200000 info 200000006 70000", "kvm_exit Reason=0x400 Isa=0x2 Rip=0x200000 Info1=0x200000006 Info2=0x70000")]
     [TestCase("kvm_exit:             reason PENDING_INTERRUPT rip 0x200000 info 0 0", "kvm_exit Reason=0x7 Isa=0x1 Rip=0x200000 Info1=0x0 Info2=0x0")]
     [TestCase("kvm_exit:             reason UNKNOWN (75) rip 0x200000 info 0 0", "kvm_exit Reason=0x4b Rip=0x200000 Info1=0x0 Info2=0x0")]
@@ -325,13 +341,28 @@ internal sealed class TracepointReaderTests
             ("EXCEPTION_NMI", 1, 0), ("INVEPT", 1, 50), ("INVVPID", 1, 53), ("NOTIFY", 1, 75), ("read_cr0", 2, 0), ("write_cr8", 2, 0x18), ("write_dr7", 2, 0x37),
             ("interrupt", 2, 0x60), ("EXIT_INTR", 2, 0x60), ("vmrun", 2, 0x80), ("EXIT_VMRUN", 2, 0x80), ("hypercall", 2, 0x81), ("EXIT_VMMCALL", 2, 0x81),
             ("io", 2, 0x7B), ("EXIT_IOIO", 2, 0x7B), ("EXIT_MSR", 2, 0x7C), ("invpcid", 2, 0xA2), ("avic_incomplete_ipi", 2, 0x401),
-            ("invalid_guest_state", 2, uint.MaxValue),
+            ("invalid_guest_state", 2, uint.MaxValue), ("EXIT_ERR", 2, uint.MaxValue), ("UNKNOWN (18446744073709551615)", 0, uint.MaxValue), ("0xffffffffffffffff", 0, uint.MaxValue),
+            ("EXIT_EXCP_DE", 2, 0x40), ("EXIT_EXCP_DB", 2, 0x41), ("EXIT_EXCP_BP", 2, 0x43), ("EXIT_EXCP_OF", 2, 0x44), ("EXIT_EXCP_BR", 2, 0x45), ("EXIT_EXCP_UD", 2, 0x46),
+            ("EXIT_EXCP_NM", 2, 0x47), ("EXIT_EXCP_DF", 2, 0x48), ("EXIT_EXCP_TS", 2, 0x4A), ("EXIT_EXCP_NP", 2, 0x4B), ("EXIT_EXCP_SS", 2, 0x4C), ("EXIT_EXCP_GP", 2, 0x4D),
+            ("EXIT_EXCP_PF", 2, 0x4E), ("EXIT_EXCP_MF", 2, 0x50), ("EXIT_EXCP_AC", 2, 0x51), ("EXIT_EXCP_MC", 2, 0x52), ("EXIT_EXCP_XF", 2, 0x53), ("EXIT_EXCP_BASE", 2, 0x40),
+            ("EXIT_READ_DR7", 2, 0x27), ("EXIT_WRITE_CR8", 2, 0x18), ("EXIT_IDTR_READ", 2, 0x66), ("EXIT_TR_WRITE", 2, 0x6D), ("EXIT_XSETBV", 2, 0x8D),
+            ("EXIT_AVIC_INCOMPLETE_IPI", 2, 0x401), ("EXIT_AVIC_UNACCELERATED_ACCESS", 2, 0x402), ("VMOFF", 1, 26), ("UNKNOWN (2147483681)", 0, 33), ("0x80000021", 0, 33),
         ];
         foreach ((string name, int isa, uint number) in samples)
         {
             KernelEvent e = Parse($" a-1 [000] 1.000000: kvm_exit: reason {name} rip 0x1 info 0 0").Events.Single();
             Assert.That((e[KernelOperand.Reason], e[KernelOperand.Isa]), Is.EqualTo((number, isa)), name);
         }
+    }
+
+    [TestCase("EXIT_WHAT")]
+    [TestCase("BRAND_NEW_REASON")]
+    [TestCase("UNKNOWN-ISA")]
+    public void An_exit_with_an_unknown_name_is_an_exit_of_unknown_reason_and_said(string name)
+    {
+        (List<KernelEvent> events, TracepointReader reader) = Parse($" a-1 [000] 1.000000: kvm_exit: reason {name} rip 0x1 info 0 0");
+        Assert.That(events.Single()[KernelOperand.Reason], Is.EqualTo(ExitReasons.Unknown));
+        Assert.That(reader.Findings.All, Is.EqualTo(new Finding[] { new(Severity.Warning, TracepointReader.UnknownReason, name, 1, 1) }));
     }
 
     [Test]
@@ -353,7 +384,8 @@ internal sealed class TracepointReaderTests
 
     internal static (List<KernelEvent> Events, TracepointReader Reader) Parse(string text)
     {
-        using TracepointReader reader = new(new MemoryStream(Encoding.UTF8.GetBytes(text)), "test");
+        // A last line without its end is a finding of its own.
+        using TracepointReader reader = new(new MemoryStream(Encoding.UTF8.GetBytes(text.EndsWith('\n') ? text : text + "\n")), "test");
         List<KernelEvent> events = [];
         KernelEvent e = default;
         while (reader.Read(ref e))

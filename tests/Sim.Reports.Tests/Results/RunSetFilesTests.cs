@@ -49,6 +49,18 @@ public sealed class RunSetFilesTests
     }
 
     [Test]
+    public void Doubts_are_read_back_and_older_files_have_none()
+    {
+        string text = RunSetJson.ToText(Sample.Set());
+        string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"sentence\"", StringComparison.Ordinal)))
+            .Replace(",\n    \"doubts\": [\n    ]", "", StringComparison.Ordinal).Replace("\"1.3\"", "\"1.2\"", StringComparison.Ordinal);
+
+        Assert.That(RunSetJson.Read(text, "r.json").Provenance.Doubts, Is.EqualTo(Sample.Set().Provenance.Doubts));
+        Assert.That(old, Does.Not.Contain("doubts"));
+        Assert.That(RunSetJson.Read(old, "r.json").Provenance.Doubts, Is.Empty);
+    }
+
+    [Test]
     public void The_session_comes_last_and_can_be_left_out()
     {
         string whole = RunSetJson.ToText(Sample.Set());
@@ -103,7 +115,11 @@ public sealed class RunSetFilesTests
                   "skipped_records": 1,
                   "warm_up_records": 20000,
                   "measured_records": 300
-                }
+                },
+                "doubts": [
+                  {"kind":"handlers","sentence":"3 of 40 stays have strange footprints","count":3,"of":40},
+                  {"kind":"clock","sentence":"the clock is none"}
+                ]
               },
               "statistics": [
                 {"path":"x[0].n","unit":"events","kind":"counter","help":"H."}
