@@ -49,7 +49,15 @@ internal sealed class SafetyOracle
     public void At(ulong time, int lane) => _place = new RecordPlace(time, lane);
 
     /// <summary>What was found since the beginning, or since <see cref="Restart"/>.</summary>
-    public SafetyReport Report() => _log.Report();
+    public SafetyReport Report()
+    {
+        foreach (VirtualTlb tlb in _virtual.Values)
+        {
+            _log.Exercised |= tlb.TookOver();
+        }
+
+        return _log.Report();
+    }
 
     /// <summary>Wrong uses and permitted uses of old translations in that time.</summary>
     public (long Incidents, long Permitted) Counts => (_log.Incidents, _log.Permitted);
@@ -73,9 +81,15 @@ internal sealed class SafetyOracle
         Tag global = new(kind, vpid, 0, true, ep4ta);
         Tag guestPhysical = new(MappingKind.GuestPhysical, Amd ? vpid : (ushort)0, 0, false, ep4ta);
         VirtualTlb tlb = Virtual(vcpu);
+        _log.Exercised |= tlb.TookOver();
         tlb.Run(tagged, global, registers.GlobalPages && _spec.GlobalKernelPages, tables, guestPhysical, l2 ? ept12 : null);
         bool handsOn = tlb.HandsOn(tlb.Lower!.Tag, tlb.Lower.Tables, l2, !Amd && _spec.L0Ept) | tlb.HandsOn(tlb.Upper!.Tag, tlb.Upper.Tables, l2, !Amd && _spec.L0Ept);
         _log.Exercised |= handsOn && byL0;
+        if (!byL0)
+        {
+            // Hardware took over by itself, and flushed what it had to.
+            tlb.TookOver();
+        }
     }
 
     /// <summary>

@@ -65,6 +65,7 @@ internal sealed class VirtualTlb
     private readonly Dictionary<(Tag Tag, PageTable Tables), Holding> _byName = [];
     private readonly List<Holding> _all = [];
     private readonly Dictionary<Tag, PageTable> _lastUnder = [];
+    private readonly List<Holding> _handedOn = [];
     private readonly Dictionary<(ushort Pcid, bool Global), (Tag Tag, PageTable Tables)> _lastOfL2 = [];
     private Tag _global;
 
@@ -101,7 +102,8 @@ internal sealed class VirtualTlb
     }
 
     /// <summary>
-    /// Takes note of the tables that run under a tag. True if others ran there last, or under another tag of L2's that hardware may not tell from this one: then L0 has to keep them apart.
+    /// Takes note of the tables that run under a tag. True if others ran last under another tag of L2's that hardware may not tell from this one: then L0 has to keep them apart. If others ran last under this
+    /// very tag, L0 has to only if they are flushed from it: see <see cref="TookOver"/>.
     /// </summary>
     /// <param name="tag">Tag of the addresses.</param>
     /// <param name="tables">Their tables.</param>
@@ -109,16 +111,29 @@ internal sealed class VirtualTlb
     /// <param name="byTables">Different EPT12s have different EP4TAs in hardware.</param>
     public bool HandsOn(in Tag tag, PageTable tables, bool isL2, bool byTables)
     {
-        bool handsOn = _lastUnder.TryGetValue(tag, out PageTable? last) && last != tables;
+        if (_lastUnder.TryGetValue(tag, out PageTable? last) && last != tables && Find(tag, last) is { } former)
+        {
+            _handedOn.Add(former);
+        }
+
+        bool handsOn = false;
         _lastUnder[tag] = tables;
         if (isL2)
         {
             (ushort, bool) key = (tag.Pcid, tag.Global);
-            handsOn |= _lastOfL2.TryGetValue(key, out (Tag Tag, PageTable Tables) other) && other.Tables != tables && other.Tag != tag && (!byTables || other.Tag.Ep4ta == tag.Ep4ta);
+            handsOn = _lastOfL2.TryGetValue(key, out (Tag Tag, PageTable Tables) other) && other.Tables != tables && other.Tag != tag && (!byTables || other.Tag.Ep4ta == tag.Ep4ta);
             _lastOfL2[key] = (tag, tables);
         }
 
         return handsOn;
+    }
+
+    /// <summary>True if tables that lost their tag to others since the last question have been flushed from it, be it by the transition that followed.</summary>
+    public bool TookOver()
+    {
+        bool flushed = _handedOn.Exists(holding => !holding.IsHeld);
+        _handedOn.Clear();
+        return flushed;
     }
 
     /// <summary>An invalidation at the level of the virtual CPU. <paramref name="byL0"/>: hardware does not carry it out by itself.</summary>

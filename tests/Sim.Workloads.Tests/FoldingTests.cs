@@ -34,7 +34,7 @@ public sealed class FoldingTests
                 trace.Access(0, 2, 0x1000, AccessType.Read);
                 trace.Access(0, 3, 0x1000, AccessType.Write);
             }),
-            Is.EqualTo(new[] { "0 1000 Read 8 x2", "1 1000 Write 8 x2" }));
+            Is.EqualTo(new[] { "0 1000 Read 8 x2", "1 1000 Write 8 x1", "3 1000 Write 8 x1" }));
     }
 
     [Test]

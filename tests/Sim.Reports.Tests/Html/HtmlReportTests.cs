@@ -86,7 +86,7 @@ public sealed partial class HtmlReportTests
     [Test]
     public void Pages_of_a_finding_are_a_table_unless_the_story_tells_the_only_one()
     {
-        SafetyPage page = new(0x1000, 0, 2, "VPID <1>", 0x7000, 41, 12, "c", "o");
+        SafetyPage page = new(0x1000, 0, 2, "VPID <1>", 0x7000, 41, 12, 0, "c", "o");
         string Told(int count) => Page(ChartSample.Full() with { Runs = [ChartSample.Full().Runs[0] with { Safety = new SafetyVerdict([new SafetyFinding("stale_use", 42, ["s"]) { Pages = [page], PageCount = count }], 0) }] });
 
         Assert.That(Told(2), Does.Contain("<bdi>0x1000</bdi>").And.Contain("<bdi>VPID &lt;1&gt;</bdi>").And.Contain("""<td class="number">41</td>""").And.Contain("Where: 2 pages"));

@@ -32,18 +32,6 @@ public sealed class RunSetFilesTests
     }
 
     [Test]
-    public void Doubts_are_read_back_and_older_files_have_none()
-    {
-        string text = RunSetJson.ToText(Sample.Set());
-        string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"sentence\"", StringComparison.Ordinal)))
-            .Replace(",\n    \"doubts\": [\n    ]", "", StringComparison.Ordinal).Replace("\"1.3\"", "\"1.2\"", StringComparison.Ordinal);
-
-        Assert.That(RunSetJson.Read(text, "r.json").Provenance.Doubts, Is.EqualTo(Sample.Set().Provenance.Doubts));
-        Assert.That(old, Does.Not.Contain("doubts"));
-        Assert.That(RunSetJson.Read(old, "r.json").Provenance.Doubts, Is.Empty);
-    }
-
-    [Test]
     public void What_is_known_of_a_policy_is_read_back_from_json()
     {
         RunResult known = Sample.Set().Runs[0] with
@@ -58,6 +46,18 @@ public sealed class RunSetFilesTests
         Assert.That(again.Runs[0].Holes, Is.EqualTo(known.Holes));
         Assert.That(again.Runs[1].Holes, Is.Empty);
         Assert.That((again.Runs[0].Safety!.PermittedStaleUses, again.Runs[0].Safety!.PermittedPages, again.Runs[0].Safety!.Exercised), Is.EqualTo((7L, 2, false)));
+    }
+
+    [Test]
+    public void Doubts_are_read_back_and_older_files_have_none()
+    {
+        string text = RunSetJson.ToText(Sample.Set());
+        string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"sentence\"", StringComparison.Ordinal)))
+            .Replace(",\n    \"doubts\": [\n    ]", "", StringComparison.Ordinal).Replace("\"1.3\"", "\"1.2\"", StringComparison.Ordinal);
+
+        Assert.That(RunSetJson.Read(text, "r.json").Provenance.Doubts, Is.EqualTo(Sample.Set().Provenance.Doubts));
+        Assert.That(old, Does.Not.Contain("doubts"));
+        Assert.That(RunSetJson.Read(old, "r.json").Provenance.Doubts, Is.Empty);
     }
 
     [Test]
@@ -231,7 +231,7 @@ public sealed class RunSetFilesTests
     [Test]
     public void The_pages_of_a_finding_are_in_the_JSON_and_a_file_without_them_is_read()
     {
-        SafetyPage page = new(0xffff_8000_0000_1000, 3, 2, "VPID 1, PCID 0", 0x7000, 40, 12, "Changed in table L2 at record 8", "INVVPID(vpid12 1) by L1");
+        SafetyPage page = new(0xffff_8000_0000_1000, 3, 2, "VPID 1, PCID 0", 0x7000, 40, 12, 1, "Changed in table L2 at time 8", "INVVPID(vpid12 1) by L1");
         SafetyFinding finding = new("stale_use", 42, ["used"]) { Pages = [page], PageCount = 2 };
         string text = RunSetJson.ToText(Sample.Set() with { Runs = [Sample.Set().Runs[0] with { Safety = new SafetyVerdict([finding, new SafetyFinding("interrupt_lost", 1, [])], 0) }] });
 

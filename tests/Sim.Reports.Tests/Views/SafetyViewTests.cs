@@ -10,7 +10,7 @@ public sealed class SafetyViewTests
     [Test]
     public void Pages_come_with_context_root_and_uses_and_those_not_shown_are_summed()
     {
-        SafetyPage[] pages = [new(0x1000, 0, 2, "VPID 1, PCID 0", 0x7000, 40, 12, "c", "o"), new(0xffff_8000_0000_0000, 1, 1, "VPID 0, global", 0, 3, 5, "c", "o")];
+        SafetyPage[] pages = [new(0x1000, 0, 2, "VPID 1, PCID 0", 0x7000, 40, 12, 0, "c", "o"), new(0xffff_8000_0000_0000, 1, 1, "VPID 0, global", 0, 3, 5, 1, "c", "o")];
         SafetyFinding finding = new("stale_use", 50, ["story"]) { Pages = pages, PageCount = 9 };
 
         Table all = Pages(finding, 10).Single();
@@ -28,7 +28,7 @@ public sealed class SafetyViewTests
     [Test]
     public void A_finding_of_one_page_or_of_none_has_no_table()
     {
-        SafetyPage page = new(0x1000, 0, 2, "VPID 1, PCID 0", 0x7000, 2, 12, "c", "o");
+        SafetyPage page = new(0x1000, 0, 2, "VPID 1, PCID 0", 0x7000, 2, 12, 0, "c", "o");
         Assert.That(Pages(new SafetyFinding("stale_use", 2, []) { Pages = [page], PageCount = 1 }, 5), Is.Empty);
         Assert.That(Pages(new SafetyFinding("interrupt_lost", 2, []), 5), Is.Empty);
     }

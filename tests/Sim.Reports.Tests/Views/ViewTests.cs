@@ -145,7 +145,7 @@ public sealed class ViewTests
         foreach (bool rich in new[] { false, true })
         {
             using StringWriter output = new();
-            TableWriter.Write(output, [.. ComparisonView.Of(Sample.Set()), .. RunView.Of(Sample.Set().Runs[1], everything: false)], new TableStyle(rich, width));
+            TableWriter.Write(output, [.. ComparisonView.Of(Sample.Set()), .. RunView.Of(Sample.Set().Runs[1], everything: false, reason => $"reason {reason}")], new TableStyle(rich, width));
 
             string plain = System.Text.RegularExpressions.Regex.Replace(output.ToString(), "\u001b\\[[0-9;]*m", "");
             Assert.That(plain.Split('\n').Max(line => line.Length), Is.LessThanOrEqualTo(width), $"rich: {rich}");
@@ -156,7 +156,7 @@ public sealed class ViewTests
     public void A_run_says_who_flushed_and_which_entries_failed()
     {
         using StringWriter output = new();
-        TableWriter.Write(output, RunView.Of(Sample.Set().Runs[1], everything: true), TableStyle.Plain);
+        TableWriter.Write(output, RunView.Of(Sample.Set().Runs[1], everything: true, reason => $"reason {reason}"), TableStyle.Plain);
 
         Assert.That(output.ToString(), Does.Contain("invalidation=invvpid_single,transition=nested_entry,rule=new_vpid12     80   100.00"));
         Assert.That(output.ToString(), Does.Contain("vpid12 is 0     7     0     1"));
