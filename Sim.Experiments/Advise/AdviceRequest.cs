@@ -37,7 +37,7 @@ public sealed record AdviceRequest(string Path)
     public string CommandLine { get; init; } = "";
 
     /// <summary>Told the number of records read so far, after every few blocks.</summary>
-    public Action<ulong>? Progress { get; init; }
+    public Action<ulong, double?>? Progress { get; init; }
 
     /// <summary>The policies that are compared if none are named: today's, and the one that is proposed to save its flushes.</summary>
     public static (string Before, string After) DefaultPolicies(Vendor vendor) => vendor == Vendor.Amd ? ("nsvm-6.14", "nsvm-l2-asid") : ("kvm-6.12", "vpid02-per-vpid12");

@@ -239,7 +239,7 @@ public sealed class TraceVerifier
         switch (e.Kind)
         {
             case RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg when e.Level > 0 && running == 0:
-                // L0 carries out an instruction of a guest, or loads the CR4 that vmcb12 has.
+                // L0 carries out an instruction of a guest, or loads the CR3 or CR4 that vmcs12 or vmcb12 has.
                 break;
             case RecordKind.Work or RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg or RecordKind.Invpcid or RecordKind.Eoi or RecordKind.Halt or RecordKind.ApicMode:
                 if (e.Level != running)
