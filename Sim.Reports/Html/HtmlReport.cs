@@ -22,6 +22,9 @@ public static class HtmlReport
 {
     private const int CautionsShown = 4;
 
+    /// <summary>A headline of more characters is set smaller.</summary>
+    private const int LongSentence = 80;
+
     /// <summary>What the page's own words, numbers and most names are made of: printable ASCII, Latin-1, and a few signs. Other characters come from the reader's fonts.</summary>
     private static readonly string Characters = string.Concat(Enumerable.Range(0x20, 0x5F).Concat(Enumerable.Range(0xA0, 0x60)).Select(code => (char)code)) + "\u2013\u2014\u2018\u2019\u201C\u201D\u2022\u2026\u2190\u2191\u2192\u2193\u2212\u2248\u2264\u2265";
 
@@ -68,7 +71,7 @@ public static class HtmlReport
         RunSet set = input.Set;
         Verdict verdict = Verdict.Of(set);
         WindowCounts windows = set.Provenance.Windows;
-        html.Open("header").Open("p", ("class", "overline")).Text("Nestsim").Close("p").Open("div", ("class", "verdict")).Open("div").Element("h1", verdict.Sentence).Line();
+        html.Open("header").Open("p", ("class", "overline")).Text("Nestsim").Close("p").Open("div", ("class", "verdict")).Open("div").Element("h1", verdict.Sentence, ("class", verdict.Sentence.Length > LongSentence ? "long" : null)).Line();
         if (set.Partial)
         {
             html.Element("p", "These results are partial: the run was interrupted.", ("class", "warning"));
@@ -81,7 +84,8 @@ public static class HtmlReport
 
         html.Open("p", ("class", "about")).Text("Trace ").Open("bdi").Element("strong", set.Provenance.Trace.Name).Close("bdi")
             .Text($", {Numbers.Whole(windows.Measured)} records measured").Text(windows.WarmedUp > 0 ? $" after {Numbers.Whole(windows.WarmedUp)} of warm-up" : "")
-            .Text(", on ").Element("strong", set.Provenance.Profile).Text(". Changes are against ").Element("strong", set.Reference.Run).Text(".").Close("p").Close("div").Line();
+            .Text(", on ").Element("strong", set.Provenance.Profile).Text(". Changes are against ").Element("strong", set.Reference.Run)
+            .Text(set.Runs.Any(run => Figures.NestedTransitions(run.Statistics) > 0) ? "; numbers in the table are for each nested transition." : ".").Close("p").Close("div").Line();
         WriteCaution(html, set);
         html.Close("div").Line();
         WriteStandings(html, set, verdict);
@@ -89,7 +93,7 @@ public static class HtmlReport
         html.Close("header").Line();
     }
 
-    /// <summary>What speaks against relying on the verdict, beside it: wrong outcomes, and the analysers' hints.</summary>
+    /// <summary>What speaks against relying on the verdict, beside it: wrong outcomes, the analysers' hints, and what was assumed.</summary>
     private static void WriteCaution(Html html, RunSet set)
     {
         string[] cautions =
@@ -97,6 +101,7 @@ public static class HtmlReport
             .. set.Runs.Where(run => run.Safety is not null)
                 .SelectMany(run => run.Safety!.Findings.Select(finding => $"{run.Run} went wrong: {Numbers.Whole(finding.Count)} {finding.Kind.Replace('_', ' ')}{(finding.Count == 1 ? "" : "s")}.")),
             .. SanityChecks.Hints(set),
+            .. set.Provenance.Doubts.Select(doubt => $"{char.ToUpperInvariant(doubt.Sentence[0])}{doubt.Sentence[1..]}."),
         ];
         if (cautions.Length == 0)
         {
