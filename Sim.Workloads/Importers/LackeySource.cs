@@ -86,8 +86,16 @@ public sealed class LackeySource : ITraceSource
     public ulong PageCrossings { get; private set; }
 
     /// <summary>True for a line (without its end) that Valgrind prints about itself.</summary>
-    internal static bool IsMessage(ReadOnlySpan<byte> line) =>
-        line.Length >= 2 && line[0] == line[1] && line[0] is (byte)'=' or (byte)'-' or (byte)'*';
+    internal static bool IsMessage(ReadOnlySpan<byte> line)
+    {
+        if (line.Length < 4 || line[0] != line[1] || line[0] is not ((byte)'=' or (byte)'-' or (byte)'*'))
+        {
+            return false;
+        }
+
+        int end = 2 + line[2..].IndexOfAnyExceptInRange((byte)'0', (byte)'9');
+        return end > 2 && (line[end] == ':' || (end + 1 < line.Length && line[end] == line[0] && line[end + 1] == line[0]));
+    }
 
     /// <summary>True for a well-formed access line (without its LF).</summary>
     internal static bool IsAccess(ReadOnlySpan<byte> line)

@@ -82,7 +82,7 @@ internal sealed class RefusalTests
         for (int i = 0; i < 16; i++)
         {
             int at = 2000 + (1000 * i);
-            text.Append(CultureInfo.InvariantCulture, $"""
+            string turn = string.Create(CultureInfo.InvariantCulture, $"""
                 {at + 110} {at} 0 R VMPTRLD a000 0 0
                 {at + 130} {at} 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=0 cpu=0 cpu2=0 intr=0
                 {at + 135} {at} 0 G G_INVVPID type=1 d0=1 d1=0
@@ -96,7 +96,8 @@ internal sealed class RefusalTests
                 {at + 190} {at} 0 G VMEXIT reason=10 qual=0 vmcs=b000 vpid=2 eptp=f01e cr3=9000 rip=22
                 {at + 200} {at} 0 R HWINT ec rip=22
 
-                """.Replace("\r", "", StringComparison.Ordinal));
+                """);
+            text.Append(turn);
         }
 
         Mutations.Judge(Encoding.ASCII.GetBytes(text.ToString()), 10_000, 32, damaged =>

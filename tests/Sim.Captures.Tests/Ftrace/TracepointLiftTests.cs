@@ -181,6 +181,13 @@ internal sealed class TracepointLiftTests
     }
 
     [Test]
+    public void A_recording_without_one_event_of_KVM_is_an_error()
+    {
+        TraceFormatException error = Assert.Throws<TraceFormatException>(() => Lift(() => new MemoryStream(" a-7 [000] 1.0: sched_switch: a:7 [120] R ==> b:8 [120]\n"u8.ToArray()), "test"))!;
+        Assert.That(error.Message, Does.Contain("1 events and none of them to the end").And.Contain("trace-cmd record -e kvm"));
+    }
+
+    [Test]
     public void A_recording_of_too_many_CPUs_is_an_error()
     {
         TraceFormatException error = Assert.Throws<TraceFormatException>(() => Lift(() => new MemoryStream(" nvmm-7 [256] 1.000000: kvm_fpu: load\n"u8.ToArray()), "test"))!;

@@ -270,6 +270,44 @@ internal sealed class LiftTests
         });
     }
 
+    // What L0 does behind its last event (and the write behind the MARK) is still of the last context, or of nobody known; the guest's three accesses and L0's later one come without the VM-entry
+    // and the VM-exit that must have been between them.
+    [TestCase("", 5, 4)]
+    [TestCase("120 3 0 R MARK cmd=2 arg=1 cpl=0 icount=3 vmexits=1 ev=3\n", 4, 5)]
+    public void A_window_whose_events_end_before_its_accesses_is_lifted_as_far_as_they_tell(string mark, int accesses, long beyond)
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes(
+            "100 1 0 G MEMWINDOW_START mode=1 naccess=1M\nC 0 G 3 vpid=1 eptp=e01e cr3=5000 vmcs=a000\nw 1ff0 81ff0 4\nX 2000 82000\n" +
+            "110 2 0 G VMEXIT reason=10 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1\nC 0 R 0 vpid=0 eptp=0 cr3=7000 vmcs=0\nr ffff888000001000 1000 8\nr ffff888000002000 2000 8\n" + mark +
+            "r ffff888000003000 3000 8\nC 0 G 3 vpid=1 eptp=e01e cr3=5000 vmcs=a000\nw 1ff0 81ff0 4\nw 1ff4 81ff4 4\nX 2000 82000\nC 0 R 0 vpid=0 eptp=0 cr3=7000 vmcs=0\nr ffff888000001000 1000 8\n" +
+            "# MEMWINDOW_END seen=9 out=9\n");
+        MemoryTrace trace = new();
+        LiftResult result = Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), trace, 1);
+        TraceBlock block = new();
+        trace.Rewind();
+        int read = 0;
+        while (trace.Read(block))
+        {
+            read += block.AccessCount;
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(read, Is.EqualTo(accesses));
+            Assert.That(result.BeyondEvents, Is.EqualTo(beyond));
+            Assert.That(result.Synthesized, Is.EqualTo(1), "the entry into the guest that ran when the window began");
+            Assert.That(Events(trace).Count(e => e.Kind is RecordKind.VmEnter or RecordKind.VmExit), Is.EqualTo(2));
+        });
+    }
+
+    [Test]
+    public void A_capture_with_nothing_to_lift_is_an_error()
+    {
+        byte[] bytes = "100 1 0 R HLT\n110 2 0 R MWAIT\n"u8.ToArray();
+        Core.TraceFormatException error = Assert.Throws<Core.TraceFormatException>(() => Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), new MemoryTrace(), 1))!;
+        Assert.That(error.Message, Does.Contain("2 records and none of them to the end"));
+    }
+
     [Test]
     public void Damaged_captures_give_errors_or_a_trace_and_nothing_else()
     {
