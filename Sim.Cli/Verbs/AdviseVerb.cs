@@ -55,11 +55,11 @@ internal static class AdviseVerb
                 };
                 try
                 {
-                    advice = Advisor.Of(request, invocation.Terminal.Interrupted);
+                    advice = Advisor.Of(request, invocation.Terminal.Interruption.Token);
                 }
                 catch (OperationCanceledException)
                 {
-                    return CliApplication.InterruptedByUser;
+                    return invocation.Terminal.Interruption.ExitCode;
                 }
             }
 

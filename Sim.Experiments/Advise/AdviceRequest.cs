@@ -36,7 +36,7 @@ public sealed record AdviceRequest(string Path)
     /// <summary>The command as typed, for provenance.</summary>
     public string CommandLine { get; init; } = "";
 
-    /// <summary>Told the number of records read so far, after every few blocks.</summary>
+    /// <summary>Told the number of records read so far, after every few blocks, and the share of the whole if it is known.</summary>
     public Action<ulong, double?>? Progress { get; init; }
 
     /// <summary>The policies that are compared if none are named: today's, and the one that is proposed to save its flushes.</summary>
