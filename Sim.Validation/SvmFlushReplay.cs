@@ -20,6 +20,9 @@ internal sealed class SvmFlushPlace
     /// <summary>True if the exit, or the way there, was put in by the lift: what the kernel did then came before the recording.</summary>
     public bool IsPutIn { get; init; }
 
+    /// <summary>True if the exit is a MOV to CR3, of which only L0's load of a root tells whether it was cached.</summary>
+    public bool IsMovToCr3 { get; init; }
+
     /// <summary>Calls of the machine, in order.</summary>
     public List<PlacedCall> Machine { get; } = [];
 
@@ -30,6 +33,8 @@ internal sealed class SvmFlushPlace
 /// <summary>Replays a lifted recording of SVM as it is lifted, and puts each call of a flush function, the machine's and the kernel's, at its place.</summary>
 internal sealed class SvmFlushReplay
 {
+    private const uint WriteCr3 = 0x13;
+
     private readonly Machine _machine;
     private readonly bool _l0Npt;
     private readonly TraceBlock _block = new();
@@ -78,7 +83,7 @@ internal sealed class SvmFlushReplay
             case TransitionKind.L1ToL0 or TransitionKind.L2ToL0:
                 // No stay in a guest takes no time.
                 vcpu.Exits.Add(_position);
-                vcpu.Places.Add(new SvmFlushPlace { IsPutIn = e.Time == vcpu.EnteredAt, Description = string.Intern($"L{e.Level} {ExitReasons.Name(Vendor.Amd, (uint)e.C)}") });
+                vcpu.Places.Add(new SvmFlushPlace { IsPutIn = e.Time == vcpu.EnteredAt, IsMovToCr3 = e.C == WriteCr3, Description = string.Intern($"L{e.Level} {ExitReasons.Name(Vendor.Amd, (uint)e.C)}") });
                 break;
             case TransitionKind.L1ToL2:
                 // An L2 without NPT12 has a root for each CR3 if L0 shadows page tables, else one.

@@ -156,8 +156,11 @@ public static class SvmFlushValidation
         return left;
 
         ComparedFlush Flush(FlushMatch match, string kind, FlushCall? call, ulong time, int lane, string explanation) => new(
-            match, kind, "", place.Description, call is null ? "" : $"{call.Transition} {call.Rule}", call is { Transition: "host" or "recorded" }, lane, vcpu, time, explanation);
+            match, kind, "", place.Description, call is null ? "" : $"{call.Transition} {call.Rule}", IsFromHost(call, place), lane, vcpu, time, explanation);
     }
+
+    private static bool IsFromHost(FlushCall? call, SvmFlushPlace place) =>
+        call is { Transition: "host" or "recorded" } || (place.IsMovToCr3 && call is { Rule: RootLoad });
 
     private static bool Agree(FlushCall call, KernelFlush flush, bool hasOneFunction) => (call.Function, flush.Function) switch
     {
@@ -228,7 +231,7 @@ public static class SvmFlushValidation
         long entered = compared.LongCount(flush => flush is { Match: FlushMatch.Matched, FromHost: true });
         if (entered > 0)
         {
-            yield return $"{Numbers.Whole(entered)} matched flushes come from requests that entered as events of the recording (kvm_flush_remote_tlbs, KVM_SET_SREGS, a paravirtual flush, a vmcb12 whose CR4.PGE is first seen): place and kind are the model's, the cause is not.";
+            yield return $"{Numbers.Whole(entered)} matched flushes come from requests that entered as events of the recording (kvm_flush_remote_tlbs, KVM_SET_SREGS, a paravirtual flush, a vmcb12 whose CR4.PGE is first seen, a root that had to be loaded): place and kind are the model's, the cause is not.";
         }
     }
 }

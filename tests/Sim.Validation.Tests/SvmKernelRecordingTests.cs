@@ -36,7 +36,7 @@ internal sealed partial class SvmKernelRecordingTests
 
     // What no event says is told with the result: inferred, assumed, not judged, not exercised.
     [TestCase("qemu-svm-6.12.95-d1-l0npt0.ftrace.txt.xz", "Inferred: L0 shadows page tables (kvm_amd npt=0)")]
-    [TestCase("qemu-svm-6.12.95-d1-l0npt0.ftrace.txt.xz", "Not judged: whether the root of 69 emulated MOVs to CR3 was cached")]
+    [TestCase("qemu-svm-6.12.95-d1-l0npt0.ftrace.txt.xz", "Not judged: whether the root of 120 emulated MOVs to CR3 was cached")]
     [TestCase("qemu-svm-6.12.95-d1-l0npt0.ftrace.txt.xz", "Recorded: 0 nested entries with NPT in vmcb12, 1,034 without")]
     [TestCase("qemu-svm-6.1.192-i1-two-l1.ftrace.txt.xz", "Inferred: 2 virtual machines")]
     [TestCase("qemu-svm-7.2.13-x6-direct-pge.ftrace.txt.xz", "Assumed: 625 emulated MOVs to CR4")]
