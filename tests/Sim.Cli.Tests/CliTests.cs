@@ -124,7 +124,7 @@ public sealed partial class CliTests
         Assert.That(code, Is.Zero);
         Assert.That(output, Does.Contain("costs.vm_exit = 5  # --set\n"));
         Assert.That(output, Does.Contain("windows.warm_up = 10K  # --warm-up\n"));
-        Assert.That(output, Does.Match(@"second_level\[0\]\.ways = 12  # profiles/skylake-sp\.json:\d+; costs\.md 1\.1 \[read R3\]: 1536 = 128 sets x 12 ways\n"));
+        Assert.That(output, Does.Match(@"second_level\[0\]\.ways = 12  # profiles/skylake-sp\.json:\d+; docs/sources\.md#geometry-of-intel \[read R3\]: 1536 = 128 sets x 12 ways\n"));
         Assert.That(output, Does.Contain("machine.l0_ept = true  # default\n"));
         Assert.That(output, Does.Match("# configuration hash [0-9a-f]{64}\n$"));
     }
