@@ -40,8 +40,8 @@ internal sealed class FootprintChoice(FootprintModel model, StrangerRule strange
 
     private readonly Dictionary<StayKey, Choice> _choices = [];
 
-    /// <summary>Whose exits are asked for.</summary>
-    public Vendor Vendor { get; set; } = model.Vendor;
+    /// <summary>Whose exits are asked for; null: what their numbers tell.</summary>
+    public Vendor? Vendor { get; set; }
 
     /// <summary>Share of the stays asked for so far that are foreign: of an exit of no family that the model has.</summary>
     public double ForeignShare
@@ -57,7 +57,7 @@ internal sealed class FootprintChoice(FootprintModel model, StrangerRule strange
     public IReadOnlyList<FootprintSubstitute> Substitutes =>
     [
         .. _choices.Where(choice => choice.Value.IsSubstitute).OrderBy(choice => choice.Key, StayKey.Order)
-            .Select(choice => new FootprintSubstitute(choice.Key, choice.Value.Stay.Key, choice.Value.IsStrange, choice.Value.Count) { IsForeign = Vendor != model.Vendor }),
+            .Select(choice => new FootprintSubstitute(choice.Key, choice.Value.Stay.Key, choice.Value.IsStrange, choice.Value.Count) { IsForeign = VendorOf(choice.Key.Reason) != model.Vendor }),
     ];
 
     /// <summary>The footprint for a kind of stay.</summary>
@@ -70,7 +70,7 @@ internal sealed class FootprintChoice(FootprintModel model, StrangerRule strange
                 ?? throw new ConfigurationException($"The footprints '{model.Name}' have no stay of L{key.Level}, but the events do ({key}). Learn them from a recording of nested guests.");
             bool strange = Reasons(key.Reason, nearest.Key.Reason) > ExitKinship.Kin
                 || (key.Handling is { } wanted && nearest.Key.Handling is { } taken && Reasons(wanted, taken) > ExitKinship.Kin);
-            bool substitute = Vendor != model.Vendor || key != nearest.Key;
+            bool substitute = VendorOf(key.Reason) != model.Vendor || key != nearest.Key;
             _choices.Add(key, choice = new Choice(strange && strangers != StrangerRule.Nearest ? Extreme(key) : nearest, substitute, strange));
         }
 
@@ -91,7 +91,9 @@ internal sealed class FootprintChoice(FootprintModel model, StrangerRule strange
     // Thousandths of a page in one stay.
     private static long Touches(StayFootprint stay) => 1000 * (stay.Pages.Sum(page => page.Stays) + stay.Code.Total + stay.Data.Total) / stay.Seen;
 
-    private int Reasons(uint wanted, uint taken) => ExitKinship.Distance(Vendor, wanted, model.Vendor, taken);
+    private Vendor VendorOf(uint reason) => Vendor ?? ExitKinship.VendorOf(reason);
+
+    private int Reasons(uint wanted, uint taken) => ExitKinship.Distance(VendorOf(wanted), wanted, model.Vendor, taken);
 
     private (int, int, int, int, int, long) Distance(StayKey wanted, StayFootprint stay)
     {

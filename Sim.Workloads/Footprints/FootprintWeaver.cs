@@ -1,6 +1,5 @@
 using System.Globalization;
 using Sim.Core;
-using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Workloads.Operations;
 
@@ -196,12 +195,9 @@ public sealed class FootprintWeaver
         return summary;
     }
 
-    // Where the header does not say it: VMX's basic exit reasons end below the exit code of VMRUN, which every recording of nested SVM has.
-    private static bool IsOfAmd(in TraceEvent e) => e.Kind == RecordKind.VmExit && ExitKinship.VendorOf((uint)e.C) == Vendor.Amd;
-
     private void Plan(ITraceSource events)
     {
-        _choice.Vendor = events.Header.Vendor ?? _choice.Vendor;
+        _choice.Vendor = events.Header.Vendor;
         StayTracker tracker = new(_lanes.Length);
         TraceBlock block = new();
         bool any = false;
@@ -212,7 +208,6 @@ public sealed class FootprintWeaver
                 TraceEvent e = recorded;
                 e.Time = _options.Scale(e.Time);
                 any |= e.Kind is RecordKind.VmEnter or RecordKind.VmExit;
-                _choice.Vendor = IsOfAmd(e) ? Vendor.Amd : _choice.Vendor;
                 if (tracker.Observe(block.Lane, e) is { } stay)
                 {
                     _lanes[block.Lane].Plan.Enqueue(stay);
