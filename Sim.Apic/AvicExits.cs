@@ -1,6 +1,6 @@
 namespace Sim.Apic;
 
-/// <summary>Why AVIC could not finish a guest's ICR write: the id in EXITINFO2[63:32] of AVIC_INCOMPLETE_IPI (kvm-semantics.md 5.2).</summary>
+/// <summary>Why AVIC could not finish a guest's ICR write: the id in EXITINFO2[63:32] of AVIC_INCOMPLETE_IPI (docs/rules.md#avic-icr).</summary>
 public enum IncompleteIpi
 {
     /// <summary>Delivery mode or trigger that AVIC does not do; nothing was sent.</summary>
@@ -19,7 +19,7 @@ public enum IncompleteIpi
     InvalidVector = 4,
 }
 
-/// <summary>What AVIC hardware does with a write to ICR (APM vol. 2, 15.29; kvm-semantics.md 5.2).</summary>
+/// <summary>What AVIC hardware does with a write to ICR (APM vol. 2, 15.29; docs/rules.md#avic-icr).</summary>
 public static class AvicExits
 {
     private const int FirstValidVector = 16;

@@ -6,7 +6,7 @@ using Sim.Experiments;
 
 namespace Sim.Cli;
 
-/// <summary>The <c>nestsim</c> command: parses, calls a verb, turns errors into exit codes (DESIGN.md section 8).</summary>
+/// <summary>The <c>nestsim</c> command: parses, calls a verb, turns errors into exit codes (docs/compare.md#exit-codes).</summary>
 public static class CliApplication
 {
     /// <summary>Everything went well.</summary>

@@ -9,7 +9,7 @@ public abstract class NestsimException : Exception
     {
     }
 
-    /// <summary>The process exit code of this kind of error (DESIGN.md section 8).</summary>
+    /// <summary>The process exit code of this kind of error (docs/compare.md#exit-codes).</summary>
     public abstract int ExitCode { get; }
 }
 

@@ -39,6 +39,7 @@ public static class Components
         RunConfiguration configuration = RunConfiguration.Load(null, []);
         DeliveringReplay machine = new(configuration.Machine, configuration.Policies[0], new InterruptDelivery("none", null), configuration.Interrupts, lanes: 1);
         StatSheet sheet = machine.Snapshot();
+        new TraceCounts().Collect(sheet);
         LatencyHistogram.AddPercentiles(sheet);
         return [.. sheet.Stats.DistinctBy(stat => stat.Path)];
     }

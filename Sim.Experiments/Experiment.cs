@@ -80,7 +80,13 @@ public sealed class Experiment
         }
 
         using TraceFile trace = TraceFile.Open(path);
-        return Run(trace, Path.GetFileName(trace.Name), trace.Format, () => trace.Sha256, total, cancellation);
+        return Run(trace, Path.GetFileName(trace.Name), trace.Format, WholeHash, total, cancellation);
+
+        string? WholeHash()
+        {
+            trace.ReadRest(cancellation);
+            return trace.Sha256;
+        }
     }
 
     /// <summary>Replays a trace from any source.</summary>
@@ -99,6 +105,7 @@ public sealed class Experiment
             windows = windows.Resolve(total ?? throw new ConfigurationException("A window given in percent needs the number of records. Use a count or until:MARK."));
         }
 
+        _configuration.CheckVendor(source.Header, name);
         DateTime started = DateTime.UtcNow;
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
@@ -109,14 +116,14 @@ public sealed class Experiment
             throw new ConfigurationException($"A timeline shows one run, and this experiment has {runs.Length}. Name one policy, one seed and one machine.");
         }
 
-        ulong[] replayed = new ulong[3];
+        TraceCounts replayed = new();
         bool interrupted = Replay(source, cursor, runs, replayed, cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)
         {
             throw new ConfigurationException($"{name}: {shortage}.");
         }
 
-        RunResult[] results = [.. runs.Select(run => run.Finish())];
+        RunResult[] results = [.. runs.Select(run => run.Finish(replayed))];
         double seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
         Provenance provenance = new(
             ToolInfo.Version,
@@ -126,7 +133,10 @@ public sealed class Experiment
             _configuration.Json,
             _configuration.Origins,
             new TraceIdentity(name, format, sha256(), source.Header.Lanes, source.Header.Folded, source.Header.Properties),
-            new WindowCounts(replayed[(int)WindowPhase.Skip], replayed[(int)WindowPhase.WarmUp], replayed[(int)WindowPhase.Measure]));
+            replayed.Windows)
+        {
+            Doubts = ResultDoubts.Of(source.Header, _configuration),
+        };
         Session session = new(
             CommandLine,
             started.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
@@ -135,13 +145,13 @@ public sealed class Experiment
             ToolInfo.Cpu,
             Jobs,
             Math.Round(seconds, 6),
-            Math.Round(replayed.Aggregate(0UL, (sum, count) => sum + count) * (ulong)runs.Length / Math.Max(seconds, 1e-9)),
+            Math.Round(replayed.Records * (ulong)runs.Length / Math.Max(seconds, 1e-9)),
             PeakMemory());
         return new RunSet(interrupted, provenance, results, session);
     }
 
-    /// <summary>Replays the trace through all runs and counts the replayed records by window; true if it was stopped before its end.</summary>
-    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, ulong[] replayed, CancellationToken cancellation)
+    /// <summary>Replays the trace through all runs and counts what was replayed; true if it was stopped before its end.</summary>
+    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, CancellationToken cancellation)
     {
         DecodedBlock[] now = Batch();
         DecodedBlock[] next = Jobs > 1 ? Batch() : now;
@@ -175,7 +185,12 @@ public sealed class Experiment
                 filled = -1;
             }
 
-            records += Count(blocks, ready, replayed);
+            for (int i = 0; i < ready; i++)
+            {
+                records += (ulong)blocks[i].Block.RecordCount;
+                replayed.Add(blocks[i]);
+            }
+
             Progress?.Invoke(records);
             if (filled < 0)
             {
@@ -212,21 +227,6 @@ public sealed class Experiment
         {
             run.Replay(blocks[i]);
         }
-    }
-
-    private static ulong Count(DecodedBlock[] blocks, int count, ulong[] replayed)
-    {
-        ulong records = 0;
-        for (int i = 0; i < count; i++)
-        {
-            records += (ulong)blocks[i].Block.RecordCount;
-            foreach (Segment segment in blocks[i].Segments)
-            {
-                replayed[(int)segment.Phase] += (ulong)segment.Count;
-            }
-        }
-
-        return records;
     }
 
     private static ulong CountRecords(string path)

@@ -1,3 +1,6 @@
+using System.Globalization;
+using Sim.Core.Traces;
+
 namespace Sim.Captures.Ftrace;
 
 /// <summary>How much a finding matters to what is computed from the input.</summary>
@@ -24,6 +27,7 @@ public sealed record Finding(Severity Severity, string Kind, string Subject, lon
 /// <summary>The findings of one import: counted by kind and subject, never more than a fixed number of subjects, so that garbage cannot fill the memory.</summary>
 public sealed class Findings
 {
+    private const int ShownSubjects = 3;
     private const int MaxSubjects = 1000;
     private const int MaxSubjectLength = 80;
 
@@ -36,6 +40,21 @@ public sealed class Findings
 
     /// <summary>The gravest severity, or <see cref="Severity.Information"/> if there are no findings.</summary>
     public Severity Worst => _all.Count == 0 ? Severity.Information : _all.Max(f => f.Severity);
+
+    /// <summary>What matters of them to a result, gravest first: one doubt for each kind.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. All.Where(finding => finding.Severity > Severity.Information).GroupBy(finding => (finding.Severity, finding.Kind)).Select(kind =>
+        {
+            long count = kind.Sum(finding => finding.Count);
+            string[] subjects = [.. kind.Select(finding => finding.Subject).Where(subject => subject.Length > 0).Take(ShownSubjects + 1)];
+            string which = subjects.Length == 0 ? "" : $" ({string.Join(", ", subjects.Take(ShownSubjects))}{(subjects.Length > ShownSubjects ? ", ..." : "")})";
+            return new Doubt(
+                kind.Key.Severity == Severity.DataLoss ? DoubtKind.DataLoss : DoubtKind.NotRead,
+                string.Create(CultureInfo.InvariantCulture, $"the recording has {kind.Key.Kind}{which}, {count:N0} {(count == 1 ? "time" : "times")}"),
+                count);
+        }),
+    ];
 
     /// <summary>How often a kind of finding occurred, over all subjects.</summary>
     public long Count(string kind) => _all.Where(f => f.Kind == kind).Sum(f => f.Count);

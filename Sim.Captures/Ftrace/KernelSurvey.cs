@@ -1,10 +1,13 @@
 using Sim.Core;
+using Sim.Core.Profiles;
 
 namespace Sim.Captures.Ftrace;
 
 /// <summary>What a first pass over a recording of kernel events tells before the second: its size, and the level of each stay of a vCPU in its guest, which is told only when the stay ends.</summary>
 public sealed class KernelSurvey
 {
+    private const ulong Svm = 2;
+
     private readonly Dictionary<int, StayLevels> _stays;
 
     private KernelSurvey(KernelLevels levels)
@@ -15,6 +18,9 @@ public sealed class KernelSurvey
 
     /// <summary>Number of physical CPUs: the highest that an event names, and those below it.</summary>
     public int Lanes { get; private init; }
+
+    /// <summary>The vendor whose exits are recorded; null if no event tells.</summary>
+    public Vendor? Vendor { get; private init; }
 
     /// <summary>Threads of vCPUs.</summary>
     public int Vcpus => _stays.Count;
@@ -35,15 +41,21 @@ public sealed class KernelSurvey
         KernelLevels levels = new();
         KernelEvent e = default;
         int lanes = 1;
+        Vendor? vendor = null;
         bool hasRemoteFlushes = false;
         while (reader.Read(ref e))
         {
             lanes = Math.Max(lanes, e.Cpu + 1);
             hasRemoteFlushes |= e.Type == KernelEventType.Function && e.Text == KernelFunctions.RemoteFlush;
+            if (e.Has(KernelOperand.Isa))
+            {
+                vendor = e[KernelOperand.Isa] == Svm ? Core.Profiles.Vendor.Amd : Core.Profiles.Vendor.Intel;
+            }
+
             levels.Observe(e);
         }
 
-        return new KernelSurvey(levels) { Lanes = lanes, RecordsRemoteFlushes = hasRemoteFlushes, DataLoss = reader.DataLoss };
+        return new KernelSurvey(levels) { Lanes = lanes, Vendor = vendor, RecordsRemoteFlushes = hasRemoteFlushes, DataLoss = reader.DataLoss };
     }
 
     /// <summary>The levels of a thread's stays.</summary>

@@ -1,5 +1,6 @@
 using Sim.Workloads;
 using Sim.Core.Architecture;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Core;
 
@@ -12,7 +13,16 @@ namespace Sim.Captures.Ftrace;
 /// <param name="Findings">What the reader did not understand.</param>
 /// <param name="DataLoss">True if the recording says that events were lost.</param>
 /// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
-public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss, TransitionCounts Counts);
+public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss, TransitionCounts Counts)
+{
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        new Doubt(DoubtKind.Reconstructed, "kernel events do not name vpid12 and the types of L1's INVVPID and INVEPT: vpid12 1 and types 1 and 2 are taken (on AMD one ASID12 for each vmcb12)"),
+    ];
+}
 
 /// <summary>
 /// Turns kernel events into a logical trace without memory accesses: transitions, nested transitions, changes of L0's second-level tables, L1's INVLPGA, INVVPID and
@@ -37,6 +47,7 @@ public sealed class TracepointLift
     private const uint Invept = 50;
     private const uint Invvpid = 53;
     private const ulong Svm = 2;
+    private const string NanosecondsPerMillisecond = "1000000";
     private const ushort AssumedVpid12 = 1;
     private const uint SvmWriteCr4 = 0x14;
     private const Cr4Bits KnownCr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep;
@@ -65,7 +76,12 @@ public sealed class TracepointLift
     /// <exception cref="TraceFormatException">The recording has more than <see cref="MaxLanes"/> CPUs or 65536 vCPUs.</exception>
     public static TraceHeader HeaderOf(KernelSurvey survey, string source)
     {
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events" };
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "kernel events", [TraceHeader.RealKilohertzProperty] = NanosecondsPerMillisecond };
+        if (survey.Vendor is { } vendor)
+        {
+            properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(vendor);
+        }
+
         if (survey.RecordsRemoteFlushes)
         {
             properties[TraceHeader.RemoteFlushes] = TraceHeader.Recorded;

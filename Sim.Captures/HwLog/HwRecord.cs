@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Sim.Captures.HwLog;
 
-/// <summary>What a line of a hardware capture says (captures/README.md).</summary>
+/// <summary>What a line of a hardware capture says (traces/captures/README.md).</summary>
 public enum HwType : byte
 {
     /// <summary>Guest state is loaded: a real VM-entry.</summary>

@@ -11,7 +11,7 @@ namespace Sim.Captures.HwLog;
 /// </summary>
 public sealed class HwSummary
 {
-    /// <summary>Ticks of guest time per second in the captures (captures/README.md: 200 M instructions per second).</summary>
+    /// <summary>Ticks of guest time per second in the captures (traces/captures/README.md: 200 M instructions per second).</summary>
     public const long DefaultTicksPerSecond = 200_000_000;
 
     private readonly EventTally _tally = new();

@@ -1,6 +1,7 @@
 using Sim.Workloads;
 using System.Globalization;
 using Sim.Captures.Ftrace;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.HwLog;
@@ -72,10 +73,26 @@ public sealed record AnswerKeyEntry(
 /// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
 public sealed record LiftResult(
     IReadOnlyList<AnswerKeyEntry> AnswerKey, ulong Records, long Synthesized, IReadOnlyList<ulong> SynthesizedEntries, IReadOnlyList<ulong> EntriesAfterGap, long Skipped, long BeyondEvents,
-    Findings Findings, TransitionCounts Counts);
+    Findings Findings, TransitionCounts Counts)
+{
+    /// <summary>What the lifted trace rests on that the recording does not say.</summary>
+    public IReadOnlyList<Doubt> Doubts =>
+    [
+        .. Findings.Doubts,
+        .. LiftDoubts.Synthesized(Synthesized, Records),
+        .. Skipped == 0 ? Array.Empty<Doubt>() :
+        [
+            new Doubt(
+                DoubtKind.NotRead,
+                string.Create(CultureInfo.InvariantCulture, $"{Skipped:N0} {(Skipped == 1 ? "record was" : "records were")} left out, because nothing said which level ran"),
+                Skipped),
+        ],
+        new Doubt(DoubtKind.Clock, "the clock of the hardware log is an emulator's count of instructions"),
+    ];
+}
 
 /// <summary>
-/// Turns the hardware's view of nested KVM into the logical trace of DESIGN.md section 3: real and nested transitions, what each level did to its own translations,
+/// Turns the hardware's view of nested KVM into the logical trace of docs/trace-format.md: real and nested transitions, what each level did to its own translations,
 /// L1's INVVPID and INVEPT, interrupts taken, accesses of memory windows. What L0 decided by itself (its INVVPID and INVEPT) goes into the answer key instead.
 /// </summary>
 /// <remarks>
@@ -150,7 +167,7 @@ public sealed class Lift
             hasWalks |= record.Type == HwType.Walk;
         }
 
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture" };
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = source, ["lifted"] = "hardware capture", [TraceHeader.VendorProperty] = TraceHeader.VendorWord(Vendor.Intel) };
         foreach (MapTable table in hasWalks ? Enum.GetValues<MapTable>() : [])
         {
             properties[TraceHeader.PageSizesOf(table)] = table <= MapTable.L2 || listsPages ? TraceHeader.Recorded : TraceHeader.Inferred;

@@ -34,7 +34,7 @@ internal static class CompareVerb
                 assignments.Add(new Assignment("reference", name, reference.Name));
             }
 
-            return ExperimentRunner.Execute(invocation, parse, options, interrupts.Checked(parse, options.Configuration.Load(parse, assignments)), ComparisonView.Of);
+            return ExperimentRunner.Execute(invocation, parse, options, interrupts.Checked(parse, options.Configuration.Load(parse, assignments)), (set, all) => all ? ComparisonView.Of(set) : []);
         });
         return command;
     }

@@ -105,6 +105,13 @@ internal sealed class ExperimentOptions
 
     private readonly Option<bool> _requireSafe = new("--require-safe") { Description = "Exit with code 1 unless every policy is safe on this trace" };
 
+    private readonly Option<string> _tables = new("--tables")
+    {
+        Description = "first: what fits one screen; all: every table and story (so does -v)",
+        HelpName = "first|all",
+        DefaultValueFactory = _ => "first",
+    };
+
     /// <summary>The trace.</summary>
     public Argument<string> Trace { get; } = new("trace") { Description = "Trace file in any format of 'nestsim list formats', or - for standard input" };
 
@@ -121,18 +128,25 @@ internal sealed class ExperimentOptions
     public Option<string?> Out { get; } = new("--out", "-o") { Description = "Write results.json, results.csv and config.json into a folder", HelpName = "folder" };
 
     /// <summary>The options.</summary>
-    public ExperimentOptions() => Configuration = new ConfigurationOptions { Trace = Trace };
+    public ExperimentOptions()
+    {
+        Configuration = new ConfigurationOptions { Trace = Trace };
+        _tables.AcceptOnlyFromAmong("first", "all");
+    }
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Arguments.Add(Trace);
         Configuration.AddTo(command);
-        foreach (Option option in new Option[] { _jobs, Json, Csv, Out, _requireSafe })
+        foreach (Option option in new Option[] { _jobs, Json, Csv, Out, _requireSafe, _tables })
         {
             command.Options.Add(option);
         }
     }
+
+    /// <summary>Every table is wanted, and not only the first screen.</summary>
+    public bool AllTables(ParseResult parse) => parse.GetValue(_tables) == "all";
 
     /// <summary>A policy that is unsafe, or not judged, fails the command.</summary>
     public bool RequireSafe(ParseResult parse) => parse.GetValue(_requireSafe);

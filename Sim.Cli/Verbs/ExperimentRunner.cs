@@ -19,10 +19,10 @@ internal static class ExperimentRunner
     /// <param name="parse">The parsed command line.</param>
     /// <param name="options">The experiment's options.</param>
     /// <param name="configuration">What is simulated.</param>
-    /// <param name="view">The tables to print if seeds are not repeated and nothing is swept.</param>
+    /// <param name="details">The tables behind the first screen if seeds are not repeated and nothing is swept: all of them, or those that are always shown.</param>
     /// <param name="timeline">Where the measured window is written down, completed here; null for nowhere.</param>
     /// <returns>The exit code: that of the worst failed run, 130 if interrupted.</returns>
-    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view, ChromeTraceWriter? timeline = null)
+    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
         bool quiet = parse.GetValue(invocation.Quiet);
@@ -39,16 +39,23 @@ internal static class ExperimentRunner
         }
 
         WriteFiles(parse, options, set);
+        bool all = parse.GetValue(invocation.Verbose) || options.AllTables(parse);
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
-        terminal.Output.Write($"{Title(set)}\npage sizes: {PageSizeView.Of(set)}\n\n");
-        TableWriter.Write(terminal.Output, Tables(set, configuration, view), style);
+        Verdict verdict = Verdict.Of(set);
+        WriteFirstScreen(terminal.Output, set, verdict, style);
+        IReadOnlyList<Table> tables = Tables(set, configuration, details, all);
+        if (tables.Count > 0)
+        {
+            terminal.Output.Write('\n');
+            TableWriter.Write(terminal.Output, tables, style);
+        }
+
         if (configuration is { Seeds: > 1, Over.Count: 0, BracketsPageSizes: false } && SeedView.Unmoved(set) is { Count: > 0 } unmoved)
         {
             terminal.Output.Write($"\nThe seed changes nothing at all for {string.Join(", ", unmoved)}: the model is deterministic, and nothing in this machine replaces at random. Their numbers are exact; more seeds say no more.\n");
         }
 
-        WriteSafety(terminal.Output, set, style);
-
+        WriteStories(terminal.Output, [.. set.Runs.Where(run => all || !run.IsYardstick)], style);
         if (!quiet)
         {
             WriteHints(terminal, set, configuration.Machine.Profile);
@@ -60,15 +67,28 @@ internal static class ExperimentRunner
             terminal.Error.Write(failure.ExitCode == CliApplication.OwnBug ? CliApplication.BugReport($"policy {run.Case}: {failure.Message}", invocation.CommandLine) : $"{run.Run}: {failure.Message}\n");
         }
 
+        Prose.Write(terminal.Output, [verdict.Sentence], style);
         int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
         return set.Partial ? CliApplication.InterruptedByUser : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, set) : CliApplication.Success;
     }
 
-    /// <summary>The first story of each kind of wrong outcome, then the pages it happened on.</summary>
-    private static void WriteSafety(TextWriter output, RunSet set, TableStyle style)
+    /// <summary>What was run, the answer, why, and what stands behind it.</summary>
+    private static void WriteFirstScreen(TextWriter output, RunSet set, Verdict verdict, TableStyle style)
     {
-        Prose.Write(output, SafetyView.Stories(set.Runs), style);
-        IReadOnlyList<Table> pages = SafetyView.Pages(set.Runs, PagesShown);
+        Prose.Write(output, new[] { Title(set), verdict.Sentence, verdict.Reason }.Where(line => line.Length > 0), style);
+        if (set.Runs.Count > 1 && set.Runs.All(run => run.Parameters.Count == 0))
+        {
+            TableWriter.Write(output, [FirstScreen.Of(set, verdict)], style with { Rich = false });
+        }
+
+        Prose.Write(output, [.. verdict.Notes, $"page sizes: {PageSizeView.Of(set)}", .. Price.Lines(set)], style);
+    }
+
+    /// <summary>The first story of each kind of wrong outcome, then the pages it happened on.</summary>
+    private static void WriteStories(TextWriter output, IReadOnlyList<RunResult> runs, TableStyle style)
+    {
+        Prose.Write(output, SafetyView.Stories(runs), style);
+        IReadOnlyList<Table> pages = SafetyView.Pages(runs, PagesShown);
         if (pages.Count > 0)
         {
             output.Write('\n');
@@ -90,12 +110,12 @@ internal static class ExperimentRunner
         return code;
     }
 
-    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view) => configuration switch
+    private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, bool all) => configuration switch
     {
         { Over.Count: > 0 } or { BracketsPageSizes: true, Seeds: > 1 } => SweepView.Of(set),
         { BracketsPageSizes: true } => PageSizeView.Bracket(set),
         { Seeds: > 1 } => SeedView.Of(set),
-        _ => view(set),
+        _ => details(set, all),
     };
 
     private static string Title(RunSet set)
@@ -108,7 +128,7 @@ internal static class ExperimentRunner
             { Skipped: 0 } => $" after {Numbers.Whole(windows.WarmedUp)} of warm-up",
             _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
         };
-        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; profile {provenance.Profile}; reference {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
+        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
     }
 
     private static void WriteFiles(ParseResult parse, ExperimentOptions options, RunSet set)

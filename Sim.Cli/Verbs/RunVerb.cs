@@ -45,7 +45,7 @@ internal static class RunVerb
             using ChromeTraceWriter? writer = parse.GetValue(timeline) is { } file
                 ? new ChromeTraceWriter(file, $"{name} on {Path.GetFileName(parse.GetValue(options.Trace))}", configuration.Machine.Profile.ReferenceKilohertz)
                 : null;
-            return ExperimentRunner.Execute(invocation, parse, options, configuration, set => View(set, parse.GetValue(invocation.Verbose)), writer);
+            return ExperimentRunner.Execute(invocation, parse, options, configuration, View, writer);
         });
         return command;
     }

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text.Json;
 using Sim.Core;
 using Sim.Experiments;
-using Sim.Reports.Views;
 
 namespace Sim.Cli.Verbs;
 
@@ -38,7 +37,7 @@ internal static class SweepVerb
             RunConfiguration configuration = interrupts.Checked(parse, options.Configuration.Load(parse, assignments));
             return configuration.Over.Count == 0
                 ? throw new ConfigurationException("sweep: nothing to vary. Name a value and what it shall be, as in --over second_level[0].sets=64,128,256; 'nestsim config show' lists the paths.")
-                : ExperimentRunner.Execute(invocation, parse, options, configuration, SweepView.Of);
+                : ExperimentRunner.Execute(invocation, parse, options, configuration, (_, _) => []);
         });
         return command;
     }

@@ -39,6 +39,11 @@ internal static class TraceInfoVerb
             output.Write($"  {key} = {value}\n");
         }
 
+        foreach (Doubt doubt in header.Doubts)
+        {
+            output.Write($"  doubt: {doubt.Sentence}\n");
+        }
+
         output.Write("\n");
     }
 

@@ -69,9 +69,9 @@ internal static class TraceLiftVerb
         }
 
         header = request.AsRecorded ? With(header, "as_recorded", "yes") : header;
-        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
         LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded, pageSizes: pageSizes);
-        Finish(request, writer, result.AnswerKey.Select(Row));
+        Finish(request, writer, result.AnswerKey.Select(Row), result.Doubts);
         return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.BeyondEvents, result.Findings, result.Findings.Worst == Severity.DataLoss, result.Counts);
 
         HwLogReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
@@ -93,9 +93,9 @@ internal static class TraceLiftVerb
 
         TraceHeader header = TracepointLift.HeaderOf(survey, request.Source);
         using TracepointReader events = Open();
-        using TraceFileWriter writer = TraceFile.Create(request.Output, header, request.Format);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
         TracepointLiftResult result = TracepointLift.Run(events, survey, writer);
-        Finish(request, writer, result.Flushes.Select(Row));
+        Finish(request, writer, result.Flushes.Select(Row), result.Doubts);
         return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, 0, result.Findings, result.DataLoss, result.Counts);
 
         TracepointReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
@@ -105,14 +105,14 @@ internal static class TraceLiftVerb
         header with { Properties = new SortedDictionary<string, string>(header.Properties.ToDictionary(), StringComparer.Ordinal) { [property] = value } };
 
     /// <summary>The answer key goes first: if it cannot be written, the trace does not appear either.</summary>
-    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key)
+    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key, IReadOnlyList<Doubt> doubts)
     {
         if (request.AnswerKey is { } path)
         {
             ResultFiles.Write(path, CsvText.Of(KeyColumns, key));
         }
 
-        writer.Complete();
+        writer.Complete(doubts);
     }
 
     private static IReadOnlyList<string> Row(AnswerKeyEntry e) =>

@@ -98,9 +98,9 @@ internal static class TraceWeaveVerb
             header = FootprintWeaver.Header(recorded.Header, model, l2.Header, options);
         }
 
-        using TraceFileWriter writer = TraceFile.Create(target, header);
+        using TraceFileWriter writer = TraceFile.CreateDraft(target, header);
         FootprintWeaveSummary summary = FootprintWeaver.Weave(() => TraceFile.Open(events), () => TraceFile.Open(program), model, options, writer);
-        writer.Complete();
+        writer.Complete(summary.Doubts);
         return summary;
     }
 

@@ -1,6 +1,6 @@
 namespace Sim.Core.Traces;
 
-/// <summary>What one trace record says (DESIGN.md section 3). The numbers are stored in trace files: append, never renumber.</summary>
+/// <summary>What one trace record says (docs/trace-format.md). The numbers are stored in trace files: append, never renumber.</summary>
 public enum RecordKind : byte
 {
     /// <summary>One memory reference, or a folded run of references to one page, by whoever runs now.</summary>
@@ -226,7 +226,7 @@ public enum VmControls : ulong
     Defined = ((1 << 10) - 1) | TlbControlMask,
 }
 
-/// <summary>VMCB.TLB_CONTROL as the APM encodes it (vol. 2, "TLB control"; kvm-semantics.md 1.4). Other values are reserved.</summary>
+/// <summary>VMCB.TLB_CONTROL as the APM encodes it (vol. 2, "TLB control"; docs/rules.md#amd-tags). Other values are reserved.</summary>
 public enum TlbControl : byte
 {
     /// <summary>Flush nothing.</summary>

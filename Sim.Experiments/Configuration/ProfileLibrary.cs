@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Profiles;
 
 namespace Sim.Experiments;
 
@@ -13,6 +14,9 @@ public static class ProfileLibrary
     /// <summary>Names of the shipped profiles, ordinal order.</summary>
     public static IReadOnlyList<string> Names { get; } =
         Directory.Exists(Folder) ? [.. Directory.EnumerateFiles(Folder, "*" + Extension).Select(path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>The profile that is taken for a trace of a vendor if none is named.</summary>
+    public static string DefaultFor(Vendor vendor) => vendor == Vendor.Amd ? "zen-3" : "skylake-sp";
 
     /// <summary>The file of a profile: the name of a shipped one, or a path (with a folder or ending in .json).</summary>
     /// <returns>The path, and the name that messages and origins use, which is the same on every machine for a shipped profile.</returns>

@@ -23,7 +23,7 @@ public sealed record Assignment(string Path, string Value, string Origin);
 public sealed class RunConfiguration
 {
     /// <summary>Profile used if none is named.</summary>
-    public const string DefaultProfile = "skylake-sp";
+    public static string DefaultProfile { get; } = ProfileLibrary.DefaultFor(Vendor.Intel);
 
     /// <summary>Path of the value that decides how large pages are.</summary>
     internal const string PageSizesPath = "machine.page_sizes";
@@ -134,10 +134,25 @@ public sealed class RunConfiguration
         return whole;
     }
 
-    /// <summary>The configuration that a trace was made for: its header's property <see cref="Scenario.ConfigurationProperty"/>. Most traces have none.</summary>
+    /// <summary>The configuration that a trace was made for: a profile of its vendor, then its header's property <see cref="Scenario.ConfigurationProperty"/>. A program's trace has neither.</summary>
     public static IReadOnlyList<Assignment> SuggestedBy(TraceHeader header) =>
-        [.. header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty, "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        [.. header.Vendor is { } vendor && ProfileLibrary.DefaultFor(vendor) != DefaultProfile ? [new Assignment("profile", ProfileLibrary.DefaultFor(vendor), "the trace's vendor")] : Array.Empty<Assignment>(), .. header.Properties.GetValueOrDefault(Scenario.ConfigurationProperty, "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(word => word.Split('=', 2)).Select(pair => new Assignment(pair[0], pair[^1], "the trace's header"))];
+
+    /// <summary>Refuses a trace of the other vendor's virtualization: its exit reasons and operands mean something else.</summary>
+    /// <exception cref="ConfigurationException">The trace says that it is of another vendor than the profile.</exception>
+    public void CheckVendor(TraceHeader header, string trace)
+    {
+        Vendor own = Machine.Profile.Vendor;
+        if (header.Vendor is { } vendor && vendor != own)
+        {
+            throw new ConfigurationException(
+                $"{trace} is {Named(vendor)} trace, and the profile '{Machine.Profile.Name}' is {Named(own)} CPU: exit reasons, VPIDs and ASIDs would not mean what they say. "
+                + $"Take --profile {ProfileLibrary.DefaultFor(vendor)}, or another {(vendor == Vendor.Amd ? "AMD" : "Intel")} one of 'nestsim list profiles'.");
+        }
+
+        static string Named(Vendor vendor) => vendor == Vendor.Amd ? "an AMD (SVM)" : "an Intel (VMX)";
+    }
 
     private static RunConfiguration Resolve(string? file, IReadOnlyList<Assignment> assignments, IReadOnlyList<Assignment> suggested)
     {

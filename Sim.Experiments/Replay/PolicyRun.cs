@@ -150,7 +150,8 @@ internal sealed class PolicyRun
     }
 
     /// <summary>The result. Call once, behind the last block.</summary>
-    public RunResult Finish()
+    /// <param name="replayed">What of the trace was replayed.</param>
+    public RunResult Finish(TraceCounts replayed)
     {
         StatSheet statistics = new();
         FailedEntry[] failed = [];
@@ -168,11 +169,12 @@ internal sealed class PolicyRun
                 if (_before is not null)
                 {
                     statistics = _machine.Snapshot().Since(_before);
+                    replayed.Collect(statistics);
                     LatencyHistogram.AddPercentiles(statistics);
                     _intervals?.Finish(statistics);
                     failed = [.. _machine.FailedVmEntries.Skip(_failedEntriesBefore).Select(entry => new FailedEntry(entry.Time, entry.Lane, entry.Vcpu, entry.Vmcs12, entry.Check))];
                     safety = _machine.Safety is { } seen
-                        ? new SafetyVerdict([.. seen.Incidents.Select(Finding)], seen.PermittedStaleUses)
+                        ? new SafetyVerdict([.. seen.Incidents.Select(Finding)], seen.PermittedStaleUses) { PermittedPages = seen.PermittedPages, Exercised = seen.Exercised }
                         : null;
                 }
             }
@@ -188,6 +190,8 @@ internal sealed class PolicyRun
             InterruptPath = _plan.Delivery?.Path,
             ApicvUpdate = _plan.Delivery?.ApicvUpdate,
             Parameters = _plan.Variant.Parameters,
+            IsYardstick = Components.Policy(_plan.Policy, _plan.Variant.Machine.Profile.Vendor).IsYardstick,
+            Holes = [.. KnownHole.Of(_plan.Policy, _plan.Variant.Machine).Select(hole => new PolicyHole(hole.Id, hole.Meaning, hole.Scenario, hole.WithoutEpt))],
         };
     }
 

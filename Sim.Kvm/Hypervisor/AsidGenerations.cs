@@ -1,7 +1,7 @@
 namespace Sim.Kvm;
 
 /// <summary>
-/// ASIDs as pre_svm_run and new_asid hand them out (svm/svm.c, kvm-semantics.md 3.1): each CPU counts up; when it has given all away, its generation rises, the whole TLB
+/// ASIDs as pre_svm_run and new_asid hand them out (svm/svm.c, docs/rules.md#nsvm-today): each CPU counts up; when it has given all away, its generation rises, the whole TLB
 /// is flushed and it begins again. A VMCB takes a new ASID when it last ran on another CPU or its generation is not the CPU's. L1 and L2 of a vCPU share the number.
 /// </summary>
 internal sealed class AsidGenerations

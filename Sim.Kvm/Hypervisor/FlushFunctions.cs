@@ -4,7 +4,7 @@ using Sim.Tlb;
 
 namespace Sim.Kvm;
 
-/// <summary>L0's vendor flush functions: what each request becomes on the hardware (kvm-semantics.md 2.5 for VMX, 3.1 for SVM).</summary>
+/// <summary>L0's vendor flush functions: what each request becomes on the hardware (docs/rules.md#flush-functions for VMX, #nsvm-today for SVM).</summary>
 internal sealed class FlushFunctions
 {
     private readonly MachineSpec _spec;

@@ -17,6 +17,9 @@ public interface IFlushPolicy
     /// <summary>Real VPIDs (or ASIDs) that L2 gets on each vCPU: KVM has one. <paramref name="pool"/> is <see cref="MachineSpec.Vpid02Pool"/>.</summary>
     int L2Tags(int pool) => 1;
 
+    /// <summary>It is there to compare others with, or to think with, and nobody can choose it.</summary>
+    bool IsYardstick => false;
+
     /// <summary>Decides at one nested transition.</summary>
     void OnTransition(in NestedTransition transition, FlushDecision decision);
 }

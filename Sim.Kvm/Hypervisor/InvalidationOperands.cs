@@ -1,7 +1,7 @@
 namespace Sim.Kvm;
 
 /// <summary>
-/// The operand checks of INVVPID and INVEPT (SDM vol. 2; kvm-semantics.md 1.2; kvm-unit-tests invvpid_test, invept_test). Each answers null, or why the instruction ends
+/// The operand checks of INVVPID and INVEPT (SDM vol. 2; docs/rules.md#intel-invalidations; kvm-unit-tests invvpid_test, invept_test). Each answers null, or why the instruction ends
 /// with VMfail and <see cref="InvalidOperand"/>.
 /// </summary>
 public static class InvalidationOperands

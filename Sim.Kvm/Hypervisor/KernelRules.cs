@@ -24,7 +24,7 @@ public enum FlushPrimitive
     /// <summary>One function: INVEPT single(active EPTP), or INVVPID single(vpid01) without EPT (4.20 to 5.7).</summary>
     ActiveEptpElseVpid01,
 
-    /// <summary>Three functions: flush_all, flush_current, flush_guest (5.8 and later; kvm-semantics.md 2.5).</summary>
+    /// <summary>Three functions: flush_all, flush_current, flush_guest (5.8 and later; docs/rules.md#flush-functions).</summary>
     ByRequest,
 
     /// <summary>All three end in svm_flush_tlb_asid (SVM).</summary>
@@ -252,7 +252,7 @@ public sealed record KernelRules
     /// <summary>nSVM, 6.14 to today ("KVM: SVM: Remove redundant TLB flush on guest CR4.PGE change", posted 2024-11-27).</summary>
     public static KernelRules Nsvm614 { get; } = Nsvm58 with { FlushesOnPgeChange = false };
 
-    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (kvm-semantics.md 3.2).</summary>
+    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (docs/rules.md#nsvm-rework).</summary>
     public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed };
 
     /// <summary>Today's kernel on that vendor's hardware, on AMD with ASIDs of L2's own: where yardsticks and hypothetical policies live.</summary>

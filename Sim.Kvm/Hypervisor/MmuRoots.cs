@@ -3,7 +3,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm;
 
-/// <summary>L0's MMU roots: which one a vCPU needs, what selecting and loading it costs and flushes (kvm-semantics.md 2.1, 2.6 "MMU" rows).</summary>
+/// <summary>L0's MMU roots: which one a vCPU needs, what selecting and loading it costs and flushes (docs/rules.md#tags-of-l1-and-l2, #transition-tables).</summary>
 internal sealed class MmuRoots
 {
     private const ulong PcidMask = 0xFFF;
@@ -106,7 +106,7 @@ internal sealed class MmuRoots
     /// <summary>kvm_mmu_load_pgd: writes the current root into the VMCS.</summary>
     public void LoadPgd(VCpu vcpu) => vcpu.LoadedRoot = vcpu.ActiveMmu(_spec.L0Ept).Current;
 
-    /// <summary>A nested transition without vpid12 under kernels that sync its destination then (kvm-semantics.md 2.6, policy D).</summary>
+    /// <summary>A nested transition without vpid12 under kernels that sync its destination then (docs/rules.md#transition-tables, policy D).</summary>
     public void SyncWithoutVpid12(VCpu vcpu, Reason reason)
     {
         if (_rules.SyncsRootWithoutVpid12 && !_spec.L0Ept && !vcpu.Vmcs12.UsesVpid)
@@ -173,7 +173,7 @@ internal sealed class MmuRoots
         _flush.Address(lane, vcpu, address, reason);
     }
 
-    /// <summary>kvm_invalidate_pcid without TDP (kvm-semantics.md 2.10).</summary>
+    /// <summary>kvm_invalidate_pcid without TDP (docs/rules.md#guest-flushes).</summary>
     public void InvalidatePcid(VCpu vcpu, ushort pcid, Reason reason)
     {
         if (vcpu.Active.EffectivePcid == pcid)

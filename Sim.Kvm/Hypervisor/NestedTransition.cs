@@ -16,7 +16,7 @@ public readonly record struct NestedTransition(
     /// <summary>AMD, at an entry: vmcb12.TLB_CONTROL. Flushing all ASIDs includes L1's own (APM vol. 2, "TLB Control").</summary>
     public TlbControl TlbControl12 { get; init; }
 
-    /// <summary>nested_has_guest_tlb_tag: hardware tags L2's translations apart from L1's (kvm-semantics.md 2.1, kernels 5.5 and later).</summary>
+    /// <summary>nested_has_guest_tlb_tag: hardware tags L2's translations apart from L1's (docs/rules.md#tags-of-l1-and-l2, kernels 5.5 and later).</summary>
     public bool HasGuestTlbTag => L0Ept || (Vpid12Enabled && HasVpid02);
 
     /// <summary>"nested_entry" or "nested_exit", as statistics label it.</summary>

@@ -5,7 +5,7 @@ using Sim.Tlb;
 
 namespace Sim.Kvm;
 
-/// <summary>L0's emulation of L1's virtualization instructions: nested VM-entry and VM-exit (kvm-semantics.md 2.2), INVVPID, INVEPT (2.9), INVLPGA.</summary>
+/// <summary>L0's emulation of L1's virtualization instructions: nested VM-entry and VM-exit (docs/rules.md#nested-transition), INVVPID, INVEPT (docs/rules.md#invvpid-and-invept), INVLPGA.</summary>
 internal sealed class NestedVmx
 {
     private readonly MachineSpec _spec;

@@ -1,6 +1,6 @@
 namespace Sim.Kvm;
 
-/// <summary>When pending requests are carried out: before a nested transition changes the level, and in vcpu_enter_guest (kvm-semantics.md 2.2, 2.3).</summary>
+/// <summary>When pending requests are carried out: before a nested transition changes the level, and in vcpu_enter_guest (docs/rules.md#nested-transition, #request-order).</summary>
 internal sealed class RequestService
 {
     private readonly KernelRules _rules;

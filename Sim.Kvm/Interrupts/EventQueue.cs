@@ -22,7 +22,7 @@ internal enum EventPhase : byte
 /// <param name="Message">What arrives.</param>
 internal readonly record struct SimulationEvent(long Time, EventPhase Phase, int Lane, long Sequence, long Tag, Message Message);
 
-/// <summary>A binary heap in the total order (time, phase, lane, sequence) of DESIGN.md section 6.</summary>
+/// <summary>A binary heap in the total order (time, phase, lane, sequence).</summary>
 internal sealed class EventQueue
 {
     private SimulationEvent[] _heap = new SimulationEvent[64];

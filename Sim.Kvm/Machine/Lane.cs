@@ -122,7 +122,7 @@ internal sealed class Lane
         LastGuestLevel = entry ? level : LastGuestLevel;
         if (!_spec.L0Vpid)
         {
-            // SDM (kvm-semantics.md 1.2): without VPID every transition drops the linear and combined mappings of VPID 0.
+            // SDM (docs/rules.md#intel-invalidations): without VPID every transition drops the linear and combined mappings of VPID 0.
             Execute(new VmTransitionWithoutVpid(), new Reason(entry ? "vm_entry" : "vm_exit", "no_vpid"));
         }
     }

@@ -2,7 +2,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>What happens to the invalidations in a trace (DESIGN.md section 3).</summary>
+/// <summary>What happens to the invalidations in a trace.</summary>
 public enum ReplayKind
 {
     /// <summary>L0's own flushes are dropped and decided anew by the policy under test; guests' stay.</summary>

@@ -7,12 +7,17 @@ namespace Sim.Kvm;
 /// <summary>What happens to the virtual CPU that a guest sees, told to the safety oracle: which context it is in, and which of its translations it drops.</summary>
 internal sealed class VirtualCpuView(MachineSpec spec, ReplayKind kind, AddressSpaces spaces, SafetyOracle? oracle)
 {
+    // With nested paging, MOV to CR3, INVLPG and their like do not exit: hardware does what they say.
+    private bool InstructionsExit => !spec.L0Ept;
+
     /// <summary>The virtual CPU is in another context: another level, other page tables, other tags. Its tables exist from now on.</summary>
-    public void Became(VCpu vcpu)
+    public void Became(VCpu vcpu) => Became(vcpu, byL0: true);
+
+    private void Became(VCpu vcpu, bool byL0)
     {
         ulong root = vcpu.Active.Root;
         PageTable tables = vcpu.GuestMode ? spaces.L2Tables(vcpu.Vmcs12, root) : spaces.L1Tables(root);
-        oracle?.Runs(vcpu, tables, vcpu.GuestMode && vcpu.Vmcs12.UsesEpt ? spaces.Ept12(vcpu.Vmcs12.Eptp) : null);
+        oracle?.Runs(vcpu, tables, vcpu.GuestMode && vcpu.Vmcs12.UsesEpt ? spaces.Ept12(vcpu.Vmcs12.Eptp) : null, byL0);
     }
 
     /// <summary>Who runs executed an instruction that drops translations of its virtual CPU, and <paramref name="becomes"/> another context by it.</summary>
@@ -26,12 +31,12 @@ internal sealed class VirtualCpuView(MachineSpec spec, ReplayKind kind, AddressS
         VCpu vcpu = lane.Vcpu!;
         if (becomes)
         {
-            Became(vcpu);
+            Became(vcpu, InstructionsExit);
         }
 
         if (invalidation is not null)
         {
-            oracle?.Invalidated(vcpu, invalidation, $"L{lane.Level}");
+            oracle?.Invalidated(vcpu, invalidation, $"L{lane.Level}", InstructionsExit);
         }
     }
 

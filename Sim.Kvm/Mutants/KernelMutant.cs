@@ -5,7 +5,7 @@ namespace Sim.Kvm;
 
 /// <summary>One deliberate bug that can be put into the kernel of a policy, to see that the safety oracle notices it. It is named behind the policy: kvm-6.12~no-sync-on-invlpg.</summary>
 /// <param name="Name">Kebab-case name.</param>
-/// <param name="Breaks">The hole of kvm-semantics.md 2.12 that it is (H9), the cell of the table in 3.3 that it leaves out (S1 INVLPGA), else the section that has the rule (2.10).</param>
+/// <param name="Breaks">The hole of docs/rules.md#holes that it is (H9), the cell of docs/rules.md#nsvm-policies that it leaves out (S1 INVLPGA), else the rule.</param>
 /// <param name="Summary">What it does wrong, with the source of the rule that it breaks.</param>
 public sealed record KernelMutant(string Name, string Breaks, string Summary)
 {

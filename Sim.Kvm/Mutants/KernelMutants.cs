@@ -3,7 +3,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm;
 
-/// <summary>Every mutant that can be named: the holes of kvm-semantics.md 2.12, the further rules of nVMX, the cells of 3.3 and the further rules of nSVM.</summary>
+/// <summary>Every mutant that can be named: the holes of docs/rules.md#holes, the further rules of nVMX, the cells of docs/rules.md#nsvm-policies and the further rules of nSVM.</summary>
 public static class KernelMutants
 {
     private static readonly FlushRequest[] FlushesBeforeLoad = [FlushRequest.MmuSync, FlushRequest.All, FlushRequest.Current, FlushRequest.Guest, FlushRequest.LoadMmuPgd];
@@ -18,7 +18,7 @@ public static class KernelMutants
             "vpid02-is-current-without-vpid12", "H2", "the current VPID is vpid02 while L2 is active, also if it runs under vpid01 for want of a vpid12 (as before 2657b82a78f1)",
             rules => IsByRequest(rules) && rules.FlushGuestVpid == CurrentVpid.Vpid02IfVpid12,
             rules => rules with { FlushCurrentVpid = CurrentVpid.Vpid02InGuestMode, FlushGuestVpid = CurrentVpid.Vpid02InGuestMode }),
-        Forgets("no-first-load-flush", "H3", "a VMCS that no CPU has loaded yet counts as loaded on this one (vmx_vcpu_load_vmcs; kvm-semantics.md 2.2)", KernelDefects.NoFlushOnFirstLoad, HasFixedTags),
+        Forgets("no-first-load-flush", "H3", "a VMCS that no CPU has loaded yet counts as loaded on this one (vmx_vcpu_load_vmcs; docs/rules.md#nested-transition)", KernelDefects.NoFlushOnFirstLoad, HasFixedTags),
         Forgets(
             "keeps-unsync-roots", "H4", "a guest flush without EPT leaves cached roots with unsync pages as they are (before kvm_mmu_sync_prev_roots)", KernelDefects.KeepsUnsyncRoots,
             rules => IsByRequest(rules) && rules.ShadowGuestFlush == ShadowGuestFlush.Sync),
@@ -34,18 +34,18 @@ public static class KernelMutants
         Rule(
             "guest-flush-by-vpid01", "H8", "flush_guest and flush_gva name vpid01, also while L2 runs under vpid02 (as before 2b4a5a5d5688)",
             rules => IsByRequest(rules) && rules.FlushGuestVpid != CurrentVpid.Vpid01, rules => rules with { FlushGuestVpid = CurrentVpid.Vpid01 }),
-        Forgets("no-flush-on-other-cpu", "H9", "a vCPU that comes to another physical CPU flushes nothing there (kvm-semantics.md 2.11)", KernelDefects.NoFlushOnOtherCpu, HasFixedTags),
-        Forgets("flush-all-by-invvpid", "H10", "flush_all with EPT is INVVPID all-contexts, which leaves guest-physical mappings (kvm-semantics.md 1.2, 2.5)", KernelDefects.FlushAllByVpid, IsByRequest),
-        new("flush-before-root-load", "H11", "FLUSH_CURRENT comes before the new root is in the VMCS, and names the old one (kvm_mmu_load, vcpu_enter_guest; kvm-semantics.md 2.3)")
+        Forgets("no-flush-on-other-cpu", "H9", "a vCPU that comes to another physical CPU flushes nothing there (docs/rules.md#host-events)", KernelDefects.NoFlushOnOtherCpu, HasFixedTags),
+        Forgets("flush-all-by-invvpid", "H10", "flush_all with EPT is INVVPID all-contexts, which leaves guest-physical mappings (docs/rules.md#intel-invalidations, #flush-functions)", KernelDefects.FlushAllByVpid, IsByRequest),
+        new("flush-before-root-load", "H11", "FLUSH_CURRENT comes before the new root is in the VMCS, and names the old one (kvm_mmu_load, vcpu_enter_guest; docs/rules.md#request-order)")
         {
             Rules = rules => IsByRequest(rules) ? rules with { Defects = rules.Defects | KernelDefects.FlushesCurrentBeforeRootLoad, ServiceOrder = FlushesBeforeLoad } : rules,
         },
-        Forgets("guest-flush-retains-globals", "H12", "flush_guest is INVVPID type 3, so that global translations stay (kvm-semantics.md 1.2, 2.5)", KernelDefects.FlushGuestRetainsGlobals, IsByRequest),
+        Forgets("guest-flush-retains-globals", "H12", "flush_guest is INVVPID type 3, so that global translations stay (docs/rules.md#intel-invalidations, #flush-functions)", KernelDefects.FlushGuestRetainsGlobals, IsByRequest),
         Forgets(
             "flush-all-active-only", "H13", "flush_all flushes the active context alone ('Flush all EPTP/VPID contexts on remote TLB flush', 5.8; nSVM's in-tree TODO 2)", KernelDefects.FlushAllActiveOnly,
             rules => IsByRequest(rules) || HasL2Asids(rules)),
         Forgets(
-            "flush-all-forgets-l2", "H14", "flush_all flushes L1's VPID, root or ASID alone, also while L2 runs under its own (kvm-semantics.md 2.12; nSVM's in-tree TODO 2)", KernelDefects.FlushAllForgetsL2,
+            "flush-all-forgets-l2", "H14", "flush_all flushes L1's VPID, root or ASID alone, also while L2 runs under its own (docs/rules.md#holes; nSVM's in-tree TODO 2)", KernelDefects.FlushAllForgetsL2,
             rules => IsByRequest(rules) || HasL2Asids(rules)),
 
         Step("ignores-new-vpid12", "2.6", "a new vpid12 flushes nothing (nested_vmx_transition_tlb_flush)", (_, step) => step.Rule == "new_vpid12" ? null : step),

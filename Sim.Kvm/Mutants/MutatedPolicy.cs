@@ -53,6 +53,9 @@ public sealed class MutatedPolicy : IFlushPolicy
     public override string ToString() => _name;
 
     /// <inheritdoc/>
+    public bool IsYardstick => _policy.IsYardstick;
+
+    /// <inheritdoc/>
     public bool Supports(Vendor vendor) => _policy.Supports(vendor);
 
     /// <inheritdoc/>

@@ -8,6 +8,9 @@ namespace Sim.Kvm;
 public sealed class AlwaysAll : IFlushPolicy
 {
     /// <inheritdoc/>
+    public bool IsYardstick => true;
+
+    /// <inheritdoc/>
     public bool Supports(Vendor vendor) => true;
 
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm;
 
-/// <summary>What the designs with an ASID for L2 share (kvm-semantics.md 3.2, 3.3): vmcb12.ASID and vmcb12.TLB_CONTROL decide, at VMRUN only.</summary>
+/// <summary>What the designs with an ASID for L2 share (docs/rules.md#nsvm-rework, #nsvm-policies): vmcb12.ASID and vmcb12.TLB_CONTROL decide, at VMRUN only.</summary>
 internal static class FlushOnNewAsid12
 {
     /// <summary>

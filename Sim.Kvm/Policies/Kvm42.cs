@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy A (kernels up to 4.3; kvm-semantics.md 2.6): prepare_vmcs02 and load_vmcs12_host_state call vmx_flush_tlb.</summary>
+/// <summary>Policy A (kernels up to 4.3; docs/rules.md#transition-tables): prepare_vmcs02 and load_vmcs12_host_state call vmx_flush_tlb.</summary>
 [Component("kvm-4.2", Summary = "up to 4.3: L2 shares vpid01, which is flushed at once on each transition")]
 public sealed class Kvm42 : IFlushPolicy
 {

@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy C (kernels 4.20 to 5.7; kvm-semantics.md 2.6; 1438921c6dc1). The tag test looks at EPT12, not at L0's EPT.</summary>
+/// <summary>Policy C (kernels 4.20 to 5.7; docs/rules.md#transition-tables; 1438921c6dc1). The tag test looks at EPT12, not at L0's EPT.</summary>
 [Component("kvm-4.20", Summary = "4.20 to 5.7: flushes become requests that run after the new root is loaded; every root switch flushes its destination")]
 public sealed class Kvm420 : IFlushPolicy
 {

@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy B (kernels 4.4 to 4.19; kvm-semantics.md 2.6): prepare_vmcs02 and load_vmcs12_host_state with vpid02 (5c614b3583e7).</summary>
+/// <summary>Policy B (kernels 4.4 to 4.19; docs/rules.md#transition-tables): prepare_vmcs02 and load_vmcs12_host_state with vpid02 (5c614b3583e7).</summary>
 [Component("kvm-4.4", Summary = "4.4 to 4.19: vpid02 exists and is flushed at once for a new vpid12; vpid01 is flushed on every nested VM-exit")]
 public sealed class Kvm44 : IFlushPolicy
 {

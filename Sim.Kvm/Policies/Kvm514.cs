@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy E0 (kernels 5.14 to 5.15.6; kvm-semantics.md 2.6), before the patch of the seed thread.</summary>
+/// <summary>Policy E0 (kernels 5.14 to 5.15.6; docs/rules.md#transition-tables), before the patch of the seed thread.</summary>
 [Component("kvm-5.14", Summary = "5.14 to 5.15.6: no vpid12 is a guest flush; a new vpid12 still only flushes the hardware (the seed thread's bug)")]
 public sealed class Kvm514 : IFlushPolicy
 {

@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy E1 (kernels 5.16 to 6.1; kvm-semantics.md 2.6), with the patch of the seed thread (712494de96f3).</summary>
+/// <summary>Policy E1 (kernels 5.16 to 6.1; docs/rules.md#transition-tables), with the patch of the seed thread (712494de96f3).</summary>
 [Component("kvm-5.16", Summary = "5.15.7 and 5.16 to 6.1: a new vpid12 is a guest flush too (the seed thread's fix)")]
 public sealed class Kvm516 : IFlushPolicy
 {

@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy D (kernels 5.8 to 5.13; kvm-semantics.md 2.6): nested_vmx_transition_tlb_flush (50b265a4eee1).</summary>
+/// <summary>Policy D (kernels 5.8 to 5.13; docs/rules.md#transition-tables): nested_vmx_transition_tlb_flush (50b265a4eee1).</summary>
 [Component("kvm-5.8", Summary = "5.8 to 5.13: no flush when hardware tags tell L1 and L2 apart; FLUSH_CURRENT else; a new vpid12 only flushes vpid02")]
 public sealed class Kvm58 : IFlushPolicy
 {

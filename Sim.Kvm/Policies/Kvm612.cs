@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy G (kernels 6.12 to 7.1.5; kvm-semantics.md 2.6). Same decisions as F; the current-VPID rule is in <see cref="KernelRules.Kvm612"/>.</summary>
+/// <summary>Policy G (kernels 6.12 to 7.1.5; docs/rules.md#transition-tables). Same decisions as F; the current-VPID rule is in <see cref="KernelRules.Kvm612"/>.</summary>
 [Component("kvm-6.12", Summary = "6.12 to today: as 6.2, and the current VPID is vpid02 only if vmcs12 enables VPID")]
 public sealed class Kvm612 : IFlushPolicy
 {

@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy F (kernels 6.2 to 6.11; kvm-semantics.md 2.6). Its Hyper-V row has no input in a trace, so only the kernel's sync differs from E1.</summary>
+/// <summary>Policy F (kernels 6.2 to 6.11; docs/rules.md#transition-tables). Its Hyper-V row has no input in a trace, so only the kernel's sync differs from E1.</summary>
 [Component("kvm-6.2", Summary = "6.2 to 6.11: as 5.16; Hyper-V flushes are re-armed at each transition, which traces without Hyper-V do not show")]
 public sealed class Kvm62 : IFlushPolicy
 {

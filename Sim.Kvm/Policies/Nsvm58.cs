@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy S0 (kvm-semantics.md 3.1): nested_svm_transition_tlb_flush.</summary>
+/// <summary>Policy S0 (docs/rules.md#nsvm-today): nested_svm_transition_tlb_flush.</summary>
 [Component("nsvm-5.8", Summary = "nSVM, 5.8 to 6.13: L1 and L2 share one ASID, flushed and synced on every transition, and again if CR4.PGE differs")]
 public sealed class Nsvm58 : IFlushPolicy
 {

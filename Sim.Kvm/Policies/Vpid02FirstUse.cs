@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Proposed (kvm-semantics.md 2.12 H3; "Always flush vpid02 on first use", June 2026). Same decisions as G; VMXON forgets last_vpid, see <see cref="KernelRules.ForgetsVpid12AtVmxon"/>.</summary>
+/// <summary>Proposed (docs/rules.md#h3; "Always flush vpid02 on first use", June 2026). Same decisions as G; VMXON forgets last_vpid, see <see cref="KernelRules.ForgetsVpid12AtVmxon"/>.</summary>
 [Component("vpid02-first-use", Summary = "proposed (June 2026): as 6.12, and VMXON of L1 forgets the last vpid12, so that vpid02 is flushed on first use")]
 public sealed class Vpid02FirstUse : IFlushPolicy
 {

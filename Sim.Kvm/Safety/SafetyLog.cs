@@ -12,6 +12,9 @@ namespace Sim.Kvm;
 /// <param name="Owed">The event that was to take the translation from the virtual TLB.</param>
 internal readonly record struct Verdict(string? Kind, OldMapping? Old, string Change, string Owed);
 
+/// <summary>A page as one virtual context uses it.</summary>
+internal readonly record struct PageOfContext(ulong Page, ushort Vcpu, int Level, Tag Tag, ulong Root);
+
 /// <summary>A use that is to be told.</summary>
 /// <param name="Lane">Where.</param>
 /// <param name="Use">What hardware did.</param>
@@ -19,6 +22,12 @@ internal readonly record struct Verdict(string? Kind, OldMapping? Old, string Ch
 /// <param name="TablesSay">What it should have found.</param>
 internal readonly record struct UseOfOld(Lane Lane, UsedTranslation Use, Tag Tag, string TablesSay)
 {
+    /// <summary>Memory references: those folded into one record count in full.</summary>
+    public long Uses => Use.Block.Repeat[Use.Access];
+
+    /// <summary>Which page of whose.</summary>
+    public PageOfContext Page => new(Use.Block.Address[Use.Access] & ~0xFFFUL, Lane.Vcpu!.Id, Use.Context.Level, Tag, Use.Context.Guest.Root);
+
     /// <summary>Index of the access in the trace.</summary>
     public ulong Record
     {
@@ -42,6 +51,7 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
     private const int InvalidationsTold = 6;
 
     private readonly SortedDictionary<string, Kind> _kinds = new(StringComparer.Ordinal);
+    private readonly HashSet<PageOfContext> _permittedPages = [];
     private readonly Queue<(IssuedInvalidation Issued, RecordPlace Place, long Now)> _executed = new();
 
     /// <summary>Wrong uses so far.</summary>
@@ -49,6 +59,9 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
 
     /// <summary>Permitted uses of old translations so far.</summary>
     public long Permitted { get; private set; }
+
+    /// <summary>Something happened that a hypervisor could have got wrong.</summary>
+    public bool Exercised { get; set; }
 
     public void Executed(IssuedInvalidation issued, in RecordPlace place, long now)
     {
@@ -60,7 +73,11 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
         _executed.Enqueue((issued, place, now));
     }
 
-    public void Permit() => Permitted++;
+    public void Permit(in UseOfOld use)
+    {
+        Permitted += use.Uses;
+        _permittedPages.Add(use.Page);
+    }
 
     public void Add(in Verdict verdict, in UseOfOld use)
     {
@@ -69,17 +86,19 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
             _kinds.Add(verdict.Kind!, kind = new Kind(Story(verdict, use), use.Record));
         }
 
-        Incidents++;
+        Incidents += use.Uses;
+        Exercised = true;
         kind.Add(verdict, use);
     }
 
     public void Clear()
     {
         _kinds.Clear();
-        (Incidents, Permitted) = (0, 0);
+        _permittedPages.Clear();
+        (Incidents, Permitted, Exercised) = (0, 0, false);
     }
 
-    public SafetyReport Report() => new([.. _kinds.Select(kind => kind.Value.Tell(kind.Key))], Permitted);
+    public SafetyReport Report() => new([.. _kinds.Select(kind => kind.Value.Tell(kind.Key))], Permitted) { PermittedPages = _permittedPages.Count, Exercised = Exercised };
 
     private string[] Story(in Verdict verdict, in UseOfOld use)
     {
@@ -115,22 +134,21 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
 
     private sealed class Kind(string[] story, ulong firstRecord)
     {
-        private readonly Dictionary<(ulong Page, ushort Vcpu, int Level, Tag Tag, ulong Root), UsedPage> _pages = [];
+        private readonly Dictionary<PageOfContext, UsedPage> _pages = [];
         private readonly HashSet<(string Change, string Owed)> _causes = [];
         private long _count;
 
         public void Add(in Verdict verdict, in UseOfOld use)
         {
-            _count++;
+            _count += use.Uses;
             _causes.Add((verdict.Change, verdict.Owed));
-            TranslationContext context = use.Use.Context;
-            (ulong Page, ushort Vcpu, int Level, Tag Tag, ulong Root) key = (use.Use.Block.Address[use.Use.Access] & ~0xFFFUL, use.Lane.Vcpu!.Id, context.Level, use.Tag, context.Guest.Root);
+            PageOfContext key = use.Page;
             if (!_pages.TryGetValue(key, out UsedPage? page))
             {
                 _pages.Add(key, page = new UsedPage(new WrongPage(key.Page, key.Vcpu, key.Level, Name(key.Tag), key.Root, 0, use.Record, verdict.Change, verdict.Owed)));
             }
 
-            page.Uses++;
+            page.Uses += use.Uses;
         }
 
         public SafetyIncident Tell(string kind) => new(

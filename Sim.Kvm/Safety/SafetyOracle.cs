@@ -6,7 +6,7 @@ using Sim.Tlb;
 namespace Sim.Kvm;
 
 /// <summary>
-/// Says of each translation that hardware uses whether the CPU that L1 (or L2) sees could have used it (kvm-semantics.md 2.12). A translation that is not in the current tables is permitted if the
+/// Says of each translation that hardware uses whether the CPU that L1 (or L2) sees could have used it (docs/rules.md#holes). A translation that is not in the current tables is permitted if the
 /// virtual context had run with the tables before the change and no invalidation at that level has covered the page since; else it is an incident. Host memory that was taken away is never permitted.
 /// Observes only: nothing it knows reaches the hypervisor or the hardware.
 /// </summary>
@@ -60,8 +60,8 @@ internal sealed class SafetyOracle
     /// <summary>The hardware of a lane carried out an invalidation.</summary>
     public void Executed(IssuedInvalidation issued) => _log.Executed(issued, _place, ++_now);
 
-    /// <summary>The virtual CPU is in this context from now on.</summary>
-    public void Runs(VCpu vcpu, PageTable tables, PageTable? ept12)
+    /// <summary>The virtual CPU is in this context from now on. <paramref name="byL0"/>: hardware did not bring it there by itself.</summary>
+    public void Runs(VCpu vcpu, PageTable tables, PageTable? ept12, bool byL0)
     {
         ControlRegisters registers = vcpu.Active;
         Vmcs12 vmcs12 = vcpu.Vmcs12;
@@ -72,14 +72,19 @@ internal sealed class SafetyOracle
         Tag tagged = new(kind, vpid, registers.EffectivePcid, false, ep4ta);
         Tag global = new(kind, vpid, 0, true, ep4ta);
         Tag guestPhysical = new(MappingKind.GuestPhysical, Amd ? vpid : (ushort)0, 0, false, ep4ta);
-        Virtual(vcpu).Run(tagged, global, registers.GlobalPages && _spec.GlobalKernelPages, tables, guestPhysical, l2 ? ept12 : null);
+        VirtualTlb tlb = Virtual(vcpu);
+        tlb.Run(tagged, global, registers.GlobalPages && _spec.GlobalKernelPages, tables, guestPhysical, l2 ? ept12 : null);
+        bool handsOn = tlb.HandsOn(tlb.Lower!.Tag, tlb.Lower.Tables, l2, !Amd && _spec.L0Ept) | tlb.HandsOn(tlb.Upper!.Tag, tlb.Upper.Tables, l2, !Amd && _spec.L0Ept);
+        _log.Exercised |= handsOn && byL0;
     }
 
-    /// <summary>The virtual CPU carried out an invalidation: an instruction of the guest, or a transition that L1 knows to flush.</summary>
-    public void Invalidated(VCpu vcpu, Invalidation invalidation, string who)
+    /// <summary>
+    /// The virtual CPU carried out an invalidation: an instruction of the guest, or a transition that L1 knows to flush. <paramref name="byL0"/>: hardware does not carry it out by itself.
+    /// </summary>
+    public void Invalidated(VCpu vcpu, Invalidation invalidation, string who, bool byL0 = true)
     {
         _now++;
-        Virtual(vcpu).Invalidate(invalidation, $"{InvalidationNames.InWords(invalidation, NameOfVpid12, NameOfEptp12)} by {who} at {_place}");
+        Virtual(vcpu).Invalidate(invalidation, $"{InvalidationNames.InWords(invalidation, NameOfVpid12, NameOfEptp12)} by {who} at {_place}", byL0);
     }
 
     /// <summary>A table is about to change. <paramref name="old"/>: the mappings that it will have no more, or with fewer rights.</summary>
@@ -192,6 +197,7 @@ internal sealed class SafetyOracle
         bool isMapped = own.TryFind(address, out Mapping now);
         if (isMapped && (now.At(address) & ~0xFFFUL) == use.PhysicalPage)
         {
+            _log.Exercised |= !_log.Exercised && HadToGo(Virtual(lane.Vcpu!), own, address);
             if (use.ReadOnly || !now.ReadOnly)
             {
                 // An entry of other tables stays watched: it does not follow a change of these.
@@ -213,7 +219,7 @@ internal sealed class SafetyOracle
         Verdict verdict = VerdictOf(versions, tlb, chain, isOwn, address);
         if (verdict.Kind is null)
         {
-            _log.Permit();
+            _log.Permit(new UseOfOld(lane, use, current.Tag, ""));
         }
         else
         {
@@ -264,6 +270,40 @@ internal sealed class SafetyOracle
         }
 
         return new Verdict("foreign_use", null, $"page tables 0x{chain.Guest.Root:x}", tagged?.DroppedBy ?? global?.DroppedBy ?? "these page tables never ran under this virtual tag");
+    }
+
+    /// <summary>True if an older translation of the address had to be gone by now, and it was L0 that had to see to it: here a hypervisor could have gone wrong.</summary>
+    private bool HadToGo(VirtualTlb tlb, in AddressChain chain, ulong address)
+    {
+        (Holding? tagged, Holding? global) = tlb.HoldersOf(chain.Guest, address);
+        foreach ((Mapping first, OldMapping? oldFirst) in At(chain.Guest.Owner(address), address))
+        {
+            if (oldFirst is not null && !oldFirst.IsPermitted(tagged, out _) && !oldFirst.IsPermitted(global, out _) && (oldFirst.IsOwed(tagged) || oldFirst.IsOwed(global)))
+            {
+                return true;
+            }
+
+            ulong physical = first.At(address);
+            if (chain.Ept12 is null)
+            {
+                if (At(chain.Host, physical).Any(host => host.Old is not null))
+                {
+                    return true;
+                }
+
+                continue;
+            }
+
+            foreach ((Mapping second, OldMapping? oldSecond) in At(chain.Ept12, physical))
+            {
+                if ((oldSecond is not null && !oldSecond.IsPermitted(tlb.GuestPhysical, out _) && oldSecond.IsOwed(tlb.GuestPhysical)) || At(chain.Host, second.At(physical)).Any(host => host.Old is not null))
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Which versions of the tables' mappings lead from the address to the host page; null if none do. The newest are tried first.</summary>

@@ -57,13 +57,15 @@ internal sealed class Holding(Tag tag, PageTable tables)
 
 /// <summary>
 /// The TLB of the CPU that L1 sees: for each virtual tag the largest set of translations that may be in it. Holdings come from running in a context, and go by the
-/// invalidations of SDM vol. 3 (kvm-semantics.md 1.2) applied to virtual tags: VPID 0 is L1's own, an L2 has its vpid12, EP4TAs are L1's EPTP12s. Only mappings that
+/// invalidations of SDM vol. 3 (docs/rules.md#intel-invalidations) applied to virtual tags: VPID 0 is L1's own, an L2 has its vpid12, EP4TAs are L1's EPTP12s. Only mappings that
 /// have changed are kept one by one.
 /// </summary>
 internal sealed class VirtualTlb
 {
     private readonly Dictionary<(Tag Tag, PageTable Tables), Holding> _byName = [];
     private readonly List<Holding> _all = [];
+    private readonly Dictionary<Tag, PageTable> _lastUnder = [];
+    private readonly Dictionary<(ushort Pcid, bool Global), (Tag Tag, PageTable Tables)> _lastOfL2 = [];
     private Tag _global;
 
     /// <summary>All holdings, in order of first use.</summary>
@@ -98,8 +100,29 @@ internal sealed class VirtualTlb
         GuestPhysical = ept12 is null ? null : Enter(guestPhysical, ept12);
     }
 
-    /// <summary>An invalidation at the level of the virtual CPU.</summary>
-    public void Invalidate(Invalidation invalidation, string what)
+    /// <summary>
+    /// Takes note of the tables that run under a tag. True if others ran there last, or under another tag of L2's that hardware may not tell from this one: then L0 has to keep them apart.
+    /// </summary>
+    /// <param name="tag">Tag of the addresses.</param>
+    /// <param name="tables">Their tables.</param>
+    /// <param name="isL2">L2 runs.</param>
+    /// <param name="byTables">Different EPT12s have different EP4TAs in hardware.</param>
+    public bool HandsOn(in Tag tag, PageTable tables, bool isL2, bool byTables)
+    {
+        bool handsOn = _lastUnder.TryGetValue(tag, out PageTable? last) && last != tables;
+        _lastUnder[tag] = tables;
+        if (isL2)
+        {
+            (ushort, bool) key = (tag.Pcid, tag.Global);
+            handsOn |= _lastOfL2.TryGetValue(key, out (Tag Tag, PageTable Tables) other) && other.Tables != tables && other.Tag != tag && (!byTables || other.Tag.Ep4ta == tag.Ep4ta);
+            _lastOfL2[key] = (tag, tables);
+        }
+
+        return handsOn;
+    }
+
+    /// <summary>An invalidation at the level of the virtual CPU. <paramref name="byL0"/>: hardware does not carry it out by itself.</summary>
+    public void Invalidate(Invalidation invalidation, string what, bool byL0)
     {
         CurrentTag current = Lower is null ? default : new CurrentTag(Lower.Tag.Vpid, Lower.Tag.Pcid, Lower.Tag.Ep4ta);
         for (int i = _all.Count - 1; i >= 0; i--)
@@ -116,7 +139,7 @@ internal sealed class VirtualTlb
                 OldMapping old = holding.Old[o];
                 if (range is null || range.Value.Overlaps(old.Range.First, old.Range.Last))
                 {
-                    old.DroppedBy(holding, what);
+                    old.DroppedBy(holding, what, byL0);
                     holding.Old.RemoveAt(o);
                 }
             }

@@ -5,7 +5,7 @@ using Sim.Tlb;
 namespace Sim.Kvm;
 
 /// <summary>
-/// L0's shadows of guests' paging structures (kvm-semantics.md 2.8): page tables without EPT, EPT02 of EPT12. Says which shadow pages are unsync - the guest writes the last-level
+/// L0's shadows of guests' paging structures (docs/rules.md#shadow-mmu): page tables without EPT, EPT02 of EPT12. Says which shadow pages are unsync - the guest writes the last-level
 /// table they shadow without an exit, so they may be older than it - and brings them up to date.
 /// </summary>
 /// <remarks>

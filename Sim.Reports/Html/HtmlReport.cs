@@ -3,6 +3,8 @@ using System.Reflection;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Sim.Core.Stats;
+using Sim.Core.Traces;
 using Sim.Reports.Analysers;
 using Sim.Reports.Charts;
 using Sim.Reports.Charts.VegaLite;
@@ -39,6 +41,7 @@ public static class HtmlReport
             .Open("style").Raw(style).Close("style").Line().Close("head").Line().Open("body").Line().Open("main").Line();
         WriteVerdict(html, input);
         WriteFindings(html, input.Set);
+        WriteDoubts(html, input.Set.Provenance.Doubts);
         WriteCharts(html, charts);
         html.Open("section", ("id", "tables")).Element("h2", "Tables").Line();
         foreach (DataTable table in ReportTables.Of(input))
@@ -59,13 +62,13 @@ public static class HtmlReport
         RunSet set = input.Set;
         Verdict verdict = Verdict.Of(set);
         WindowCounts windows = set.Provenance.Windows;
-        html.Open("header").Open("p", ("class", "overline")).Text("Nestsim").Close("p").Element("h1", verdict.Headline).Line();
+        html.Open("header").Open("p", ("class", "overline")).Text("Nestsim").Close("p").Element("h1", verdict.Sentence).Line();
         if (set.Partial)
         {
             html.Element("p", "These results are partial: the run was interrupted.", ("class", "warning"));
         }
 
-        foreach (string sentence in verdict.Sentences)
+        foreach (string sentence in verdict.Notes.Prepend(verdict.Reason).Concat(Price.Lines(set)).Where(line => line.Length > 0))
         {
             html.Element("p", sentence, ("class", "lead"));
         }
@@ -80,9 +83,9 @@ public static class HtmlReport
 
     private static void WriteStandings(Html html, RunSet set, Verdict verdict)
     {
-        double? reference = verdict.Standings.First(standing => ReferenceEquals(standing.Run, set.Reference)).Cycles;
+        IReadOnlyList<(string Header, Func<RunResult, string> Cell)> prices = Price.Columns(set);
         html.Open("section", ("class", "table standings")).Open("div", ("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", "Verdict")).Open("table").Open("thead").Open("tr");
-        foreach ((string title, string? kind) in new[] { ("policy", null), ("safety", null), ("total cycles", "number"), ("against reference", "number"), ("per nested transition", "number"), ("flushed misses", "number") })
+        foreach ((string title, string? kind) in (IEnumerable<(string, string?)>)[("policy", null), ("choice", null), ("safety", null), ("walks", "number"), ("flushed", "number"), ("flushes", "number"), .. prices.Select(price => (price.Header, (string?)"number"))])
         {
             html.Open("th", ("scope", "col"), ("class", kind)).Element("button", title, ("type", "button")).Close("th");
         }
@@ -90,29 +93,33 @@ public static class HtmlReport
         html.Close("tr").Close("thead").Open("tbody").Line();
         foreach (Standing standing in verdict.Standings)
         {
-            WriteStanding(html, standing, reference, ReferenceEquals(standing.Run, set.Reference));
+            WriteStanding(html, standing, prices);
         }
 
         html.Close("tbody").Close("table").Close("div").Close("section").Line();
     }
 
-    private static void WriteStanding(Html html, Standing standing, double? reference, bool isReference)
+    private static void WriteStanding(Html html, Standing standing, IReadOnlyList<(string Header, Func<RunResult, string> Cell)> prices)
     {
         bool failed = standing.Judgement == Judgement.Failed;
-        (string word, string kind) = standing.Judgement switch
+        string kind = standing.Judgement switch
         {
-            Judgement.Safe => ("safe", "safe"),
-            Judgement.Unsafe => ("unsafe", "unsafe"),
-            Judgement.Failed => ("failed", "unsafe"),
-            Judgement.Yardstick => ("yardstick", "open"),
-            _ => ("not judged", "open"),
+            Judgement.Safe => "safe",
+            Judgement.Unsafe or Judgement.Failed => "unsafe",
+            _ => "open",
         };
         html.Open("tr", ("data-run", standing.Run.Run)).Open("th", ("scope", "row")).Element("bdi", standing.Run.Run).Close("th")
-            .Open("td").Element("span", word, ("class", $"badge {kind}")).Close("td");
-        Cell(html, DataCell.Whole(standing.Cycles));
-        Cell(html, new DataCell(isReference ? "reference" : Numbers.Change(standing.Cycles, reference), standing.Cycles ?? double.NegativeInfinity));
-        Cell(html, DataCell.Ratio(failed ? null : Figures.TotalPerTransition(standing.Run.Statistics)));
-        Cell(html, DataCell.Whole(failed ? null : Figures.Flushed(standing.Run.Statistics)));
+            .Element("td", standing.ChoiceWord).Open("td").Element("span", standing.SafetyWord.ToLowerInvariant(), ("class", $"badge {kind}")).Close("td");
+        foreach (Func<StatSheet, double?> figure in (Func<StatSheet, double?>[])[Figures.Walks, Figures.Flushed, Figures.Flushes])
+        {
+            Cell(html, failed ? DataCell.Whole(null) : new DataCell(Price.Each(standing.Run.Statistics, figure), figure(standing.Run.Statistics) ?? double.NegativeInfinity));
+        }
+
+        foreach ((_, Func<RunResult, string> price) in prices)
+        {
+            Cell(html, failed ? DataCell.Whole(null) : new DataCell(price(standing.Run), standing.Cycles ?? double.NegativeInfinity));
+        }
+
         html.Close("tr").Line();
     }
 
@@ -174,6 +181,23 @@ public static class HtmlReport
         }
 
         html.Close("section").Line();
+    }
+
+    private static void WriteDoubts(Html html, IReadOnlyList<Doubt> doubts)
+    {
+        if (doubts.Count == 0)
+        {
+            return;
+        }
+
+        html.Open("section", ("id", "doubts")).Element("h2", "What this rests on").Line()
+            .Element("p", "Nobody has seen or measured the following; it was inferred, taken from elsewhere, or assumed.", ("class", "note")).Open("ul", ("class", "hints")).Line();
+        foreach (Doubt doubt in doubts)
+        {
+            html.Element("li", $"{char.ToUpperInvariant(doubt.Sentence[0])}{doubt.Sentence[1..]}.").Line();
+        }
+
+        html.Close("ul").Close("section").Line();
     }
 
     private static void WriteCharts(Html html, IReadOnlyList<(string Name, Drawing Drawing)> charts)

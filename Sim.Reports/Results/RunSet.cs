@@ -1,5 +1,6 @@
 using Sim.Core;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
 
@@ -42,10 +43,23 @@ public sealed record RunResult(string Run, string Policy, StatSheet Statistics, 
     /// <summary>Configuration values that set this run apart from others of the same policy, by path (for instance machine.seed), in the order they were given; empty if there is one run for each policy.</summary>
     public IReadOnlyList<RunParameter> Parameters { get; init; } = [];
 
+    /// <summary>The policy is there to compare others with, and nobody can choose it.</summary>
+    public bool IsYardstick { get; init; }
+
+    /// <summary>How the policy is known to go wrong, whatever happened in this run; what can show on this machine comes first.</summary>
+    public IReadOnlyList<PolicyHole> Holes { get; init; } = [];
+
     /// <summary>See <see cref="Case"/>.</summary>
     public static string CaseOf(string policy, string? interruptPath, string? apicvUpdate) =>
         interruptPath is null ? policy : apicvUpdate is null ? $"{policy} {interruptPath}" : $"{policy} {interruptPath}/{apicvUpdate}";
 }
+
+/// <summary>A way in which a policy is known to go wrong.</summary>
+/// <param name="Id">Short name, as in docs/safety.md.</param>
+/// <param name="Meaning">What goes wrong, in one sentence without a full stop.</param>
+/// <param name="Scenario">Name of the file in traces/scenarios that shows it, without its ending; empty if there is none of its own.</param>
+/// <param name="WithoutEpt">It shows only where L0 runs without EPT.</param>
+public sealed record PolicyHole(string Id, string Meaning, string Scenario, bool WithoutEpt);
 
 /// <summary>A configuration value of one run.</summary>
 /// <param name="Path">Path in the configuration.</param>
@@ -54,11 +68,17 @@ public sealed record RunParameter(string Path, string Value);
 
 /// <summary>What the safety oracle saw in the measured window.</summary>
 /// <param name="Findings">One for each kind of wrong outcome that happened; empty if none did.</param>
-/// <param name="PermittedStaleUses">Uses of an old translation that the architecture still allowed.</param>
+/// <param name="PermittedStaleUses">Memory references through an old translation that the architecture still allowed.</param>
 public sealed record SafetyVerdict(IReadOnlyList<SafetyFinding> Findings, long PermittedStaleUses)
 {
     /// <summary>True if nothing wrong happened.</summary>
     public bool IsSafe => Findings.Count == 0;
+
+    /// <summary>Distinct pages that old translations were permitted for; a page counts once for each context.</summary>
+    public int PermittedPages { get; init; }
+
+    /// <summary>There was something that a hypervisor could have got wrong. If not, that nothing went wrong says nothing.</summary>
+    public bool Exercised { get; init; } = true;
 }
 
 /// <summary>A kind of wrong outcome.</summary>
@@ -80,14 +100,14 @@ public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string
 /// <param name="Level">Level it ran at.</param>
 /// <param name="Tag">Virtual tag it ran under, in words.</param>
 /// <param name="Root">Root of the page tables it ran with.</param>
-/// <param name="Uses">Memory references (records).</param>
+/// <param name="Uses">Memory references.</param>
 /// <param name="FirstRecord">Index of the first of them in the trace.</param>
 /// <param name="Change">For the first use: the record that changed the mapping, or the other page tables.</param>
 /// <param name="Owed">For the first use: why the virtual CPU cannot hold the translation.</param>
 public sealed record SafetyPage(ulong Page, int Vcpu, int Level, string Tag, ulong Root, long Uses, ulong FirstRecord, string Change, string Owed);
 
 /// <summary>Why a run has no result.</summary>
-/// <param name="ExitCode">The process exit code of this kind of error (DESIGN.md section 8).</param>
+/// <param name="ExitCode">The process exit code of this kind of error (docs/compare.md#exit-codes).</param>
 /// <param name="Message">One paragraph.</param>
 public sealed record RunFailure(int ExitCode, string Message);
 
@@ -116,7 +136,11 @@ public sealed record Provenance(
     string Configuration,
     IReadOnlyDictionary<string, string> Origins,
     TraceIdentity Trace,
-    WindowCounts Windows);
+    WindowCounts Windows)
+{
+    /// <summary>What the results rest on that nobody has seen: the trace's doubts, then what was assumed about the machine. Empty in files before version 1.3.</summary>
+    public IReadOnlyList<Doubt> Doubts { get; init; } = [];
+}
 
 /// <summary>Which build of the simulator.</summary>
 /// <param name="Version">For instance 0.1.0.</param>

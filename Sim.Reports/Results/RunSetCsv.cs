@@ -16,6 +16,8 @@ public static class RunSetCsv
     private const string ApicvUpdate = "apicv_update";
     private const string Safety = "safety";
     private const string PermittedStaleUses = "permitted_stale_uses";
+    private const string PermittedPages = "permitted_pages";
+    private const string Exercised = "exercised";
     private static readonly string[] Columns = ["run", "policy", "path", "label", "kind", "unit", "value", "x", "x_unit", InterruptPath, ApicvUpdate];
 
     private static readonly CsvReaderOptions Readable = CsvReaderOptions.Default with
@@ -94,7 +96,13 @@ public static class RunSetCsv
             SafetyVerdict safety = run.Safety ?? new SafetyVerdict([], 0);
             return run with
             {
-                Safety = path == PermittedStaleUses ? safety with { PermittedStaleUses = value } : safety with { Findings = [.. safety.Findings, new SafetyFinding(path, value, label.Length == 0 ? [] : label.Split('\n'))] },
+                Safety = path switch
+                {
+                    Exercised => safety with { Exercised = value != 0 },
+                    PermittedStaleUses => safety with { PermittedStaleUses = value },
+                    PermittedPages => safety with { PermittedPages = (int)value },
+                    _ => safety with { Findings = [.. safety.Findings, new SafetyFinding(path, value, label.Length == 0 ? [] : label.Split('\n'))] },
+                },
             };
         }
 
@@ -134,7 +142,9 @@ public static class RunSetCsv
 
         if (run.Safety is { } safety)
         {
+            yield return Row(Exercised, "", Safety, "flag", safety.Exercised ? 1 : 0);
             yield return Row(PermittedStaleUses, "", Safety, "uses", safety.PermittedStaleUses);
+            yield return Row(PermittedPages, "", Safety, "pages", safety.PermittedPages);
             foreach (SafetyFinding finding in safety.Findings)
             {
                 yield return Row(finding.Kind, string.Join('\n', finding.Story), Safety, "outcomes", finding.Count);

@@ -14,7 +14,7 @@ public static class RunSetJson
     public const string Schema = "nestsim-results";
 
     /// <summary>Version of the schema: readers accept every minor version of their major one.</summary>
-    public const string SchemaVersion = "1.2";
+    public const string SchemaVersion = "1.3";
 
     /// <summary>The set as JSON text that ends with a line feed. Without the session, equal experiments give equal text.</summary>
     public static string ToText(RunSet set, bool withSession = true) => JsonLines.Document(writer => RunSetJsonWriter.Write(writer, set, withSession));

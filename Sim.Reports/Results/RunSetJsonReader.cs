@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Sim.Core;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
 
@@ -47,8 +48,17 @@ internal static class RunSetJsonReader
             Map(element.GetProperty("configuration_origins")),
             new TraceIdentity(
                 Text(trace, "name"), Text(trace, "format"), trace.GetProperty("sha256").GetString(), trace.GetProperty("lanes").GetInt32(), trace.GetProperty("folded").GetBoolean(), Map(trace.GetProperty("properties"))),
-            new WindowCounts(windows.GetProperty("skipped_records").GetUInt64(), windows.GetProperty("warm_up_records").GetUInt64(), windows.GetProperty("measured_records").GetUInt64()));
+            new WindowCounts(windows.GetProperty("skipped_records").GetUInt64(), windows.GetProperty("warm_up_records").GetUInt64(), windows.GetProperty("measured_records").GetUInt64()))
+        {
+            Doubts = [.. Members(element, "doubts").Select(ReadDoubt)],
+        };
     }
+
+    private static Doubt ReadDoubt(JsonElement doubt) => new(
+        Doubt.KindOf(Text(doubt, "kind")),
+        Text(doubt, "sentence"),
+        doubt.TryGetProperty("count", out JsonElement count) ? count.GetInt64() : null,
+        doubt.TryGetProperty("of", out JsonElement of) ? of.GetInt64() : null);
 
     private static RunResult ReadRun(JsonElement element, Dictionary<string, JsonElement> descriptors, Dictionary<string, JsonElement> seriesDescriptors)
     {
@@ -76,6 +86,8 @@ internal static class RunSetJsonReader
         {
             InterruptPath = OptionalText(element, "interrupt_path"),
             ApicvUpdate = OptionalText(element, "apicv_update"),
+            IsYardstick = element.TryGetProperty("yardstick", out JsonElement yardstick) && yardstick.GetBoolean(),
+            Holes = [.. Members(element, "known_holes").Select(hole => new PolicyHole(Text(hole, "id"), Text(hole, "meaning"), Text(hole, "scenario"), hole.GetProperty("without_ept").GetBoolean()))],
             Parameters = [.. Members(element, "parameters").Select(parameter => new RunParameter(Text(parameter, "path"), Text(parameter, "value")))],
         };
     }
@@ -98,7 +110,11 @@ internal static class RunSetJsonReader
                 PageCount = finding.TryGetProperty("page_count", out JsonElement count) ? count.GetInt32() : 0,
             }),
         ],
-        element.GetProperty("permitted_stale_uses").GetInt64());
+        element.GetProperty("permitted_stale_uses").GetInt64())
+    {
+        PermittedPages = element.TryGetProperty("permitted_pages", out JsonElement pages) ? pages.GetInt32() : 0,
+        Exercised = !element.TryGetProperty("exercised", out JsonElement exercised) || exercised.GetBoolean(),
+    };
 
     private static SafetyPage ReadPage(JsonElement page) => new(
         page.GetProperty("page").GetUInt64(),
@@ -133,7 +149,7 @@ internal static class RunSetJsonReader
         return map;
     }
 
-    /// <summary>The elements of an array that files before version 1.1 or 1.2 do not have.</summary>
+    /// <summary>The elements of an array that files before version 1.1, 1.2 or 1.3 do not have.</summary>
     private static JsonElement.ArrayEnumerator Members(JsonElement element, string name) => element.TryGetProperty(name, out JsonElement array) ? array.EnumerateArray() : default;
 
     /// <summary>A member that not every run has, and no file before version 1.2.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
 
@@ -51,7 +52,32 @@ internal static class RunSetJsonWriter
         writer.WriteNumber("warm_up_records", provenance.Windows.WarmedUp);
         writer.WriteNumber("measured_records", provenance.Windows.Measured);
         writer.WriteEndObject();
+        WriteDoubts(writer, provenance.Doubts);
         writer.WriteEndObject();
+    }
+
+    private static void WriteDoubts(Utf8JsonWriter writer, IReadOnlyList<Doubt> doubts)
+    {
+        writer.WriteStartArray("doubts");
+        foreach (Doubt doubt in doubts)
+        {
+            JsonLines.WriteLine(writer, line =>
+            {
+                line.WriteString("kind", doubt.Word);
+                line.WriteString("sentence", doubt.Sentence);
+                if (doubt.Count is { } count)
+                {
+                    line.WriteNumber("count", count);
+                }
+
+                if (doubt.Of is { } of)
+                {
+                    line.WriteNumber("of", of);
+                }
+            });
+        }
+
+        writer.WriteEndArray();
     }
 
     private static void WriteMap(Utf8JsonWriter writer, string name, IReadOnlyDictionary<string, string> map)
@@ -126,6 +152,28 @@ internal static class RunSetJsonWriter
             writer.WriteEndArray();
         }
 
+        if (run.IsYardstick)
+        {
+            writer.WriteBoolean("yardstick", true);
+        }
+
+        if (run.Holes.Count > 0)
+        {
+            writer.WriteStartArray("known_holes");
+            foreach (PolicyHole hole in run.Holes)
+            {
+                JsonLines.WriteLine(writer, line =>
+                {
+                    line.WriteString("id", hole.Id);
+                    line.WriteString("meaning", hole.Meaning);
+                    line.WriteString("scenario", hole.Scenario);
+                    line.WriteBoolean("without_ept", hole.WithoutEpt);
+                });
+            }
+
+            writer.WriteEndArray();
+        }
+
         if (run.Failure is { } failure)
         {
             writer.WriteStartObject("failure");
@@ -182,7 +230,9 @@ internal static class RunSetJsonWriter
     private static void WriteSafety(Utf8JsonWriter writer, SafetyVerdict safety)
     {
         writer.WriteStartObject("safety");
+        writer.WriteBoolean("exercised", safety.Exercised);
         writer.WriteNumber("permitted_stale_uses", safety.PermittedStaleUses);
+        writer.WriteNumber("permitted_pages", safety.PermittedPages);
         writer.WriteStartArray("findings");
         foreach (SafetyFinding finding in safety.Findings)
         {

@@ -9,14 +9,17 @@ namespace Sim.Reports.Views;
 /// </summary>
 public static class Figures
 {
-    /// <summary>Memory references, folded ones counted in full.</summary>
-    public static double? Accesses(StatSheet s) => s.Total("lane[*].accesses");
+    /// <summary>Memory references of the trace, folded ones counted in full; those of interrupt handlers are not among them, so that runs which are compared share the number.</summary>
+    public static double? Accesses(StatSheet s) => OfTrace(s, "trace.accesses") ?? s.Total("lane[*].accesses");
 
     /// <summary>Cycles spent in translation beyond first-level hits.</summary>
     public static double? TranslationCycles(StatSheet s) => s.Total("lane[*].stall_cycles");
 
-    /// <summary>Nested VM-entries and nested VM-exits together.</summary>
-    public static double? NestedTransitions(StatSheet s) => s.Total("vm.nested_entries") + s.Total("vm.nested_exits");
+    /// <summary>Nested VM-entries and nested VM-exits of the trace together. What is told per nested transition is divided by this, so that runs which are compared share the number.</summary>
+    public static double? NestedTransitions(StatSheet s) => OfTrace(s, "trace.nested_transitions") ?? RunTransitions(s);
+
+    /// <summary>Nested transitions that the run made beyond those of the trace, as interrupts do; negative if nested VM-entries of the trace failed. Null if it is not known.</summary>
+    public static double? AddedTransitions(StatSheet s) => RunTransitions(s) - OfTrace(s, "trace.nested_transitions");
 
     /// <summary>Translation cycles per nested transition.</summary>
     public static double? TranslationPerTransition(StatSheet s) => Ratio(TranslationCycles(s), NestedTransitions(s));
@@ -75,6 +78,15 @@ public static class Figures
     /// <summary>Entries that invalidations dropped, over all structures.</summary>
     public static double? EntriesDropped(StatSheet s) => s.Stats.Where(stat => stat.Path.EndsWith(".invalidated", StringComparison.Ordinal)).Sum(stat => stat.Value);
 
+    /// <summary>Executed invalidations of all kinds.</summary>
+    public static double? Flushes(StatSheet s) => s.Total("lane[*].invalidations");
+
+    /// <summary>Cycles that are not the trace's own: translation, invalidations, transitions, hypervisor work.</summary>
+    public static double? AddedCycles(StatSheet s) => TotalCycles(s) - s.Total("cycles.trace");
+
+    /// <summary>A figure divided by the trace's nested transitions; null if it has none.</summary>
+    public static double? PerTransition(StatSheet s, Func<StatSheet, double?> figure) => Ratio(figure(s), NestedTransitions(s));
+
     /// <summary>Executed invalidations by name.</summary>
     public static SortedDictionary<string, long> Invalidations(StatSheet s) => s.TotalsBy("lane[*].invalidations", "invalidation");
 
@@ -93,9 +105,6 @@ public static class Figures
         return causes;
     }
 
-    /// <summary>Paging-structure entries that the trace changed; null if the records were not counted.</summary>
-    public static long? MapChanges(StatSheet s) => s.Stats.Any(stat => stat.Path == "trace.records") ? s.Total("trace.records", "kind=MapChange") : null;
-
     /// <summary>VM-exits by reason.</summary>
     public static SortedDictionary<string, long> Exits(StatSheet s) => s.TotalsBy("vm.exits", "reason");
 
@@ -106,6 +115,11 @@ public static class Figures
             .Select(stat => new ExitCount(Number(StatQuery.Value(stat.Label, "reason")), Number(StatQuery.Value(stat.Label, "level")), stat.Value))
             .OrderBy(exit => exit.Reason).ThenBy(exit => exit.Level),
     ];
+
+    private static double RunTransitions(StatSheet s) => s.Total("vm.nested_entries") + s.Total("vm.nested_exits");
+
+    /// <summary>A count of the measured window's records; null in files before version 1.3.</summary>
+    private static double? OfTrace(StatSheet s, string path) => s.Stats.Any(stat => stat.Path == path) ? s.Total(path) : null;
 
     private static long Number(string text) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : -1;
 

@@ -6,8 +6,6 @@ namespace Sim.Reports.Views;
 /// <summary>A sweep as tables: one row for each point, one column for each policy (and way to deliver interrupts). Several seeds of a point are averaged.</summary>
 public static class SweepView
 {
-    private const string Seed = "machine.seed";
-
     private static readonly (string Title, Func<StatSheet, double?> Figure, Func<double?, string> Text)[] MainFigures =
     [
         ("Total cycles", Figures.TotalCycles, Numbers.Whole),
@@ -36,8 +34,8 @@ public static class SweepView
     /// <summary>Values of the swept parameters; a seed that is repeated at every point is no axis.</summary>
     private static string PointOf(RunResult run)
     {
-        RunParameter[] axes = [.. run.Parameters.Where(parameter => parameter.Path != Seed)];
-        return string.Join(' ', (axes.Length == 0 ? run.Parameters : axes).Select(parameter => $"{parameter.Path}={parameter.Value}"));
+        string point = Verdict.PointOf(run);
+        return point.Length > 0 ? point : string.Join(' ', run.Parameters.Select(parameter => $"{parameter.Path}={parameter.Value}"));
     }
 
     private static double? Mean(IEnumerable<RunResult> runs, Func<StatSheet, double?> figure)

@@ -5,14 +5,14 @@ namespace Sim.Reports.Views;
 /// <summary>What is known about a run's safety.</summary>
 public enum Judgement
 {
-    /// <summary>The oracle watched and nothing wrong happened.</summary>
+    /// <summary>The oracle watched, something could have gone wrong, and nothing did.</summary>
     Safe,
+
+    /// <summary>The oracle watched, and nothing could have gone wrong.</summary>
+    NotExercised,
 
     /// <summary>The oracle saw something wrong.</summary>
     Unsafe,
-
-    /// <summary>The policy that never flushes: a bound and no proposal, even where the oracle saw nothing wrong.</summary>
-    Yardstick,
 
     /// <summary>Nobody watched.</summary>
     NotJudged,
@@ -23,127 +23,210 @@ public enum Judgement
 
 /// <summary>Where one run stands.</summary>
 /// <param name="Run">The run.</param>
-/// <param name="Judgement">Whether its policy may be used at all.</param>
+/// <param name="Judgement">What is known about its safety.</param>
 /// <param name="Cycles">All cycles of the measured window; null if the run failed.</param>
-public sealed record Standing(RunResult Run, Judgement Judgement, double? Cycles);
-
-/// <summary>The answer that a report begins with: which policy, how much, safe or not, against what.</summary>
-/// <param name="Headline">One short sentence.</param>
-/// <param name="Sentences">What must be known beside it, in order of weight.</param>
-/// <param name="Standings">Every run, in the order of the set.</param>
-public sealed record Verdict(string Headline, IReadOnlyList<string> Sentences, IReadOnlyList<Standing> Standings)
+public sealed record Standing(RunResult Run, Judgement Judgement, double? Cycles)
 {
-    private const string Never = "never";
+    /// <summary>It may be recommended: it has a result, nothing went wrong, its policy is no yardstick and has no known hole.</summary>
+    public bool IsChoice => Judgement is not (Judgement.Failed or Judgement.Unsafe) && !Run.IsYardstick && Run.Holes.Count == 0;
 
-    /// <summary>Two costs that differ by less than this part are called practically the same.</summary>
-    private const double Negligible = 0.001;
+    /// <summary>Its safety in a word or two.</summary>
+    public string SafetyWord => Judgement switch
+    {
+        Judgement.Safe => "safe",
+        Judgement.NotExercised => "not exercised",
+        Judgement.Unsafe => "UNSAFE",
+        Judgement.NotJudged => "not judged",
+        _ => "failed",
+    };
 
-    /// <summary>More runs than these are counted instead of named, as in a sweep.</summary>
-    private const int Named = 6;
+    /// <summary>Whether it can be chosen, and if not why, in a word: <c>yes</c>, <c>yardstick</c>, <c>H5+3</c> for four holes, <c>unsafe</c>, <c>failed</c>.</summary>
+    public string ChoiceWord => this switch
+    {
+        { Judgement: Judgement.Failed } => "failed",
+        { Run.IsYardstick: true } => "yardstick",
+        { Run.Holes: [var hole] } => hole.Id,
+        { Run.Holes: [var hole, ..] } => $"{hole.Id}+{Run.Holes.Count - 1}",
+        { Judgement: Judgement.Unsafe } => "unsafe",
+        _ => "yes",
+    };
+}
 
-    /// <summary>The answer of a result set.</summary>
+/// <summary>The answer that a result begins and ends with: which policy, at what price, safe or not.</summary>
+/// <param name="Sentence">The answer in one sentence.</param>
+/// <param name="Reason">Which misses and which flushes make the difference, in one line; empty if there is nothing to compare.</param>
+/// <param name="Notes">Why others cannot be chosen, a line each; of a sweep, the answer at each point.</param>
+/// <param name="Standings">Every run, in the order of the set.</param>
+public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<string> Notes, IReadOnlyList<Standing> Standings)
+{
+    private const string Seed = "machine.seed";
+
+    /// <summary>More runs than these are counted instead of named.</summary>
+    private const int Named = 4;
+
+    /// <summary>The answer of a result set. Points of a sweep do not compete: each has its own.</summary>
     public static Verdict Of(RunSet set)
     {
-        Standing[] standings = [.. set.Runs.Select(run => new Standing(run, Judge(run), run.Failure is null ? Figures.TotalCycles(run.Statistics) : null))];
-        Standing reference = standings.First(standing => ReferenceEquals(standing.Run, set.Reference));
-        Standing[] eligible = [.. standings.Where(standing => standing.Judgement is Judgement.Safe or Judgement.NotJudged)];
-        if (eligible.Length == 0)
+        (string Point, RunSet Set)[] points = PointsOf(set);
+        return points.Length == 1 ? OfPoint(points[0].Set) : OfSweep(points);
+    }
+
+    /// <summary>The values of the swept parameters that a run is at; empty if nothing is swept. A seed that is repeated is no parameter.</summary>
+    internal static string PointOf(RunResult run) => string.Join(' ', run.Parameters.Where(parameter => parameter.Path != Seed).Select(parameter => $"{parameter.Path}={parameter.Value}"));
+
+    private static (string Point, RunSet Set)[] PointsOf(RunSet set) =>
+        [.. set.Runs.GroupBy(PointOf, StringComparer.Ordinal).Select(point => (point.Key, set with { Runs = [.. point] }))];
+
+    private static Verdict OfSweep((string Point, RunSet Set)[] points)
+    {
+        Verdict[] verdicts = [.. points.Select(point => OfPoint(point.Set))];
+        string[] answers = [.. verdicts.Select(verdict => verdict.Sentence.TrimEnd('.')).Distinct(StringComparer.Ordinal)];
+        string sentence = answers.Length == 1
+            ? $"At each of {points.Length} points: {answers[0]}."
+            : $"{points.Length} points, {answers.Length} different answers: " + string.Join("; ", Best(verdicts).Select(best => $"{best.Name} at {best.Count}")) + ".";
+        return new Verdict(sentence, "", [.. points.Zip(verdicts, (point, verdict) => $"{InertText.OneLine(point.Point)}: {verdict.Sentence}")], [.. verdicts.SelectMany(verdict => verdict.Standings)]);
+    }
+
+    /// <summary>What is recommended at how many points, in order of first appearance.</summary>
+    private static IEnumerable<(string Name, int Count)> Best(Verdict[] verdicts) => verdicts
+        .Select(verdict => verdict.Standings.Where(standing => standing.IsChoice).MinBy(standing => standing.Cycles) is { } best ? best.Run.Case : "none")
+        .GroupBy(name => name, StringComparer.Ordinal).Select(group => (InertText.OneLine(group.Key), group.Count()));
+
+    private static Verdict OfPoint(RunSet set)
+    {
+        // One page that a hypervisor could have got wrong is enough, whichever run came to see it.
+        bool exercised = set.Runs.Any(run => run.Safety is { } safety && (safety.Exercised || !safety.IsSafe));
+        Standing[] standings = [.. set.Runs.Select(run => new Standing(run, Judge(run, exercised), run.Failure is null ? Figures.TotalCycles(run.Statistics) : null))];
+        Standing[] told = [.. standings.GroupBy(standing => standing.Run.Case, StringComparer.Ordinal).Select(OfSeeds)];
+        return new Verdict(SentenceOf(set, told), ReasonOf(set, told), [.. NotesOf(told)], standings);
+    }
+
+    private static Judgement Judge(RunResult run, bool exercised) => run switch
+    {
+        { Failure: not null } => Judgement.Failed,
+        { Safety: null } => Judgement.NotJudged,
+        { Safety.IsSafe: false } => Judgement.Unsafe,
+        _ => exercised ? Judgement.Safe : Judgement.NotExercised,
+    };
+
+    /// <summary>One for all repetitions with other seeds: the first, or the first that went wrong.</summary>
+    private static Standing OfSeeds(IEnumerable<Standing> repetitions) =>
+        repetitions.FirstOrDefault(standing => standing.Judgement is Judgement.Unsafe or Judgement.Failed) ?? repetitions.First();
+
+    private static string SentenceOf(RunSet set, Standing[] standings)
+    {
+        Standing[] good = [.. standings.Where(standing => standing.Judgement != Judgement.Failed)];
+        if (good.Length == 0)
         {
-            string none = standings.All(standing => standing.Judgement == Judgement.Failed) ? "Every run failed." : "No policy here is safe to use.";
-            return new Verdict(none, [.. NoChoice(standings, null)], standings);
+            return "Every run failed.";
         }
 
         // What the oracle found safe goes before what nobody judged.
-        Standing[] field = eligible.Any(standing => standing.Judgement == Judgement.Safe) ? [.. eligible.Where(standing => standing.Judgement == Judgement.Safe)] : eligible;
-        Standing best = field.MinBy(standing => standing.Cycles)!;
-        string safety = best.Judgement == Judgement.Safe ? "safe on this trace" : "safety not judged";
-        List<string> sentences = [];
-        if (Figures.TotalPerTransition(best.Run.Statistics) is { } each)
+        Standing[] choices = [.. standings.Where(standing => standing.IsChoice)];
+        choices = choices.Any(standing => standing.Judgement != Judgement.NotJudged) ? [.. choices.Where(standing => standing.Judgement != Judgement.NotJudged)] : choices;
+        List<string> clauses = choices.Length == 0 ? [good.Length == 1 ? $"{Name(good[0])} is no choice" : "No policy here can be recommended"] : [Answer(set, choices, good.Length)];
+        AddHindrance(clauses, "known holes", [.. good.Where(standing => standing.Run.Holes.Count > 0 && !standing.Run.IsYardstick).Select(standing => $"{Name(standing)} ({standing.ChoiceWord})")]);
+        AddHindrance(clauses, "unsafe on this trace", [.. good.Where(standing => standing.Judgement == Judgement.Unsafe && (!standing.Run.IsYardstick || good.Length == 1)).Select(Name)]);
+        if (choices.Length == 0)
         {
-            sentences.Add($"{Name(best)} costs {Numbers.Fraction(each)} cycles per nested transition, the trace's own included.");
+            AddHindrance(clauses, "yardsticks", [.. good.Where(standing => standing.Run.IsYardstick).Select(Name)]);
         }
 
-        AddOthers(sentences, best, [.. field.Where(standing => standing != best)]);
-        sentences.AddRange(NoChoice(standings, best));
-        if (eligible.Any(standing => standing.Judgement == Judgement.NotJudged))
-        {
-            sentences.Add("Safety was not judged for every policy: a cost without it is half an answer.");
-        }
-
-        return new Verdict(Answer(best, reference, field, safety), sentences, standings);
+        clauses.Add(SafetyClause(choices.Length == 0 ? good : choices));
+        return string.Join("; ", clauses.Where(clause => clause.Length > 0)) + ".";
     }
 
-    /// <summary>Whether a run's policy may be used.</summary>
-    private static Judgement Judge(RunResult run) => run switch
+    /// <summary>Who is recommended, and at what price.</summary>
+    private static string Answer(RunSet set, Standing[] choices, int runs)
     {
-        { Failure: not null } => Judgement.Failed,
-        { Safety.IsSafe: false } => Judgement.Unsafe,
-        { Policy: Never } => Judgement.Yardstick,
-        { Safety: not null } => Judgement.Safe,
-        _ => Judgement.NotJudged,
-    };
-
-    private static string Answer(Standing best, Standing reference, Standing[] field, string safety)
-    {
-        if (field.Length == 1)
+        Standing cheapest = choices.MinBy(standing => standing.Cycles)!;
+        Standing[] best = [.. choices.Where(standing => standing == cheapest || Price.IsSame(set, standing.Run, cheapest.Run))];
+        if (runs == 1)
         {
-            return best == reference ? $"{Name(best)} is the only policy to choose from: {safety}." : $"{Name(best)} is the only policy to choose from, {Against(best, reference)}; {safety}.";
+            return $"{Name(cheapest)} costs {Price.Each(cheapest.Run.Statistics, Figures.AddedCycles)} cycles beyond the trace's own{(Figures.NestedTransitions(cheapest.Run.Statistics) > 0 ? " per nested transition" : "")}";
         }
 
-        return best == reference ? $"{Name(best)}, the reference, is cheapest; {safety}." : $"{Name(best)} is cheapest: {Against(best, reference)}; {safety}.";
+        string answer = choices.Length == 1 ? $"{Name(cheapest)} is the only policy here to recommend"
+            : best.Length == 1 ? $"{Name(cheapest)} is cheapest"
+            : best.Length == choices.Length ? $"{NamesOf(best)} cost the same"
+            : $"{NamesOf(best)} are cheapest, at the same cost";
+        RunResult reference = set.Reference;
+        return reference.Failure is not null ? $"{answer}; the reference {InertText.OneLine(reference.Case)} failed"
+            : best.Any(standing => standing.Run.Case == reference.Case) ? answer + AgainstNext(set, choices, best)
+            : Price.IsSame(set, cheapest.Run, reference) ? $"{answer}, at the cost of {InertText.OneLine(reference.Case)}"
+            : $"{answer}, {Price.Difference(set, cheapest.Run, reference)}";
     }
 
-    private static string Against(Standing standing, Standing reference) => (standing.Cycles, reference.Cycles) switch
-    {
-        ({ } cycles, { } against) when cycles.Equals(against) => $"it costs exactly what {Name(reference)} does",
-        ({ } cycles, { } against) when Math.Abs(cycles - against) < Negligible * against => $"practically the same as {Name(reference)} ({Numbers.Change(cycles, against)})",
-        ({ } cycles, { } against) => $"{Numbers.Change(cycles, against).TrimStart('+', '-')} {(cycles < against ? "less" : "more")} than {Name(reference)}",
-        _ => $"the reference {Name(reference)} failed",
-    };
+    /// <summary>Where the reference is best: how much the next choice costs.</summary>
+    private static string AgainstNext(RunSet set, Standing[] choices, Standing[] best) =>
+        choices.Except(best).MinBy(standing => standing.Cycles) is { } next ? $", {Price.Difference(set, best[0].Run, next.Run)}" : "";
 
-    private static void AddOthers(List<string> sentences, Standing best, Standing[] others)
+    private static void AddHindrance(List<string> clauses, string what, string[] names)
     {
-        Standing[] close = [.. others.Where(other => other.Cycles - best.Cycles < Negligible * best.Cycles)];
-        Standing[] dearer = [.. others.Except(close).OrderBy(other => other.Cycles)];
-        if (close.Length > 0)
+        if (names.Length > 0)
         {
-            sentences.Add($"{List(close.Select(Name))} cost{(close.Length == 1 ? "s" : "")} practically the same (less than 0.1% more).");
-        }
-
-        if (dearer.Length > Named)
-        {
-            sentences.Add($"{dearer.Length} others cost {Numbers.Change(dearer[0].Cycles, best.Cycles).TrimStart('+')} to {Numbers.Change(dearer[^1].Cycles, best.Cycles).TrimStart('+')} more.");
-        }
-        else if (dearer.Length > 0)
-        {
-            sentences.Add($"{List(dearer.Select(other => $"{Name(other)} {Numbers.Change(other.Cycles, best.Cycles).TrimStart('+')}"))} more.");
+            clauses.Add($"{what}: {(names.Length > Named ? $"{names.Length} runs" : string.Join(", ", names))}");
         }
     }
 
-    /// <summary>One sentence for each reason why something is no choice.</summary>
-    private static IEnumerable<string> NoChoice(Standing[] standings, Standing? best) => standings
-        .Where(standing => standing.Judgement is Judgement.Unsafe or Judgement.Yardstick)
-        .GroupBy(Why, StringComparer.Ordinal)
-        .Select(group => (Reason: group.Key, Names: group.Select(standing => Name(standing) + Cheaper(standing, best)).ToArray()))
-        .Select(group => group.Names.Length > Named
-            ? $"{group.Names.Length} runs are no choice: {group.Reason}."
-            : $"{List(group.Names)} {(group.Names.Length == 1 ? "is" : "are")} no choice: {group.Reason}.");
+    private static string SafetyClause(Standing[] standings) =>
+        standings.All(standing => standing.Judgement == Judgement.Unsafe) ? ""
+        : standings.Any(standing => standing.Judgement == Judgement.NotJudged) ? "safety was not judged"
+        : standings.Any(standing => standing.Judgement == Judgement.NotExercised) ? "safety was not exercised by this trace"
+        : standings.Any(standing => standing.IsChoice) ? "safe on this trace" : "";
 
-    private static string Why(Standing standing) => standing switch
+    /// <summary>The reference, or if it costs what the best choice does the dearest run, against the best choice: which misses, which flushes.</summary>
+    private static string ReasonOf(RunSet set, Standing[] standings)
     {
-        { Run.Safety.IsSafe: false } => $"unsafe, {List(standing.Run.Safety.Findings.Select(finding => $"{Numbers.Whole(finding.Count)} {InertText.OneLine(finding.Kind).Replace('_', ' ')}"))}",
-        { Run.Safety: not null } => "a yardstick; that nothing went wrong on this trace is no promise",
-        _ => "a yardstick, unsafe by design",
-    };
+        Standing[] good = [.. standings.Where(standing => standing.Cycles is not null)];
+        Standing? best = good.Where(standing => standing.IsChoice).MinBy(standing => standing.Cycles) ?? good.MinBy(standing => standing.Cycles);
+        Standing? other = good.FirstOrDefault(standing => standing.Run.Case == set.Reference.Case);
+        other = other is null || best is null || other == best || Price.IsSame(set, other.Run, best.Run) ? good.MaxBy(standing => standing.Cycles) : other;
+        if (best is null || other is null || good.Length < 2)
+        {
+            return "";
+        }
 
-    private static string Cheaper(Standing standing, Standing? best) =>
-        best is not null && standing.Cycles < best.Cycles ? $" ({Numbers.Change(standing.Cycles, best.Cycles).TrimStart('-')} cheaper)" : "";
+        if (other == best || Price.IsSame(set, other.Run, best.Run))
+        {
+            return "All runs cost the same: what sets their policies apart does not come up in this trace.";
+        }
 
-    private static string Name(Standing standing) => InertText.OneLine(standing.Run.Run);
+        (string cause, long misses) = LargestDifference(Figures.FlushedByCause(other.Run.Statistics), Figures.FlushedByCause(best.Run.Statistics));
+        string behind = misses == 0 ? "" : $" (most of the difference: {CauseInWords(cause)})";
+        return $"Why: {Name(other)} has {Price.Each(other.Run.Statistics, Figures.Flushed)} misses after flushes, {Name(best)} {Price.Each(best.Run.Statistics, Figures.Flushed)}{behind}; "
+            + $"flushes {Price.Each(other.Run.Statistics, Figures.Flushes)} and {Price.Each(best.Run.Statistics, Figures.Flushes)}.";
+    }
 
-    private static string List(IEnumerable<string> items)
+    /// <summary>The key under which two counts differ most; ties in ordinal order.</summary>
+    private static (string Key, long Difference) LargestDifference(SortedDictionary<string, long> counts, SortedDictionary<string, long> others) => counts.Keys.Union(others.Keys)
+        .Select(key => (key, counts.GetValueOrDefault(key) - others.GetValueOrDefault(key)))
+        .OrderByDescending(pair => Math.Abs(pair.Item2)).ThenBy(pair => pair.key, StringComparer.Ordinal).FirstOrDefault(("", 0L));
+
+    /// <summary>A cause's label, <c>invalidation=I,transition=T,rule=R</c>, as <c>I at T</c>.</summary>
+    private static string CauseInWords(string label) => InertText.OneLine($"{StatQuery.Value(label, "invalidation")} at {StatQuery.Value(label, "transition")}");
+
+    /// <summary>One line for each policy that is not recommended for its holes, and for each run that went wrong.</summary>
+    private static IEnumerable<string> NotesOf(Standing[] standings)
     {
-        string[] all = [.. items];
-        return all.Length < 2 ? string.Concat(all) : $"{string.Join(", ", all[..^1])} and {all[^1]}";
+        foreach (Standing standing in standings.Where(standing => standing.Run.Holes.Count > 0 && !standing.Run.IsYardstick).DistinctBy(standing => standing.Run.Policy))
+        {
+            PolicyHole hole = standing.Run.Holes[0];
+            string others = string.Join(", ", standing.Run.Holes.Skip(1).Select(other => other.Id));
+            yield return InertText.OneLine($"{standing.Run.Policy}: {hole.Id}{(hole.WithoutEpt ? ", without EPT in L0" : "")}: {hole.Meaning}{(hole.Scenario.Length == 0 ? "" : $" ({hole.Scenario}.scenario)")}{(others.Length == 0 ? "" : $"; also {others}")}.");
+        }
+
+        foreach (Standing standing in standings.Where(standing => standing.Judgement == Judgement.Unsafe))
+        {
+            yield return $"{Name(standing)}: unsafe on this trace: {string.Join(", ", standing.Run.Safety!.Findings.Select(finding => $"{Numbers.Whole(finding.Count)} {InertText.OneLine(finding.Kind).Replace('_', ' ')}"))}.";
+        }
+    }
+
+    private static string Name(Standing standing) => InertText.OneLine(standing.Run.Case);
+
+    private static string NamesOf(Standing[] standings)
+    {
+        string[] all = [.. standings.Select(Name)];
+        return all.Length == 1 ? all[0] : all.Length > Named ? $"{all[0]} and {all.Length - 1} others" : $"{string.Join(", ", all[..^1])} and {all[^1]}";
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Sim.Core;
 using Sim.Core.Traces;
 using Sim.Workloads.Operations;
@@ -35,7 +36,44 @@ public sealed record FootprintWeaveOptions
 /// <param name="ProgramRuns">How often the program that is L2 was begun; 0 if L2's accesses are the recorded ones.</param>
 /// <param name="Substitutes">Kinds of stay that the model does not have.</param>
 public sealed record FootprintWeaveSummary(
-    ulong Records, IReadOnlyList<ulong> Accesses, long Stays, long Unknown, long NestedTransitions, long ProgramRuns, IReadOnlyList<FootprintSubstitute> Substitutes);
+    ulong Records, IReadOnlyList<ulong> Accesses, long Stays, long Unknown, long NestedTransitions, long ProgramRuns, IReadOnlyList<FootprintSubstitute> Substitutes)
+{
+    private long All => Stays + Unknown;
+
+    /// <summary>What the woven trace rests on that nobody recorded.</summary>
+    public IReadOnlyList<Doubt> Doubts
+    {
+        get
+        {
+            List<Doubt> doubts = [];
+            Add(
+                Substitutes.Where(substitute => substitute.IsForeign).Sum(substitute => substitute.Count),
+                "follow exits of the other vendor's virtualization, whose hypervisor touches other pages than these footprints say");
+            Add(Substitutes.Where(substitute => substitute.IsStrange).Sum(substitute => substitute.Count), "follow an exit whose family the footprints do not have; the nearest were taken");
+            Add(Unknown, "have no accesses, because the exit that began them was not recorded");
+            if (Substitutes.Where(substitute => !substitute.IsStrange).Sum(substitute => substitute.Count) is > 0 and { } kin)
+            {
+                doubts.Add(new Doubt(DoubtKind.Handlers, string.Create(CultureInfo.InvariantCulture, $"{kin:N0} stays of L0 and L1 are of a kind that the footprints do not have in full; others of the same family were taken"), kin));
+            }
+
+            doubts.Add(new Doubt(DoubtKind.Handlers, "what L0 and L1 touch is drawn from footprints that were learnt on another machine's recordings"));
+            if (ProgramRuns > 0)
+            {
+                doubts.Add(new Doubt(DoubtKind.Program, "L2's memory accesses are a program's that was not recorded with these exits"));
+            }
+
+            return doubts;
+
+            void Add(long count, string what)
+            {
+                if (count > 0)
+                {
+                    doubts.Add(new Doubt(DoubtKind.Handlers, string.Create(CultureInfo.InvariantCulture, $"{count:N0} of {All:N0} stays of L0 and L1 {what}"), count, All));
+                }
+            }
+        }
+    }
+}
 
 /// <summary>
 /// Makes a trace of recorded transitions replayable: L0 and L1 touch in each stay what a <see cref="FootprintModel"/> says, and L2 runs a program. Every event of the recording
@@ -69,7 +107,17 @@ public sealed class FootprintWeaver
         SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = "weave", ["footprints"] = model.Name, ["footprints kernel"] = model.Kernel };
         Prefix("events", events);
         Prefix("l2", program);
-        return new TraceHeader(events.Lanes, options.Fold, events.CyclesPerRecordTick, properties);
+        if (events.Vendor is { } vendor)
+        {
+            properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(vendor);
+        }
+
+        if (events.RealKilohertz is { } kilohertz)
+        {
+            properties[TraceHeader.RealKilohertzProperty] = options.Scale((ulong)kilohertz).ToString(CultureInfo.InvariantCulture);
+        }
+
+        return new TraceHeader(events.Lanes, options.Fold, events.CyclesPerRecordTick, properties) { Doubts = [.. events.Doubts, .. (program?.Doubts ?? []).Except(events.Doubts)] };
 
         void Prefix(string name, TraceHeader? header)
         {

@@ -23,6 +23,7 @@ internal static class HeaderJson
     private const string CyclesPerRecordTick = "cyclesPerRecordTick";
     private const string Addresses = "addresses";
     private const string Properties = "properties";
+    private const string Doubts = "doubts";
     private const string Records = "records";
     private const string TextFormat = "text";
 
@@ -70,6 +71,7 @@ internal static class HeaderJson
             }
 
             json.WriteEndObject();
+            WriteDoubts(json, header.Doubts);
             if (withRecords)
             {
                 WriteRecords(json);
@@ -114,6 +116,42 @@ internal static class HeaderJson
         string[] parts = text.Split('/');
         return parts.Length == 2 && parts.All(part => ulong.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) && number > 0);
     }
+
+    /// <summary>No doubts: no member, as before version 1.1.</summary>
+    private static void WriteDoubts(Utf8JsonWriter json, IReadOnlyList<Doubt> doubts)
+    {
+        if (doubts.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartArray(Doubts);
+        foreach (Doubt doubt in doubts)
+        {
+            json.WriteStartObject();
+            json.WriteString("kind", doubt.Word);
+            json.WriteString("sentence", doubt.Sentence);
+            if (doubt.Count is { } count)
+            {
+                json.WriteNumber("count", count);
+            }
+
+            if (doubt.Of is { } of)
+            {
+                json.WriteNumber("of", of);
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static Doubt ParseDoubt(JsonElement doubt) => new(
+        Doubt.KindOf(Text(doubt.GetProperty("kind"))),
+        Text(doubt.GetProperty("sentence")),
+        doubt.TryGetProperty("count", out JsonElement count) ? count.GetInt64() : null,
+        doubt.TryGetProperty("of", out JsonElement of) ? of.GetInt64() : null);
 
     private static void WriteRecords(Utf8JsonWriter json)
     {
@@ -193,7 +231,8 @@ internal static class HeaderJson
             }
         }
 
-        return (new TraceHeader(lanes, root.GetProperty(Folded).GetBoolean(), ratio, properties), schema);
+        Doubt[] doubts = root.TryGetProperty(Doubts, out JsonElement list) ? [.. list.EnumerateArray().Select(ParseDoubt)] : [];
+        return (new TraceHeader(lanes, root.GetProperty(Folded).GetBoolean(), ratio, properties) { Doubts = doubts }, schema);
     }
 
     private static void ParseRecord(JsonElement record, FileSchema schema)

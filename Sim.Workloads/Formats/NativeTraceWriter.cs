@@ -40,7 +40,7 @@ public sealed class NativeTraceWriter : ITraceWriter
         PayloadWriter head = new();
         NativeLayout.Magic.CopyTo(head.Take(NativeLayout.Magic.Length));
         BinaryPrimitives.WriteUInt16LittleEndian(head.Take(sizeof(ushort)), NativeVersion.Major);
-        BinaryPrimitives.WriteUInt16LittleEndian(head.Take(sizeof(ushort)), NativeVersion.Minor);
+        BinaryPrimitives.WriteUInt16LittleEndian(head.Take(sizeof(ushort)), NativeVersion.MinorOf(header));
         head.UInt32(NativeLayout.EndiannessMark);
         head.UInt32((uint)json.Length);
         json.CopyTo(head.Take(json.Length));

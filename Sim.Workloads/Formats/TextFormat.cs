@@ -10,8 +10,11 @@ internal sealed class TextFormat : IWritableTraceFormat
     /// <summary>First line, before the version.</summary>
     public const string Magic = "nestsim-trace text ";
 
-    /// <summary>Version that this program reads and writes; it follows the native format's.</summary>
+    /// <summary>The first version; versions follow the native format's.</summary>
     public const string Version = "1.0";
+
+    /// <summary>Version of headers with doubts.</summary>
+    public const string DoubtsVersion = "1.1";
 
     /// <summary>Keyword of the line that carries the header's JSON.</summary>
     public const string Header = "header ";
@@ -24,6 +27,9 @@ internal sealed class TextFormat : IWritableTraceFormat
 
     /// <summary>Letters of <see cref="AccessType"/>, by its number.</summary>
     public const string AccessLetters = "RWX";
+
+    /// <summary>The version that a trace is written with: the lowest that has all of it.</summary>
+    public static string VersionOf(TraceHeader header) => header.Doubts.Count > 0 ? DoubtsVersion : Version;
 
     /// <inheritdoc/>
     public string Extension => ".txt";

@@ -42,9 +42,9 @@ public sealed class TextTraceReader : ITraceSource
         }
 
         ReadOnlySpan<char> version = first[TextFormat.Magic.Length..];
-        if (!version.SequenceEqual(TextFormat.Version))
+        if (!version.SequenceEqual(TextFormat.Version) && !version.SequenceEqual(TextFormat.DoubtsVersion))
         {
-            throw Bad($"version {TextFormat.Version}", $"'{version}'", "If it is a newer one, take a newer nestsim.");
+            throw Bad($"version {TextFormat.Version} or {TextFormat.DoubtsVersion}", $"'{version}'", "If it is a newer one, take a newer nestsim.");
         }
 
         ReadOnlySpan<char> header = NextLine("the line 'header {...}'");

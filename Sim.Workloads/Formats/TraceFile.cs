@@ -104,7 +104,18 @@ public sealed class TraceFile : ISeekableTraceSource
     /// gets the native format. A further extension .gz compresses.
     /// </summary>
     /// <exception cref="ConfigurationException">The format is unknown or cannot be written, or the place cannot.</exception>
-    public static TraceFileWriter Create(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format);
+    public static TraceFileWriter Create(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format, isDraft: false);
+
+    /// <summary>
+    /// Begins to write a trace whose doubts are known only when its last record is: the records wait in a temporary file until <see cref="TraceFileWriter.Complete(IReadOnlyList{Doubt})"/>.
+    /// Everything else is as for <see cref="Create"/>.
+    /// </summary>
+    /// <exception cref="ConfigurationException">The format is unknown or cannot be written, or the place cannot.</exception>
+    public static TraceFileWriter CreateDraft(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format, isDraft: true);
+
+    /// <summary>Reads what is left of the input without looking at its records, so that <see cref="Sha256"/> is known although nobody wants the rest.</summary>
+    /// <param name="cancellation">Leaves the rest, and <see cref="Sha256"/> null.</param>
+    public void ReadRest(CancellationToken cancellation = default) => _raw.Drain(cancellation);
 
     /// <inheritdoc/>
     public bool Read(TraceBlock block)

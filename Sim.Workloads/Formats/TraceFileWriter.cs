@@ -4,7 +4,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Workloads.Formats;
 
-/// <summary>A trace file being written. It appears under its name when <see cref="Complete"/> is called; disposed before that, it leaves nothing behind.</summary>
+/// <summary>A trace file being written. It appears under its name when <see cref="Complete()"/> is called; disposed before that, it leaves nothing behind.</summary>
 public sealed class TraceFileWriter : ITraceWriter
 {
     private const string Gzip = ".gz";
@@ -35,9 +35,25 @@ public sealed class TraceFileWriter : ITraceWriter
     }
 
     /// <inheritdoc/>
-    public void Complete()
+    public void Complete() => Complete([]);
+
+    /// <summary>Completes a trace that <see cref="TraceFile.CreateDraft"/> began: <paramref name="doubts"/> follow those of the header that it was created with.</summary>
+    /// <exception cref="InvalidOperationException">There are doubts, and the header is written already.</exception>
+    public void Complete(IReadOnlyList<Doubt> doubts)
     {
-        _writer.Complete();
+        if (_writer is TraceDraft draft)
+        {
+            draft.Complete(doubts);
+        }
+        else if (doubts.Count == 0)
+        {
+            _writer.Complete();
+        }
+        else
+        {
+            throw new InvalidOperationException("The header with its doubts is written already. Create the trace as a draft.");
+        }
+
         _writer.Dispose();
         if (_partial is not null)
         {
@@ -69,13 +85,13 @@ public sealed class TraceFileWriter : ITraceWriter
     }
 
     /// <summary>See <see cref="TraceFile.Create"/>.</summary>
-    internal static TraceFileWriter Create(string path, TraceHeader header, string? format)
+    internal static TraceFileWriter Create(string path, TraceHeader header, string? format, bool isDraft)
     {
         bool compressed = path.EndsWith(Gzip, StringComparison.OrdinalIgnoreCase);
         IWritableTraceFormat writable = Choose(compressed ? path[..^Gzip.Length] : path, format);
         if (path == "-")
         {
-            return new TraceFileWriter(writable.Create(Console.OpenStandardOutput(), header), path, null);
+            return new TraceFileWriter(Begin(Console.OpenStandardOutput(), Path.GetTempPath()), path, null);
         }
 
         string target = Target(path);
@@ -97,7 +113,7 @@ public sealed class TraceFileWriter : ITraceWriter
 
         try
         {
-            return new TraceFileWriter(writable.Create(compressed ? new GZipStream(stream, CompressionLevel.Optimal) : stream, header), target, partial);
+            return new TraceFileWriter(Begin(compressed ? new GZipStream(stream, CompressionLevel.Optimal) : stream, partial is null ? Path.GetTempPath() : Path.GetDirectoryName(Path.GetFullPath(target))!), target, partial);
         }
         catch
         {
@@ -109,6 +125,8 @@ public sealed class TraceFileWriter : ITraceWriter
 
             throw;
         }
+
+        ITraceWriter Begin(Stream output, string folder) => isDraft ? new TraceDraft(header, folder, output, writable.Create) : writable.Create(output, header);
     }
 
     private static IWritableTraceFormat Choose(string path, string? format)

@@ -88,7 +88,7 @@ internal sealed class TraceInput : Stream
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     /// <summary>Reads what is left, so that the hash is that of the whole input. Does nothing after a seek.</summary>
-    public void Drain()
+    public void Drain(CancellationToken cancellation = default)
     {
         if (Skipped || _sha256 is not null)
         {
@@ -96,7 +96,7 @@ internal sealed class TraceInput : Stream
         }
 
         byte[] buffer = new byte[1 << 16];
-        while (Read(buffer.AsSpan()) > 0)
+        while (!cancellation.IsCancellationRequested && Read(buffer.AsSpan()) > 0)
         {
         }
     }

@@ -70,7 +70,10 @@ public sealed class LackeySource : ITraceSource
             ["source"] = "lackey",
             ["page-crossing accesses"] = "split in two",
         };
-        Header = new TraceHeader(1, Folded: false, string.Create(CultureInfo.InvariantCulture, $"{cpiNumerator}/{cpiDenominator}"), properties);
+        Header = new TraceHeader(1, Folded: false, string.Create(CultureInfo.InvariantCulture, $"{cpiNumerator}/{cpiDenominator}"), properties)
+        {
+            Doubts = [new Doubt(DoubtKind.Clock, string.Create(CultureInfo.InvariantCulture, $"the program's time is a count of instructions, {cpiNumerator}/{cpiDenominator} cycles each"))],
+        };
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Operations;
@@ -30,7 +31,15 @@ public static class TraceMerger
             }
         }
 
-        return new TraceHeader(headers.Sum(header => header.Lanes), headers.Any(header => header.Folded), headers[0].CyclesPerRecordTick, properties);
+        if (headers.Select(header => header.Vendor).OfType<Vendor>().Distinct().ToArray() is [Vendor vendor])
+        {
+            properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(vendor);
+        }
+
+        return new TraceHeader(headers.Sum(header => header.Lanes), headers.Any(header => header.Folded), headers[0].CyclesPerRecordTick, properties)
+        {
+            Doubts = [.. headers.SelectMany(header => header.Doubts).Distinct()],
+        };
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Weave;
@@ -81,10 +82,22 @@ public sealed class Weaver
     /// <summary>The header of the woven trace, for whoever creates the file.</summary>
     public static TraceHeader Header(WeaveSpec spec, TraceHeader l2, TraceHeader? handlers)
     {
-        SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = "weave", ["weave"] = spec.ToString() };
+        SortedDictionary<string, string> properties = new(StringComparer.Ordinal)
+        {
+            ["source"] = "weave",
+            ["weave"] = spec.ToString(),
+            [TraceHeader.VendorProperty] = TraceHeader.VendorWord(spec.Architecture == WeaveArchitecture.Svm ? Vendor.Amd : Vendor.Intel),
+        };
         Prefix("l2", l2);
         Prefix("handlers", handlers);
-        return new TraceHeader(1, spec.Fold, l2.CyclesPerRecordTick, properties);
+        List<Doubt> doubts = [.. l2.Doubts, .. (handlers?.Doubts ?? []).Except(l2.Doubts)];
+        if (handlers is null)
+        {
+            doubts.Add(new Doubt(DoubtKind.Handlers, "what L0 and L1 touch is synthetic: as many pages as were recorded on one machine, and not which"));
+        }
+
+        doubts.Add(new Doubt(DoubtKind.Clock, "the time of a woven trace is put together of the times of its parts, and no time of a real machine"));
+        return new TraceHeader(1, spec.Fold, l2.CyclesPerRecordTick, properties) { Doubts = doubts };
 
         void Prefix(string name, TraceHeader? header)
         {

@@ -1,6 +1,6 @@
 namespace Sim.Apic.Tests;
 
-/// <summary>The hardware's own rules: layouts from the manuals, and the cases of kvm-unit-tests (kvm-semantics.md 7.1) on the parts alone.</summary>
+/// <summary>The hardware's own rules: layouts from the manuals, and the cases of kvm-unit-tests (docs/rules.md#kvm-unit-tests) on the parts alone.</summary>
 [TestFixture]
 internal sealed class HardwareTests
 {

@@ -3,7 +3,7 @@ using System.Xml.Linq;
 
 namespace Sim.Experiments.Tests;
 
-/// <summary>The arrows of DESIGN.md section 2. This table is the documentation of who may know whom.</summary>
+/// <summary>The arrows of README.md, "The house". This table is the documentation of who may know whom.</summary>
 [TestFixture]
 public sealed class ArchitectureTests
 {

@@ -1,4 +1,5 @@
 using Sim.Core.Stats;
+using Sim.Core.Traces;
 using Sim.Reports.Results;
 
 namespace Sim.Reports.Tests;
@@ -17,7 +18,10 @@ internal static class Sample
             """{"machine":{"seed":1},"profile":"skylake-sp"}""",
             new SortedDictionary<string, string>(StringComparer.Ordinal) { ["machine.seed"] = "--seed" },
             new TraceIdentity("t.nst", "native", null, 1, true, new SortedDictionary<string, string>(StringComparer.Ordinal) { ["source"] = "weave" }),
-            new WindowCounts(1, 20_000, 300)),
+            new WindowCounts(1, 20_000, 300))
+        {
+            Doubts = [new Doubt(DoubtKind.Handlers, "3 of 40 stays have strange footprints", 3, 40), new Doubt(DoubtKind.Clock, "the clock is none")],
+        },
         [
             new RunResult("a", "a", Sheet(1_000, 100, 40, 200), []),
             new RunResult("b", "b", Sheet(1_000, 150, 80, 200), [new FailedEntry(7, 0, 1, 4096, "vpid12 is 0")]),

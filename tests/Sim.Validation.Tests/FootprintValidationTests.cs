@@ -54,7 +54,7 @@ internal sealed class FootprintValidationTests
     /// </summary>
     [TestCase("bochs-vmx-mem.win2.full.txt.xz")]
     [TestCase("bochs-vmx-mem.win3.pages.txt.xz")]
-    [TestCase("bochs-vmx-mem.win4.pages.txt.xz")]
+    [RecordingBeside("bochs-vmx-mem.win4.pages.txt.xz")]
     public void A_window_of_a_real_nested_KVM_is_predicted_from_the_others_within_15_percent(string leftOut)
     {
         FootprintCheck check = OfCaptures.Value.Single(check => check.Recording == leftOut);
@@ -84,7 +84,7 @@ internal sealed class FootprintValidationTests
     }
 
     private static readonly Lazy<IReadOnlyList<FootprintCheck>> OfCaptures = new(() => FootprintValidation.Run(
-        [.. new[] { "win1.pages", "win2.full", "win3.pages", "win4.pages" }.Select(window => FootprintRecording.Open(Recordings.File($"bochs-vmx-mem.{window}.txt.xz")))],
+        [.. Recordings.Cases("bochs-vmx-mem.win*.txt.xz").Select(recording => FootprintRecording.Open(Recordings.File((string)recording.Arguments[0]!)))],
         Machine(),
         ["kvm-4.20", "kvm-6.12", "always-guest"],
         1));

@@ -4,12 +4,12 @@ using Sim.Reports.Views;
 
 namespace Sim.Validation.Tests;
 
-/// <summary>The interrupt model against what a real KVM 6.12.117 and an emulated processor did; tests are skipped where the recordings are missing.</summary>
+/// <summary>The interrupt model against what a real KVM 6.12.117 and an emulated processor did.</summary>
 public sealed class InterruptValidationTests
 {
     // docs/validate.md says what they are. All but two of the first are in window 2: L2's timer counts periodically there, and when L1 starts it no record tells.
     [TestCase("bochs-vmx-1cpu.hw.txt.xz", 8_931, 42, 41)]
-    [TestCase("bochs-vmx-mem.hw.txt.xz", 6_337, 1, 1)]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz", 6_337, 1, 1)]
     [TestCase("bochs-vmx-2cpu.hw.txt.xz", 9_039, 40, 8)]
     public void All_events_of_a_recording_but_these_are_predicted(string name, int matched, int missed, int invented)
     {
@@ -32,7 +32,7 @@ public sealed class InterruptValidationTests
 
     // Which events there are is counted by another program. Without MARK lines it cannot tell where a window begins, so the first entries are left out by vCPU and window.
     [TestCase("bochs-vmx-1cpu.hw.txt.xz")]
-    [TestCase("bochs-vmx-mem.hw.txt.xz")]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz")]
     [TestCase("bochs-vmx-2cpu.hw.txt.xz")]
     public void What_counts_as_recorded_equals_what_awk_counts(string name)
     {
@@ -60,9 +60,9 @@ public sealed class InterruptValidationTests
     }
 
     // The kernel's own view of the same windows: interrupts of L1 that L0 told it in a nested VM-exit with the vector.
-    [TestCase("bochs-vmx-1cpu.hw.txt.xz", 1UL, "bochs-vmx-1cpu.nb1-1.ftrace.txt.xz")]
+    [RecordingBeside("bochs-vmx-1cpu.hw.txt.xz", 1UL, "bochs-vmx-1cpu.nb1-1.ftrace.txt.xz")]
     [TestCase("bochs-vmx-1cpu.hw.txt.xz", 5UL, "bochs-vmx-1cpu.nb1-5.ftrace.txt.xz")]
-    [TestCase("bochs-vmx-mem.hw.txt.xz", 4UL, "bochs-vmx-mem.nb2-4.ftrace.txt.xz")]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz", 4UL, "bochs-vmx-mem.nb2-4.ftrace.txt.xz")]
     [TestCase("bochs-vmx-2cpu.hw.txt.xz", 1UL, "bochs-vmx-2cpu.nb3-1.ftrace.txt.xz")]
     public void Nested_exits_for_interrupts_are_those_that_the_kernel_traced(string name, ulong window, string ftrace)
     {
@@ -81,7 +81,7 @@ public sealed class InterruptValidationTests
     [Test]
     public void Through_a_path_that_the_kernel_did_not_use_every_delivery_is_missed_and_injections_and_EOI_exits_are_invented()
     {
-        InterruptValidation result = InterruptValidation.Of(Recordings.File("bochs-vmx-mem.hw.txt.xz"), "none");
+        InterruptValidation result = InterruptValidation.Of(Recordings.File("bochs-vmx-1cpu.hw.txt.xz"), "none");
         Assert.That(result.Events.Where(e => e.Event.Kind is InterruptEventKind.Delivered or InterruptEventKind.VirtualEoi).Select(e => e.Match).Distinct(), Is.EqualTo(new[] { FlushMatch.Missed }));
         Assert.That(result.Events.Count(e => e is { Event.Kind: InterruptEventKind.Injected, Event.Level: 1, Match: FlushMatch.Invented }), Is.GreaterThan(500));
         Assert.That(
@@ -108,26 +108,25 @@ public sealed class InterruptValidationTests
     }
 
     // docs/validate.md: matched, missed, invented.
-    [TestCase("qemu-svm-1cpu.direct-12", 600, 0, 0)]
-    [TestCase("qemu-svm-1cpu.direct-15", 1_000, 0, 0)]
-    [TestCase("qemu-svm-1cpu.n1cpu-1", 3_051, 0, 0)]
-    [TestCase("qemu-svm-1cpu.n1cpu-2", 2_009, 3, 2)]
-    [TestCase("qemu-svm-1cpu.n1cpu-3", 7_258, 0, 0)]
-    [TestCase("qemu-svm-1cpu.n1cpu-4", 4_448, 0, 0)]
-    [TestCase("qemu-svm-1cpu.n1cpu-5", 1_062, 0, 0)]
-    [TestCase("qemu-svm-2cpu.direct2-21", 891, 0, 0)]
-    [TestCase("qemu-svm-2cpu.direct2-22", 903, 0, 0)]
-    [TestCase("qemu-svm-2cpu.n2cpu-1", 2_330, 2, 1)]
-    [TestCase("qemu-svm-2cpu.n2cpu-2", 2_244, 2, 1)]
+    [TestCase("qemu-svm-1cpu.direct-12.ftrace.txt.xz", 600, 0, 0)]
+    [TestCase("qemu-svm-1cpu.direct-15.ftrace.txt.xz", 1_000, 0, 0)]
+    [RecordingBeside("qemu-svm-1cpu.n1cpu-1.ftrace.txt.xz", 3_051, 0, 0)]
+    [TestCase("qemu-svm-1cpu.n1cpu-2.ftrace.txt.xz", 2_009, 3, 2)]
+    [RecordingBeside("qemu-svm-1cpu.n1cpu-3.ftrace.txt.xz", 7_258, 0, 0)]
+    [RecordingBeside("qemu-svm-1cpu.n1cpu-4.ftrace.txt.xz", 4_448, 0, 0)]
+    [TestCase("qemu-svm-1cpu.n1cpu-5.ftrace.txt.xz", 1_062, 0, 0)]
+    [TestCase("qemu-svm-2cpu.direct2-21.ftrace.txt.xz", 891, 0, 0)]
+    [RecordingBeside("qemu-svm-2cpu.direct2-22.ftrace.txt.xz", 903, 0, 0)]
+    [TestCase("qemu-svm-2cpu.n2cpu-1.ftrace.txt.xz", 2_330, 2, 1)]
+    [RecordingBeside("qemu-svm-2cpu.n2cpu-2.ftrace.txt.xz", 2_244, 2, 1)]
     public void Injections_nested_exits_windows_and_EOIs_of_SVM_are_predicted_from_the_vectors_that_the_APIC_accepted(string name, int matched, int missed, int invented)
     {
-        string file = name + ".ftrace.txt.xz";
-        InterruptValidation result = InterruptValidation.Of(Recordings.File(file));
+        InterruptValidation result = InterruptValidation.Of(Recordings.File(name));
         Assert.That(
             (result.Path, result.Count(FlushMatch.Matched), result.Count(FlushMatch.Missed), result.Count(FlushMatch.Invented)), Is.EqualTo(("none", (long)matched, (long)missed, (long)invented)));
 
         SortedDictionary<string, long> expected = Recordings.Awk(
-            file, "{ pid = $1; sub(/.*-/, \"\", pid) } /kvm_entry:/ { ran[pid] = 1 } /kvm_inj_virq:/ && !/reinjected/ && ran[pid] { c[\"injected\"]++ } /kvm_nested_intr_vmexit:/ { c[\"nested exit for an interrupt\"]++ } END { for (k in c) print c[k], k }");
+            name, "{ pid = $1; sub(/.*-/, \"\", pid) } /kvm_entry:/ { ran[pid] = 1 } /kvm_inj_virq:/ && !/reinjected/ && ran[pid] { c[\"injected\"]++ } /kvm_nested_intr_vmexit:/ { c[\"nested exit for an interrupt\"]++ } END { for (k in c) print c[k], k }");
         foreach ((string kind, long count) in expected)
         {
             Assert.That(result.Events.LongCount(e => InterruptValidation.KindName(e.Event.Kind) == kind && e.Match != FlushMatch.Invented), Is.EqualTo(count), kind);

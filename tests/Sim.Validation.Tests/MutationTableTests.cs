@@ -17,10 +17,10 @@ public sealed partial class MutationTableTests
 
     private static readonly string[] Designs = ["nsvm-l2-asid", "nsvm-l2-asid-per-vm", "nsvm-l2-asid-pool"];
 
-    /// <summary>kvm-semantics.md 2.12.</summary>
+    /// <summary>docs/rules.md#holes.</summary>
     private static IEnumerable<string> Holes => Enumerable.Range(1, 14).Select(number => $"H{number}");
 
-    /// <summary>The "must" cells of kvm-semantics.md 3.3, the mutants that the text below that table names, and the designs that each is a rule of.</summary>
+    /// <summary>The "must" cells of docs/rules.md#nsvm-policies, the mutants that the text below that table names, and the designs that each is a rule of.</summary>
     private static IEnumerable<TestCaseData> Cells
     {
         get

@@ -19,20 +19,20 @@ internal sealed class SvmFlushValidationTests
     public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
 
     // name, calls entered from host events: one per svm_flush_tlb_all save that of the first shadow root, KVM_SET_SREGS of each vCPU, first sight of another CR4.PGE per vCPU's vmcb12.
-    [TestCase("qemu-svm-1cpu.direct-11.ftrace.txt.xz", 1)]
+    [RecordingBeside("qemu-svm-1cpu.direct-11.ftrace.txt.xz", 1)]
     [TestCase("qemu-svm-1cpu.direct-12.ftrace.txt.xz", 1)]
-    [TestCase("qemu-svm-1cpu.direct-13.ftrace.txt.xz", 1)]
-    [TestCase("qemu-svm-1cpu.direct-14.ftrace.txt.xz", 1)]
+    [RecordingBeside("qemu-svm-1cpu.direct-13.ftrace.txt.xz", 1)]
+    [RecordingBeside("qemu-svm-1cpu.direct-14.ftrace.txt.xz", 1)]
     [TestCase("qemu-svm-1cpu.direct-15.ftrace.txt.xz", 1)]
-    [TestCase("qemu-svm-1cpu.n1cpu-1.ftrace.txt.xz", 13 + 1)]
+    [RecordingBeside("qemu-svm-1cpu.n1cpu-1.ftrace.txt.xz", 13 + 1)]
     [TestCase("qemu-svm-1cpu.n1cpu-2.ftrace.txt.xz", 14 + 1)]
-    [TestCase("qemu-svm-1cpu.n1cpu-3.ftrace.txt.xz", 4117 + 1)]
-    [TestCase("qemu-svm-1cpu.n1cpu-4.ftrace.txt.xz", 2070 + 1)]
+    [RecordingBeside("qemu-svm-1cpu.n1cpu-3.ftrace.txt.xz", 4117 + 1)]
+    [RecordingBeside("qemu-svm-1cpu.n1cpu-4.ftrace.txt.xz", 2070 + 1)]
     [TestCase("qemu-svm-1cpu.n1cpu-5.ftrace.txt.xz", 15 + 1)]
     [TestCase("qemu-svm-2cpu.direct2-21.ftrace.txt.xz", 2)]
-    [TestCase("qemu-svm-2cpu.direct2-22.ftrace.txt.xz", 2)]
+    [RecordingBeside("qemu-svm-2cpu.direct2-22.ftrace.txt.xz", 2)]
     [TestCase("qemu-svm-2cpu.n2cpu-1.ftrace.txt.xz", 29 + 2)]
-    [TestCase("qemu-svm-2cpu.n2cpu-2.ftrace.txt.xz", 26 + 2)]
+    [RecordingBeside("qemu-svm-2cpu.n2cpu-2.ftrace.txt.xz", 26 + 2)]
     public void Every_flush_of_the_recording_kernel_is_decided_at_its_place_and_none_is_invented(string name, int fromHost)
     {
         SortedDictionary<string, long> lines = Recordings.Awk(name, CountCalls);

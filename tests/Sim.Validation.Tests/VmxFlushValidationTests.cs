@@ -2,11 +2,11 @@ using Sim.Reports.Views;
 
 namespace Sim.Validation.Tests;
 
-/// <summary>The hypervisor model against what a real KVM 6.12.117 executed; tests are skipped where the recordings are missing.</summary>
+/// <summary>The hypervisor model against what a real KVM 6.12.117 executed.</summary>
 public sealed class VmxFlushValidationTests
 {
     [TestCase("bochs-vmx-1cpu.hw.txt.xz", 118)]
-    [TestCase("bochs-vmx-mem.hw.txt.xz", 93)]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz", 93)]
     public void Every_INVEPT_and_INVVPID_of_a_single_CPU_recording_is_predicted_and_none_invented(string name, int flushes)
     {
         FlushValidation result = FlushValidation.Of(Recordings.File(name));

@@ -1,7 +1,7 @@
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>
-/// Reasons for which L0 inhibits APICv or AVIC of L1, numbered as in 7.1 (kvm-semantics.md 4.6); the numbers appear in trace events.
+/// Reasons for which L0 inhibits APICv or AVIC of L1, numbered as in 7.1 (docs/rules.md#apicv-inhibition); the numbers appear in trace events.
 /// </summary>
 public enum ApicvInhibit
 {

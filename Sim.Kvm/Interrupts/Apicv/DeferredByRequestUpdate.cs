@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>The rule in the words of its summary; kvm-semantics.md 4.6.</summary>
+/// <summary>The rule in the words of its summary; docs/rules.md#apicv-inhibition.</summary>
 [Component("deferred-by-request", Summary = "5.18 (seed 2's patch): the nested VM-exit raises APICV_UPDATE, which then finds nothing to change: vmcs01 stays behind")]
 public sealed class DeferredByRequestUpdate : IApicvUpdateRule
 {

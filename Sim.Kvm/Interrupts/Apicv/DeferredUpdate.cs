@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>The rule in the words of its summary; kvm-semantics.md 4.6.</summary>
+/// <summary>The rule in the words of its summary; docs/rules.md#apicv-inhibition.</summary>
 [Component("deferred", Summary = "6.19: while L2 is active only a flag is set; the nested VM-exit writes vmcs01")]
 public sealed class DeferredUpdate : IApicvUpdateRule
 {

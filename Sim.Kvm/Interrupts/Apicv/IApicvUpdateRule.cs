@@ -1,7 +1,7 @@
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>
-/// When, and into which VMCS, KVM on VMX writes APICv controls that change while L2 is active (seed 2; kvm-semantics.md 4.6). One file each, found by its
+/// When, and into which VMCS, KVM on VMX writes APICv controls that change while L2 is active (seed 2; docs/rules.md#apicv-inhibition). One file each, found by its
 /// <see cref="Core.ComponentAttribute"/>; stateless. AVIC writes VMCB01 explicitly and needs no rule.
 /// </summary>
 public interface IApicvUpdateRule

@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>The rule in the words of its summary; kvm-semantics.md 4.6.</summary>
+/// <summary>The rule in the words of its summary; docs/rules.md#apicv-inhibition.</summary>
 [Component("immediate", Summary = "before 5.18: writes the current VMCS at once, which stomps vmcs02 while L2 is active and leaves vmcs01 behind")]
 public sealed class ImmediateUpdate : IApicvUpdateRule
 {

@@ -2,7 +2,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>What all ways to use AVIC have in common (kvm-semantics.md 5).</summary>
+/// <summary>What all ways to use AVIC have in common (docs/rules.md#avic).</summary>
 public abstract class AvicPath : IInterruptPath
 {
     /// <inheritdoc/>

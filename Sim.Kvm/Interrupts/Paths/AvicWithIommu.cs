@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>AVIC with remapping entries in guest mode (kvm-semantics.md 5.3).</summary>
+/// <summary>AVIC with remapping entries in guest mode (docs/rules.md#avic-delivery).</summary>
 [Component("avic-iommu", Summary = "as avic, and the IOMMU writes IRR, rings the doorbell, or logs")]
 public sealed class AvicWithIommu : AvicPath
 {

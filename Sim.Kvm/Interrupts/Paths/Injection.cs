@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>Delivery by injection on either vendor's hardware (kvm-semantics.md 4.3, "No APICv").</summary>
+/// <summary>Delivery by injection on either vendor's hardware (docs/rules.md#delivery, "No APICv").</summary>
 [Component("none", Summary = "no APIC virtualization: kick, event injection, interrupt window, EOI exit")]
 public sealed class Injection : IInterruptPath
 {

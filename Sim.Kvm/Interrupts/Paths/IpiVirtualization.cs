@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>APICv with IPI virtualization (kvm-semantics.md 4.3).</summary>
+/// <summary>APICv with IPI virtualization (docs/rules.md#delivery).</summary>
 [Component("ipiv", Summary = "as posted-device, and the processor posts IPIs itself (Sapphire Rapids and later)")]
 public sealed class IpiVirtualization : PostedPath
 {

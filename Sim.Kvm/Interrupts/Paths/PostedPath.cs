@@ -2,7 +2,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>What all ways to use APICv with posted interrupts have in common (kvm-semantics.md 4).</summary>
+/// <summary>What all ways to use APICv with posted interrupts have in common (docs/rules.md#posted-interrupts).</summary>
 public abstract class PostedPath : IInterruptPath
 {
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using Sim.Apic;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>Wrong rules about AVIC: one or more for each thing that kvm-semantics.md 5.3 and 5.4 say must be done.</summary>
+/// <summary>Wrong rules about AVIC: one or more for each thing that docs/rules.md#avic-delivery and #nested-avic say must be done.</summary>
 internal static class AvicRules
 {
     private static readonly Step EnterBlindly = new("VM-entry that does not look at IRR", Costs.None, activity =>

@@ -3,7 +3,7 @@ using Sim.Core;
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>
-/// APICv or AVIC is inhibited by another vCPU as the interrupt comes (kvm-semantics.md 4.6): what was posted before must still be found, and injected. The target is on its way out and in again:
+/// APICv or AVIC is inhibited by another vCPU as the interrupt comes (docs/rules.md#apicv-inhibition): what was posted before must still be found, and injected. The target is on its way out and in again:
 /// what is in RVI when a guest is kicked is delivered before the exit (SDM vol. 3, 31.2.2).
 /// </summary>
 [Component("inhibition", Summary = "APICv or AVIC of the VM is inhibited as the interrupt comes")]

@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>L1 enters L2 with an interrupt to inject while one for L1 comes: the entry must happen first (kvm-semantics.md 4.5, nested_run_pending).</summary>
+/// <summary>L1 enters L2 with an interrupt to inject while one for L1 comes: the entry must happen first (docs/rules.md#nested-interrupts, nested_run_pending).</summary>
 [Component("injection-into-l2", Summary = "an interrupt for L1 comes while L1 enters L2 with an interrupt to inject")]
 internal sealed class InjectionIntoL2 : IInterruptRace
 {

@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>L1's own posted interrupt for an L2 that L1 is about to enter: the protocol of kvm-semantics.md 4.3 one level up, and 4.5.</summary>
+/// <summary>L1's own posted interrupt for an L2 that L1 is about to enter: the protocol of docs/rules.md#delivery one level up, and docs/rules.md#nested-interrupts.</summary>
 [Component("l1-posts-to-entering-l2", Summary = "L1 posts to its L2 while another vCPU of L1 enters that L2")]
 internal sealed class L1PostsToEnteringL2 : IInterruptRace
 {

@@ -4,7 +4,7 @@ namespace Sim.Kvm.Interrupts;
 
 /// <summary>
 /// L1's own posted interrupt for an L2 that executes HLT: a nested VM-exit, and a nested entry that takes vector and descriptor from vmcs12 anew, while the notification
-/// may still be on its way (kvm-semantics.md 4.5).
+/// may still be on its way (docs/rules.md#nested-interrupts).
 /// </summary>
 [Component("l1-posts-to-halting-l2", Summary = "as l1-posts-to-l2, and L2 executes HLT, which L1 intercepts: vector and descriptor are taken from vmcs12 anew")]
 internal sealed class L1PostsToHaltingL2 : IInterruptRace

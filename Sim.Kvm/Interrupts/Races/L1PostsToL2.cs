@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>L1's own posted interrupt for L2 (kvm-semantics.md 4.5): vCPU 1 posts into PIR12 and sends posted_intr_nv, while L2 on vCPU 0 exits to L0.</summary>
+/// <summary>L1's own posted interrupt for L2 (docs/rules.md#nested-interrupts): vCPU 1 posts into PIR12 and sends posted_intr_nv, while L2 on vCPU 0 exits to L0.</summary>
 [Component("l1-posts-to-l2", Summary = "L1 posts to its L2 by vmcs12's vector and descriptor while L2 leaves its guest for L0")]
 internal sealed class L1PostsToL2 : IInterruptRace
 {

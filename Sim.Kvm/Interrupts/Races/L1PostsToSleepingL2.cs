@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>L1's own posted interrupt for an L2 that sleeps in L0: pi_pending wakes it (kvm-semantics.md 4.4).</summary>
+/// <summary>L1's own posted interrupt for an L2 that sleeps in L0: pi_pending wakes it (docs/rules.md#halting).</summary>
 [Component("l1-posts-to-sleeping-l2", Summary = "as l1-posts-to-l2, and L2 executes HLT, which L1 leaves to L0")]
 internal sealed class L1PostsToSleepingL2 : IInterruptRace
 {

@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>L2 runs and exits to L0 for a reason of its own; the interrupt is for L1 (kvm-semantics.md 4.5, 5.4).</summary>
+/// <summary>L2 runs and exits to L0 for a reason of its own; the interrupt is for L1 (docs/rules.md#nested-interrupts, #nested-avic).</summary>
 [Component("l2-exits", Summary = "an interrupt for L1 comes while L2 runs and leaves its guest for L0")]
 internal sealed class L2Exits : IInterruptRace
 {

@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>L1 enters L2 while an interrupt for L1 comes (kvm-semantics.md 4.5 "blocked cases", 5.4), from L1's CLI to the first instruction of L2 and back.</summary>
+/// <summary>L1 enters L2 while an interrupt for L1 comes (docs/rules.md#nested-interrupts "blocked cases", #nested-avic), from L1's CLI to the first instruction of L2 and back.</summary>
 [Component("nested-entry", Summary = "an interrupt for L1 comes while L1 enters L2: in L1 with interrupts off, in L0, in L2")]
 internal sealed class NestedEntry : IInterruptRace
 {

@@ -2,7 +2,7 @@ using Sim.Apic;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>Wrong rules about nested transitions and L1's own posting (kvm-semantics.md 4.5, 4.6).</summary>
+/// <summary>Wrong rules about nested transitions and L1's own posting (docs/rules.md#nested-interrupts, #apicv-inhibition).</summary>
 internal static class NestedRules
 {
     private static readonly Step EnterWithL1sVector = new("nested VM-entry with PINV=0xf2", Costs.None, activity =>

@@ -1,6 +1,6 @@
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>Wrong rules about KVM's own posting and injection, entry, halting and scheduling on VMX (kvm-semantics.md 4.3, 4.4).</summary>
+/// <summary>Wrong rules about KVM's own posting and injection, entry, halting and scheduling on VMX (docs/rules.md#delivery, #halting).</summary>
 internal static class PostingRules
 {
     private static readonly Step TestOn = new("test ON", Costs.SharedLine, activity =>

@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>The target exits for a reason of its own and enters again (kvm-semantics.md 4.3: the ordering contract of vcpu->mode and ON; 5.3: a doorbell to a core that left).</summary>
+/// <summary>The target exits for a reason of its own and enters again (docs/rules.md#delivery: the ordering contract of vcpu->mode and ON; docs/rules.md#avic-delivery: a doorbell to a core that left).</summary>
 [Component("target-exits", Summary = "the target leaves its guest and enters it again as it is notified")]
 internal sealed class TargetExits : IInterruptRace
 {

@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>The target executes HLT: it must not sleep with an interrupt pending, and whoever sends must wake it (kvm-semantics.md 4.3 scheduling side, 4.4, 5.3).</summary>
+/// <summary>The target executes HLT: it must not sleep with an interrupt pending, and whoever sends must wake it (docs/rules.md#delivery, #halting, #avic-delivery).</summary>
 [Component("target-halts", Summary = "the target halts as the interrupt comes")]
 internal sealed class TargetHalts : IInterruptRace
 {

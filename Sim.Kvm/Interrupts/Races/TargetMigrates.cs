@@ -4,7 +4,7 @@ using Sim.Core;
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>
-/// The target is preempted and goes on, on its own or on another CPU (kvm-semantics.md 4.3: vmx_vcpu_pi_load and SN; 5.3: IsRunning, host APIC ID and IRTE). CPU 2 idles,
+/// The target is preempted and goes on, on its own or on another CPU (docs/rules.md#delivery: vmx_vcpu_pi_load and SN; docs/rules.md#avic-delivery: IsRunning, host APIC ID and IRTE). CPU 2 idles,
 /// and vCPU 2 waits for the target's CPU.
 /// </summary>
 [Component("target-migrates", Summary = "the target is preempted and moved to another CPU as the interrupt comes")]

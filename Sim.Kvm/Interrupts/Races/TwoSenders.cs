@@ -2,7 +2,7 @@ using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>Two senders: who finds ON set relies on the other's notification (kvm-semantics.md 4.3, sender step 3 and entry side).</summary>
+/// <summary>Two senders: who finds ON set relies on the other's notification (docs/rules.md#delivery, sender and entry).</summary>
 [Component("two-senders", Summary = "two interrupts are sent to a target that leaves its guest: one notification may stand for both")]
 internal sealed class TwoSenders : IInterruptRace
 {

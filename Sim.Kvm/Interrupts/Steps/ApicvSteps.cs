@@ -2,7 +2,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>APICv and AVIC inhibition: the VM-wide change, and each vCPU's update (kvm-semantics.md 4.6).</summary>
+/// <summary>APICv and AVIC inhibition: the VM-wide change, and each vCPU's update (docs/rules.md#apicv-inhibition).</summary>
 internal static class ApicvSteps
 {
     private const VmControls ApicvControls = VmControls.VirtualInterruptDelivery | VmControls.PostedInterrupts | VmControls.ApicRegisterVirtualization;

@@ -2,7 +2,7 @@ using Sim.Apic;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>AVIC: sender, target, IOMMU and scheduler (kvm-semantics.md 5; svm/avic.c).</summary>
+/// <summary>AVIC: sender, target, IOMMU and scheduler (docs/rules.md#avic; svm/avic.c).</summary>
 internal static class AvicSteps
 {
     /// <summary>The processor's checks of an ICR write that come first.</summary>

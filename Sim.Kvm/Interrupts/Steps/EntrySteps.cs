@@ -2,7 +2,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>vcpu_enter_guest, from the requests to the VM-entry (kvm-semantics.md 2.3 and 4.3).</summary>
+/// <summary>vcpu_enter_guest, from the requests to the VM-entry (docs/rules.md#request-order and #delivery).</summary>
 internal static class EntrySteps
 {
     /// <summary>TLB_FLUSH and APICV_UPDATE. The latter waits for apicv_update_lock.</summary>

@@ -1,6 +1,6 @@
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>Delivery without APICv: the software APIC, a request, and a kick (kvm-semantics.md 4.3, "No APICv").</summary>
+/// <summary>Delivery without APICv: the software APIC, a request, and a kick (docs/rules.md#delivery, "No APICv").</summary>
 internal static class KickSteps
 {
     /// <summary>The vector into the software APIC's IRR.</summary>

@@ -3,7 +3,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>Nested transitions and events as far as interrupts go (kvm-semantics.md 4.5, 5.4).</summary>
+/// <summary>Nested transitions and events as far as interrupts go (docs/rules.md#nested-interrupts, #nested-avic).</summary>
 internal static class NestedSteps
 {
     /// <summary>The step of an acknowledged nested VM-exit that says which vector.</summary>

@@ -2,7 +2,7 @@ using Sim.Apic;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>How L0's software hands an interrupt to a vCPU on VMX (kvm-semantics.md 4.3: vmx_deliver_interrupt, vmx_deliver_posted_interrupt).</summary>
+/// <summary>How L0's software hands an interrupt to a vCPU on VMX (docs/rules.md#delivery: vmx_deliver_interrupt, vmx_deliver_posted_interrupt).</summary>
 internal static class PostingSteps
 {
     /// <summary>Row 0: L1's notification vector for an L2 that is active goes the nested way. Row 1: no APICv on the target.</summary>

@@ -2,7 +2,7 @@ using Sim.Apic;
 
 namespace Sim.Kvm.Interrupts;
 
-/// <summary>The host's scheduler around vCPU threads: halting, waking, preemption, vcpu_load and vcpu_put (kvm-semantics.md 4.3, 4.4).</summary>
+/// <summary>The host's scheduler around vCPU threads: halting, waking, preemption, vcpu_load and vcpu_put (docs/rules.md#delivery, #halting).</summary>
 internal static class SchedulerSteps
 {
     /// <summary>kvm_vcpu_halt polls before it sleeps.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Sim.Core.Traces;
 
 namespace Sim.Workloads.Formats.Native;
 
@@ -8,11 +9,14 @@ internal static class NativeVersion
     /// <summary>Major 1, minor 0: columns of accesses and events, block checksums, index at the end.</summary>
     public const ushort ColumnsAndIndexMinor = 0;
 
+    /// <summary>Minor 1: the header's member doubts.</summary>
+    public const ushort DoubtsMinor = 1;
+
     /// <summary>The major that this program reads and writes.</summary>
     public const ushort Major = 1;
 
-    /// <summary>The minor that this program writes.</summary>
-    public const ushort Minor = ColumnsAndIndexMinor;
+    /// <summary>The minor that a trace is written with: the lowest that has all of it, so that what an older version wrote stays the same byte for byte.</summary>
+    public static ushort MinorOf(TraceHeader header) => header.Doubts.Count > 0 ? DoubtsMinor : ColumnsAndIndexMinor;
 }
 
 /// <summary>Fixed numbers of the native format; docs/trace-format.md is the specification.</summary>

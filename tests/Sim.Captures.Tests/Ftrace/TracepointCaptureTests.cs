@@ -17,16 +17,14 @@ internal sealed class TracepointCaptureTests
     private const string CountExits =
         "/kvm_exit:/ { if (match($0, /reason [A-Za-z_0-9]+( \\([0-9]+\\))?/)) c[substr($0, RSTART + 7, RLENGTH - 7)]++ } END { for (k in c) print c[k], k }";
 
-    private static string[] SmallFiles => Recordings.Files("*.txt.xz").Length == 0
-        ? ["bochs-vmx-1cpu.nb1-1.ftrace.txt.xz"]
-        : [.. Recordings.Files("*.ftrace.txt.xz").Concat(Recordings.Files("*.perf-script.txt.xz")).Where(name => new FileInfo(Recordings.File(name)).Length < 800_000)];
+    private static IEnumerable<TestCaseData> SmallFiles => Recordings.Cases("*cpu.*.ftrace.txt.xz", "*-perf.direct-*.perf-script.txt.xz").Where(data => new FileInfo(Recordings.File((string)data.Arguments[0]!)).Length < 800_000);
 
     [Test]
     public void Every_sample_line_of_every_event_type_is_known_and_understood()
     {
         StringBuilder lines = new();
         bool isKernel = false;
-        foreach (string line in File.ReadLines(Recordings.File("SAMPLES.txt")))
+        foreach (string line in SampleLines())
         {
             isKernel = line.StartsWith("######## ", StringComparison.Ordinal) ? line.EndsWith("ftrace.txt", StringComparison.Ordinal) : isKernel;
             if (isKernel && line.Length > 0 && line[0] != '#')
@@ -78,7 +76,7 @@ internal sealed class TracepointCaptureTests
     }
 
     // xz -dc bochs-vmx-1cpu.nb1-1.ftrace.txt.xz | grep -c 'kvm_nested_vmenter:' and so on; L2 exits are those with a kvm_nested_vmexit beside them.
-    [TestCase("bochs-vmx-1cpu.nb1-1.ftrace.txt.xz", "kvm_nested_vmenter", "kvm_nested_vmexit_inject", "kvm_nested_vmexit", "kvm_exit")]
+    [RecordingBeside("bochs-vmx-1cpu.nb1-1.ftrace.txt.xz", "kvm_nested_vmenter", "kvm_nested_vmexit_inject", "kvm_nested_vmexit", "kvm_exit")]
     [TestCase("bochs-vmx-2cpu.nb3-2.ftrace.txt.xz", "kvm_nested_vmenter", "kvm_nested_vmexit_inject", "kvm_nested_vmexit", "kvm_exit")]
     [TestCase("qemu-svm-2cpu.n2cpu-1.ftrace.txt.xz", "kvm_nested_vmenter", "kvm_nested_vmexit_inject", "kvm_nested_vmexit", "kvm_exit")]
     public void The_summary_tells_levels_apart_as_the_kernel_does(string name, string enter, string inject, string nestedExit, string exit)
@@ -123,10 +121,19 @@ internal sealed class TracepointCaptureTests
         });
     }
 
+    private static IEnumerable<string> SampleLines()
+    {
+        using StreamReader samples = new(CaptureText.Open(Recordings.File("SAMPLES.txt.xz")));
+        while (samples.ReadLine() is { } line)
+        {
+            yield return line;
+        }
+    }
+
     [Test]
     public void Ten_thousand_damaged_copies_give_errors_or_findings_and_nothing_else()
     {
-        byte[] text = Encoding.UTF8.GetBytes(string.Join('\n', File.ReadLines(Recordings.File("SAMPLES.txt")).Where(l => l.Contains("kvm_", StringComparison.Ordinal) || l.Contains("function", StringComparison.Ordinal)).Take(300)) + "\n");
+        byte[] text = Encoding.UTF8.GetBytes(string.Join('\n', SampleLines().Where(l => l.Contains("kvm_", StringComparison.Ordinal) || l.Contains("function", StringComparison.Ordinal)).Take(300)) + "\n");
         Mutations.Run(text, 10_000, 11, input =>
         {
             byte[] bytes = ((MemoryStream)input).ToArray();

@@ -9,12 +9,11 @@ namespace Sim.Captures.Tests.HwLog;
 [TestFixture]
 internal sealed class HwCaptureTests
 {
-    private static readonly string[] Logs = ["bochs-vmx-1cpu", "bochs-vmx-2cpu", "bochs-vmx-mem"];
-
-    [TestCaseSource(nameof(Logs))]
-    public void Counts_by_type_reason_vpid_and_invalidation_equal_what_awk_counts(string run)
+    [TestCase("bochs-vmx-1cpu.hw.txt.xz")]
+    [TestCase("bochs-vmx-2cpu.hw.txt.xz")]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz")]
+    public void Counts_by_type_reason_vpid_and_invalidation_equal_what_awk_counts(string name)
     {
-        string name = run + ".hw.txt.xz";
         SortedDictionary<string, long> expected = Recordings.Awk(
             name,
             "{ c[$5]++ } $5 == \"VMEXIT\" { c[$5 \" \" $6]++ } $5 == \"VMENTRY\" { c[$5 \" \" $7]++ } $5 ~ /INV(EPT|VPID)/ { c[$5 \" \" $6 \" \" $7]++ } $5 == \"HWINT\" { c[$5 \" \" $4 \" \" $6]++ }" +
@@ -51,17 +50,16 @@ internal sealed class HwCaptureTests
     }
 
     // The kernel's own view of the same window: kvm_nested_vmenter, kvm_nested_vmexit_inject, kvm_nested_vmexit by reason, from the ftrace of that run.
-    [TestCase("bochs-vmx-1cpu", 1, "nb1-1")]
-    [TestCase("bochs-vmx-1cpu", 2, "nb1-2")]
-    [TestCase("bochs-vmx-1cpu", 4, "nb1-4")]
-    [TestCase("bochs-vmx-1cpu", 5, "nb1-5")]
-    [TestCase("bochs-vmx-mem", 1, "nb2-1")]
-    [TestCase("bochs-vmx-mem", 4, "nb2-4")]
-    public void Levels_of_a_window_are_those_that_the_kernel_traced(string run, int window, string ftrace)
+    [RecordingBeside("bochs-vmx-1cpu.hw.txt.xz", 1, "bochs-vmx-1cpu.nb1-1.ftrace.txt.xz")]
+    [TestCase("bochs-vmx-1cpu.hw.txt.xz", 2, "bochs-vmx-1cpu.nb1-2.ftrace.txt.xz")]
+    [RecordingBeside("bochs-vmx-1cpu.hw.txt.xz", 4, "bochs-vmx-1cpu.nb1-4.ftrace.txt.xz")]
+    [TestCase("bochs-vmx-1cpu.hw.txt.xz", 5, "bochs-vmx-1cpu.nb1-5.ftrace.txt.xz")]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz", 1, "bochs-vmx-mem.nb2-1.ftrace.txt.xz")]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz", 4, "bochs-vmx-mem.nb2-4.ftrace.txt.xz")]
+    public void Levels_of_a_window_are_those_that_the_kernel_traced(string name, int window, string ftrace)
     {
-        string name = $"{run}.{ftrace}.ftrace.txt.xz";
-        EventSummary kernel = TracepointSummary.Of(() => new TracepointReader(CaptureText.Open(Recordings.File(name)), name), name);
-        EventSummary hardware = Window(run, window);
+        EventSummary kernel = TracepointSummary.Of(() => new TracepointReader(CaptureText.Open(Recordings.File(ftrace)), ftrace), ftrace);
+        EventSummary hardware = Window(name, window);
         string[] Exits(EventSummary summary) =>
             [.. summary.Rows.Where(row => row.Section == "exits").Select(row => FormattableString.Invariant($"{row.Level} {row.Name} {row.Value}")).Order(StringComparer.Ordinal)];
         Assert.Multiple(() =>
@@ -72,12 +70,11 @@ internal sealed class HwCaptureTests
         });
     }
 
-    [TestCase("bochs-vmx-1cpu")]
-    [TestCase("bochs-vmx-2cpu")]
-    [TestCase("bochs-vmx-mem")]
-    public void Summary_conserves_exits_and_the_recorded_time(string run)
+    [TestCase("bochs-vmx-1cpu.hw.txt.xz")]
+    [TestCase("bochs-vmx-2cpu.hw.txt.xz")]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz")]
+    public void Summary_conserves_exits_and_the_recorded_time(string name)
     {
-        string name = run + ".hw.txt.xz";
         EventSummary summary = HwSummary.Of(() => new HwLogReader(CaptureText.Open(Recordings.File(name)), name), name);
         long exits = summary["transitions", "L1", "real exits"] + summary["transitions", "L2", "real exits"];
         long time = summary.Rows.Where(row => row is { Section: "time", Name: "ticks" }).Sum(row => row.Value);
@@ -87,7 +84,7 @@ internal sealed class HwCaptureTests
             Assert.That(summary.Rows.Where(row => row.Section == "exits").Sum(row => row.Value), Is.EqualTo(exits));
             Assert.That(summary["transitions", "L1", "real entries"] + summary["transitions", "L2", "real entries"], Is.EqualTo(exits));
             Assert.That(summary["transitions", "", "nested entries"], Is.EqualTo(summary["transitions", "", "nested exits"]));
-            Assert.That(time, run.Contains("2cpu", StringComparison.Ordinal) ? Is.GreaterThan(recorded).And.LessThanOrEqualTo(2 * recorded) : Is.EqualTo(recorded));
+            Assert.That(time, name.Contains("2cpu", StringComparison.Ordinal) ? Is.GreaterThan(recorded).And.LessThanOrEqualTo(2 * recorded) : Is.EqualTo(recorded));
         });
     }
 
@@ -146,10 +143,10 @@ internal sealed class HwCaptureTests
         }
     }
 
-    private static EventSummary Window(string run, int window)
+    private static EventSummary Window(string name, int window)
     {
         StringBuilder text = new();
-        using StreamReader log = new(CaptureText.Open(Recordings.File(run + ".hw.txt.xz")));
+        using StreamReader log = new(CaptureText.Open(Recordings.File(name)));
         bool inside = false;
         while (log.ReadLine() is { } line)
         {
@@ -164,7 +161,7 @@ internal sealed class HwCaptureTests
         }
 
         byte[] bytes = Encoding.ASCII.GetBytes(text.ToString());
-        return HwSummary.Of(() => new HwLogReader(new MemoryStream(bytes), run), run);
+        return HwSummary.Of(() => new HwLogReader(new MemoryStream(bytes), name), name);
     }
 
     private static string Word(HwType type) => type switch

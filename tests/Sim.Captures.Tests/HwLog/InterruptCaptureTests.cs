@@ -3,7 +3,7 @@ using Sim.Captures.HwLog;
 
 namespace Sim.Captures.Tests.HwLog;
 
-/// <summary>The rules of posted interrupts that Sim.Kvm's model rests on (kvm-semantics.md 4.2, 4.5), as a real nested KVM on an emulated CPU shows them.</summary>
+/// <summary>The rules of posted interrupts that Sim.Kvm's model rests on (docs/rules.md#interrupt-in-the-guest, #nested-interrupts), as a real nested KVM on an emulated CPU shows them.</summary>
 [TestFixture]
 internal sealed class InterruptCaptureTests
 {

@@ -12,7 +12,7 @@ internal sealed class LiftTests
 {
     [TestCase("bochs-vmx-1cpu.hw.txt.xz", 1)]
     [TestCase("bochs-vmx-2cpu.hw.txt.xz", 2)]
-    [TestCase("bochs-vmx-mem.hw.txt.xz", 1)]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz", 1)]
     [TestCase("bochs-vmx-mem.win1.pages.txt.xz", 1)]
     public void A_lifted_capture_obeys_every_trace_invariant_and_keeps_every_transition(string name, int lanes)
     {
@@ -41,7 +41,7 @@ internal sealed class LiftTests
 
     [TestCase("bochs-vmx-1cpu.hw.txt.xz", 1)]
     [TestCase("bochs-vmx-2cpu.hw.txt.xz", 2)]
-    [TestCase("bochs-vmx-mem.hw.txt.xz", 1)]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz", 1)]
     public void The_answer_key_holds_exactly_the_flushes_that_L0_executed(string name, int lanes)
     {
         SortedDictionary<string, long> expected = Recordings.Awk(name, "$4 == \"R\" && $5 ~ /^INV(EPT|VPID)$/ { c[$5 \" \" $6 \" \" $7]++ } END { for (k in c) print c[k], k }");
@@ -58,7 +58,7 @@ internal sealed class LiftTests
     // KVM 6.12 (policy G): at a nested entry INVVPID(vpid02) if vpid12 differs from the last one; when L1 executes INVVPID, INVVPID(vpid02) at once, once VMXON has made one.
     [TestCase("bochs-vmx-1cpu.hw.txt.xz", 1)]
     [TestCase("bochs-vmx-2cpu.hw.txt.xz", 2)]
-    [TestCase("bochs-vmx-mem.hw.txt.xz", 1)]
+    [RecordingBeside("bochs-vmx-mem.hw.txt.xz", 1)]
     public void Flushes_of_vpid02_follow_from_the_inferred_vpid12_and_from_the_INVVPIDs_of_L1(string name, int lanes)
     {
         (MemoryTrace trace, LiftResult result) = LiftFile(name, lanes);

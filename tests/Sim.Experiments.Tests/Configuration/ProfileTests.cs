@@ -23,7 +23,7 @@ public sealed class ProfileTests
     }
 
     [TestCaseSource(nameof(Names))]
-    public void Every_number_of_a_shipped_profile_cites_the_study_the_manual_or_says_assumed(string name)
+    public void Every_number_of_a_shipped_profile_cites_a_table_of_sources_the_manual_or_says_assumed(string name)
     {
         string path = ProfileLibrary.Find(name).Path;
         SettingsNode root = SettingsNode.ParseFile(path, name, []);
@@ -31,11 +31,11 @@ public sealed class ProfileTests
 
         foreach (SettingsNode leaf in root.Leaves().Where(leaf => leaf.Kind != SettingsKind.Text))
         {
-            Assert.That(profile.Sources.GetValueOrDefault(leaf.Path), Does.Match(@"^(assumed: .{10}|not applicable: |calibrated: costs\.md|costs\.md \d|SDM vol\. 3|\[memory hi\]: )"), leaf.Path);
+            Assert.That(profile.Sources.GetValueOrDefault(leaf.Path), Does.Match(@"^(assumed: .{10}|not applicable: |calibrated: |docs/sources\.md#[a-z0-9-]+|SDM vol\. 3|\[memory hi\]: )"), leaf.Path);
         }
     }
 
-    /// <summary>Entries and latencies as costs.md 1.1 to 1.3 has them, typed here a second time.</summary>
+    /// <summary>Entries and latencies as docs/sources.md#geometry-of-intel, #geometry-of-amd and #latencies have them, typed here a second time.</summary>
     [TestCase("haswell-ep", "itlb_4k 16x8, itlb_2m 1x8, dtlb_4k 16x4, dtlb_2m 8x4, dtlb_1g 1x4 | stlb 128x8 | 8")]
     [TestCase("skylake-sp", "itlb_4k 16x8, itlb_2m 1x8, dtlb_4k 16x4, dtlb_2m 8x4, dtlb_1g 1x4 | stlb 128x12, stlb_1g 4x4 | 9")]
     [TestCase("ice-lake-sp", "itlb_4k 16x8, itlb_2m 1x8, dtlb_4k 16x4, dtlb_2m 8x4, dtlb_1g 1x8, dtlb_store 1x16 | stlb_a 128x8, stlb_b 128x8 | 7")]

@@ -3,7 +3,7 @@ using static Sim.Core.Traces.VmControls;
 
 namespace Sim.Kvm.Tests.Hypervisor;
 
-/// <summary>Both sides of each consistency check (kvm-semantics.md 1.2, 7.1; SDM vol. 3, checks on VMX controls).</summary>
+/// <summary>Both sides of each consistency check (docs/rules.md#intel-invalidations, #kvm-unit-tests; SDM vol. 3, checks on VMX controls).</summary>
 [TestFixture]
 public sealed class VmEntryChecksTests
 {

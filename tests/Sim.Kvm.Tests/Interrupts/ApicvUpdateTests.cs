@@ -4,7 +4,7 @@ using Sim.Kvm.Tests.Machines;
 
 namespace Sim.Kvm.Tests.Interrupts;
 
-/// <summary>Seed 2 (kvm-semantics.md 4.6): APICv controls that change while L2 is active, under each update rule.</summary>
+/// <summary>Seed 2 (docs/rules.md#apicv-inhibition): APICv controls that change while L2 is active, under each update rule.</summary>
 [TestFixture]
 internal sealed class ApicvUpdateTests
 {

@@ -3,7 +3,7 @@ using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;
 
-/// <summary>IPIs to several vCPUs (kvm-semantics.md 4.3 "IPI virtualization", 5.2), logical APIC IDs, and what the IOMMU and AVIC leave to software.</summary>
+/// <summary>IPIs to several vCPUs (docs/rules.md#delivery "IPI virtualization", #avic-icr), logical APIC IDs, and what the IOMMU and AVIC leave to software.</summary>
 [TestFixture]
 internal sealed class IpiTests
 {

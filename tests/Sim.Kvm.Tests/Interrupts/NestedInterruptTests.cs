@@ -3,7 +3,7 @@ using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;
 
-/// <summary>Each statement of Maxim Levitsky's explanation in seed 2, and of kvm-semantics.md 4.5 and 5.4, as a rule in our words.</summary>
+/// <summary>Each statement of Maxim Levitsky's explanation in seed 2, and of docs/rules.md#nested-interrupts and #nested-avic, as a rule in our words.</summary>
 [TestFixture]
 internal sealed class NestedInterruptTests
 {

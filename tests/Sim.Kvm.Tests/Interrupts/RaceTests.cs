@@ -56,7 +56,7 @@ internal sealed class RaceTests
         Assert.That(Harmless.Keys.Except(names), Is.Empty);
     }
 
-    // Each 'must' of kvm-semantics.md 5.3, and what becomes of an interrupt without it.
+    // Each 'must' of docs/rules.md#avic-delivery, and what becomes of an interrupt without it.
     private static readonly (string Cell, string Must, string Race, string Path, string Rule)[] AvicCells =
     [
         ("delivery, AVIC off", "KVM_REQ_EVENT", "nested-entry", "avic", "no-request"),

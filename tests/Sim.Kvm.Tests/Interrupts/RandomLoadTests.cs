@@ -6,7 +6,7 @@ using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;
 
-/// <summary>Random load with several vCPUs on each CPU, devices, timers and IPIs: what must always hold (kvm-semantics.md 4.7), and that runs are the same however they are cut.</summary>
+/// <summary>Random load with several vCPUs on each CPU, devices, timers and IPIs: what must always hold (docs/rules.md#interrupt-invariants), and that runs are the same however they are cut.</summary>
 [TestFixture]
 internal sealed class RandomLoadTests
 {
@@ -154,7 +154,7 @@ internal sealed class RandomLoadTests
         return string.Join('\n', sheet.Stats) + string.Join('\n', sheet.Series.SelectMany(series => series.Points));
     }
 
-    /// <summary>kvm-semantics.md 4.7, rules 3 to 7. Rules 3 to 5 hold where KVM keeps the descriptor: if hardware may post.</summary>
+    /// <summary>docs/rules.md#interrupt-invariants, rules 3 to 7. Rules 3 to 5 hold where KVM keeps the descriptor: if hardware may post.</summary>
     private static void Check(InterruptSimulation run, ExecutedStep step, List<string> broken)
     {
         if (run is null)

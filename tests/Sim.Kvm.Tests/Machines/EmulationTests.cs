@@ -2,7 +2,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm.Tests.Machines;
 
-/// <summary>L1's INVVPID and INVEPT as L0 emulates them (kvm-semantics.md 2.9), and paging instructions under shadow paging (2.10).</summary>
+/// <summary>L1's INVVPID and INVEPT as L0 emulates them (docs/rules.md#invvpid-and-invept), and paging instructions under shadow paging (docs/rules.md#guest-flushes).</summary>
 [TestFixture]
 public sealed class EmulationTests
 {

@@ -2,7 +2,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm.Tests.Machines;
 
-/// <summary>The "must" cells of kvm-semantics.md 3.3 and the six points of 3.1's to-do list, for nSVM with ASIDs of L2's own.</summary>
+/// <summary>The "must" cells of docs/rules.md#nsvm-policies and the six points of docs/rules.md#nsvm-todo, for nSVM with ASIDs of L2's own.</summary>
 [TestFixture]
 public sealed class L2AsidTests
 {

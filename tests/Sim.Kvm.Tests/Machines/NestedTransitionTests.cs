@@ -4,7 +4,7 @@ using Sim.Kvm.Tests.Safety;
 
 namespace Sim.Kvm.Tests.Machines;
 
-/// <summary>What the hardware finally sees at nested transitions: the smoke scenarios of kvm-semantics.md 9 and the table at the end of 2.6.</summary>
+/// <summary>What the hardware finally sees at nested transitions: the smoke scenarios of docs/rules.md#smoke-scenarios and the last table of docs/rules.md#transition-tables.</summary>
 [TestFixture]
 public sealed class NestedTransitionTests
 {
@@ -51,7 +51,7 @@ public sealed class NestedTransitionTests
         Assert.That(script.Issued(), Is.EqualTo(tenRoundTrips));
     }
 
-    // The rows of the table at the end of kvm-semantics.md 2.6 (policy G), one round trip in the steady state.
+    // The rows of the last table of docs/rules.md#transition-tables (policy G), one round trip in the steady state.
     [TestCase(true, true, 1u, 0x70000ul, "")]
     [TestCase(true, true, 1u, 0ul, "")]
     [TestCase(true, true, Script.NoVpid, 0x70000ul, "invvpid_single x2")]
@@ -182,7 +182,7 @@ public sealed class NestedTransitionTests
         Assert.That(asRecorded.Issued(), Is.EqualTo("invept_global x1"), "nothing is added at nested transitions");
     }
 
-    // The rows "no EPT, VPID, !v02" of the table at the end of kvm-semantics.md 2.6.
+    // The rows "no EPT, VPID, !v02" of the last table of docs/rules.md#transition-tables.
     [TestCase(3, "")]
     [TestCase(2, "invvpid_single x2")]
     public void Without_EPT_an_L2_that_got_no_VPID_of_its_own_is_flushed_at_every_transition(int addressSpaceIds, string oneRoundTrip)

@@ -3,7 +3,7 @@ using Sim.Core.Traces;
 
 namespace Sim.Kvm.Tests.Machines;
 
-/// <summary>ASIDs, TLB_CONTROL, CR4.PGE and recorded requests on SVM (kvm-semantics.md 3.1).</summary>
+/// <summary>ASIDs, TLB_CONTROL, CR4.PGE and recorded requests on SVM (docs/rules.md#nsvm-today).</summary>
 [TestFixture]
 public sealed class SvmFlushTests
 {

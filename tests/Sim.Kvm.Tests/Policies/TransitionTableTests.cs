@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm.Tests.Policies;
 
-/// <summary>The decision tables of kvm-semantics.md 2.6, row by row.</summary>
+/// <summary>The decision tables of docs/rules.md#transition-tables, row by row.</summary>
 [TestFixture]
 public sealed class TransitionTableTests
 {

@@ -1,7 +1,7 @@
 namespace Sim.Kvm.Tests.Reference;
 
 /// <summary>
-/// L0's flushes, written a second time straight from kvm-semantics.md 2.1 to 2.9 as one long list of cases by policy letter, with no thought
+/// L0's flushes, written a second time straight from docs/rules.md#tags-of-l1-and-l2 to #invvpid-and-invept as one long list of cases by policy letter, with no thought
 /// of speed or reuse. Says which invalidations hardware sees, as text: "invvpid 2", "invept 02:70000", "invept all", "invvpid all", "invvpid 2 @1000".
 /// </summary>
 internal sealed class NaiveHypervisor
@@ -29,7 +29,7 @@ internal sealed class NaiveHypervisor
     private bool _current;
     private bool _guest;
 
-    /// <summary>Letters of kvm-semantics.md 0.4: A B C D 0 (for E0) 1 (for E1) F G, H for G with the INVVPID fix; c g a n for the yardsticks.</summary>
+    /// <summary>Letters of docs/rules.md#policy-letters: A B C D 0 (for E0) 1 (for E1) F G, H for G with the INVVPID fix; c g a n for the yardsticks.</summary>
     public NaiveHypervisor(char policy, bool v0, bool e0, bool v02) => (_policy, _v0, _e0, _v02) = (policy, v0, e0, v02);
 
     private bool IsNew => "cgan".Contains(_policy);

@@ -4,7 +4,7 @@ using Sim.Kvm.Tests.Machines;
 namespace Sim.Kvm.Tests.Safety;
 
 /// <summary>
-/// The catalogue of holes in kvm-semantics.md 2.12: each scenario under the kernel (or mutant) that has the hole, with exactly the wrong outcome described there, and under the kernel
+/// The catalogue of holes in docs/rules.md#holes: each scenario under the kernel (or mutant) that has the hole, with exactly the wrong outcome described there, and under the kernel
 /// that has it fixed, with none.
 /// </summary>
 [TestFixture]

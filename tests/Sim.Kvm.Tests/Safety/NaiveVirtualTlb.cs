@@ -4,7 +4,7 @@ using Sim.Tlb;
 namespace Sim.Kvm.Tests.Safety;
 
 /// <summary>
-/// The CPU that L1 sees, with the largest TLB it could have, written a second time: contexts are kept in lists, each invalidation (SDM rules of kvm-semantics.md 1.2) goes through the
+/// The CPU that L1 sees, with the largest TLB it could have, written a second time: contexts are kept in lists, each invalidation (SDM rules of docs/rules.md#intel-invalidations) goes through the
 /// lists, and an access may reach what the tables say, or what they said (<see cref="MapHistory"/>) since the last invalidation that covered it.
 /// </summary>
 internal sealed class NaiveVirtualTlb(AddressSpaces spaces, bool amd, MapHistory history)

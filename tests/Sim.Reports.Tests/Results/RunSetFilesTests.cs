@@ -32,6 +32,18 @@ public sealed class RunSetFilesTests
     }
 
     [Test]
+    public void Doubts_are_read_back_and_older_files_have_none()
+    {
+        string text = RunSetJson.ToText(Sample.Set());
+        string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"sentence\"", StringComparison.Ordinal)))
+            .Replace(",\n    \"doubts\": [\n    ]", "", StringComparison.Ordinal).Replace("\"1.3\"", "\"1.2\"", StringComparison.Ordinal);
+
+        Assert.That(RunSetJson.Read(text, "r.json").Provenance.Doubts, Is.EqualTo(Sample.Set().Provenance.Doubts));
+        Assert.That(old, Does.Not.Contain("doubts"));
+        Assert.That(RunSetJson.Read(old, "r.json").Provenance.Doubts, Is.Empty);
+    }
+
+    [Test]
     public void The_session_comes_last_and_can_be_left_out()
     {
         string whole = RunSetJson.ToText(Sample.Set());
@@ -52,7 +64,7 @@ public sealed class RunSetFilesTests
         Assert.That(RunSetJson.ToText(small, withSession: false), Is.EqualTo("""
             {
               "schema": "nestsim-results",
-              "schema_version": "1.2",
+              "schema_version": "1.3",
               "partial": false,
               "provenance": {
                 "tool": {
@@ -86,7 +98,11 @@ public sealed class RunSetFilesTests
                   "skipped_records": 1,
                   "warm_up_records": 20000,
                   "measured_records": 300
-                }
+                },
+                "doubts": [
+                  {"kind":"handlers","sentence":"3 of 40 stays have strange footprints","count":3,"of":40},
+                  {"kind":"clock","sentence":"the clock is none"}
+                ]
               },
               "statistics": [
                 {"path":"x[0].n","unit":"events","kind":"counter","help":"H."}
@@ -139,8 +155,8 @@ public sealed class RunSetFilesTests
     [TestCase("", "JSON")]
     [TestCase("[]", "no schema")]
     [TestCase("""{"schema":"other"}""", "expected nestsim-results, found other")]
-    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.2 or another of its major version, found 2.0")]
-    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.2")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"2.0"}""", "expected 1.3 or another of its major version, found 2.0")]
+    [TestCase("""{"schema":"nestsim-results","schema_version":"1.7"}""", "those of nestsim-results 1.3")]
     public void What_is_no_result_file_is_refused(string text, string message) =>
         Assert.That(() => RunSetJson.Read(text, "r.json"), Throws.TypeOf<TraceFormatException>().With.Message.StartsWith("r.json: ").And.Message.Contains(message));
 
@@ -211,7 +227,7 @@ public sealed class RunSetFilesTests
     [Test]
     public void A_file_of_version_1_0_has_neither_series_nor_safety_and_is_read()
     {
-        string text = RunSetJson.ToText(Sample.Set()).Replace("\"1.2\"", "\"1.0\"", StringComparison.Ordinal);
+        string text = RunSetJson.ToText(Sample.Set()).Replace("\"1.3\"", "\"1.0\"", StringComparison.Ordinal);
         string old = string.Join('\n', text.Split('\n').Where(line => !line.Contains("\"series\": []", StringComparison.Ordinal)));
 
         RunSet again = RunSetJson.Read(old.Replace("],\n    }", "]\n    }", StringComparison.Ordinal), "r.json");

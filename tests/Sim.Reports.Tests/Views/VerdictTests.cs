@@ -4,106 +4,168 @@ using Sim.Reports.Views;
 
 namespace Sim.Reports.Tests.Views;
 
-/// <summary>The first sentence of a report. The first run is the reference.</summary>
+/// <summary>The sentence that a result begins and ends with. The first run is the reference; every run has 100 nested transitions.</summary>
 public sealed class VerdictTests
 {
     private static readonly SafetyVerdict Safe = new([], 3);
+    private static readonly SafetyVerdict NotExercised = new([], 0) { Exercised = false };
     private static readonly SafetyVerdict Stale = new([new SafetyFinding("stale_use", 12, ["mapped", "changed", "used"])], 0);
 
     [Test]
-    public void The_cheapest_safe_policy_wins_and_the_change_is_against_the_reference()
-    {
-        Verdict verdict = Of(("a", 1_000, Safe), ("b", 900, Safe), ("c", 1_100, Safe));
+    public void The_cheapest_choice_wins_and_the_difference_is_against_the_reference() =>
+        Assert.That(Of(Run("a", 1_000), Run("b", 900), Run("c", 1_100)).Sentence, Is.EqualTo("b is cheapest, 1.000 cycles less per nested transition than a; safe on this trace."));
 
-        Assert.That(verdict.Headline, Is.EqualTo("b is cheapest: 10.0% less than a; safe on this trace."));
-        Assert.That(verdict.Sentences, Is.EqualTo(new[] { "b costs 9.000 cycles per nested transition, the trace's own included.", "a 11.1% and c 22.2% more." }));
+    [Test]
+    public void If_the_reference_wins_the_difference_is_against_the_next_choice() =>
+        Assert.That(Of(Run("a", 1_000), Run("b", 1_500), Run("c", 1_100)).Sentence, Is.EqualTo("a is cheapest, 1.000 cycles less per nested transition than c; safe on this trace."));
+
+    [Test]
+    public void A_policy_with_a_known_hole_is_not_recommended_however_cheap_and_its_hole_is_named_with_its_scenario()
+    {
+        Verdict verdict = Of(
+            Run("a", 900) with { Holes = [Hole("H5"), Hole("H1", withoutEpt: true), Hole("H2", withoutEpt: true)] },
+            Run("b", 1_000),
+            Run("c", 1_000) with { Holes = [Hole("H2", withoutEpt: true)] });
+
+        Assert.That(verdict.Sentence, Is.EqualTo("b is the only policy here to recommend, 1.000 cycles more per nested transition than a; known holes: a (H5+2), c (H2); safe on this trace."));
+        Assert.That(verdict.Notes, Is.EqualTo(new[] { "a: H5: meaning of H5 (hole-H5.scenario); also H1, H2.", "c: H2, without EPT in L0: meaning of H2 (hole-H2.scenario)." }));
+        Assert.That(verdict.Standings.Select(standing => standing.ChoiceWord), Is.EqualTo(new[] { "H5+2", "yes", "H2" }));
     }
 
     [Test]
-    public void An_unsafe_policy_does_not_win_however_cheap_and_its_story_is_counted()
+    public void An_unsafe_policy_does_not_win_and_what_went_wrong_is_counted()
     {
-        Verdict verdict = Of(("a", 1_000, Safe), ("b", 500, Stale), ("c", 2_000, Safe));
+        Verdict verdict = Of(Run("a", 1_000), Run("b", 500, Stale), Run("c", 2_000));
 
-        Assert.That(verdict.Headline, Is.EqualTo("a, the reference, is cheapest; safe on this trace."));
-        Assert.That(verdict.Sentences, Does.Contain("b (50.0% cheaper) is no choice: unsafe, 12 stale use."));
+        Assert.That(verdict.Sentence, Is.EqualTo("a is cheapest, 10.00 cycles less per nested transition than c; unsafe on this trace: b; safe on this trace."));
+        Assert.That(verdict.Notes, Is.EqualTo(new[] { "b: unsafe on this trace: 12 stale use." }));
         Assert.That(verdict.Standings.Select(standing => standing.Judgement), Is.EqualTo(new[] { Judgement.Safe, Judgement.Unsafe, Judgement.Safe }));
     }
 
     [Test]
-    public void What_was_found_safe_goes_before_what_nobody_judged()
+    public void A_yardstick_is_no_choice_and_no_warning_either()
     {
-        Verdict verdict = Of(("a", 1_000, null), ("b", 1_500, Safe));
+        Verdict verdict = Of(Run("a", 1_000), Run("never", 100, Stale) with { IsYardstick = true });
 
-        Assert.That(verdict.Headline, Is.EqualTo("b is the only policy to choose from, 50.0% more than a; safe on this trace."));
-        Assert.That(verdict.Sentences, Has.Some.Contains("Safety was not judged for every policy"));
+        Assert.That(verdict.Sentence, Is.EqualTo("a is the only policy here to recommend; safe on this trace."));
+        Assert.That(verdict.Standings.Select(standing => standing.ChoiceWord), Is.EqualTo(new[] { "yes", "yardstick" }));
     }
 
     [Test]
-    public void Without_an_oracle_the_headline_says_so_and_never_is_no_choice()
+    public void A_trace_on_which_no_run_could_have_gone_wrong_does_not_call_anything_safe()
     {
-        Verdict verdict = Of(("a", 1_000, null), ("never", 100, null), ("c", 1_100, null));
+        Verdict verdict = Of(Run("a", 1_000, NotExercised), Run("b", 900, NotExercised));
 
-        Assert.That(verdict.Headline, Is.EqualTo("a, the reference, is cheapest; safety not judged."));
-        Assert.That(verdict.Sentences, Does.Contain("never (90.0% cheaper) is no choice: a yardstick, unsafe by design."));
+        Assert.That(verdict.Sentence, Does.EndWith("; safety was not exercised by this trace."));
+        Assert.That(verdict.Standings.Select(standing => standing.SafetyWord), Is.All.EqualTo("not exercised"));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void What_one_run_exercised_was_exercised_for_all(bool found)
+    {
+        Verdict verdict = Of(Run("a", 1_000, NotExercised), Run("b", 900, found ? Stale : Safe) with { IsYardstick = true });
+
+        Assert.That(verdict.Standings[0].Judgement, Is.EqualTo(Judgement.Safe));
+        Assert.That(verdict.Sentence, Is.EqualTo("a is the only policy here to recommend; safe on this trace."));
     }
 
     [Test]
-    public void Never_is_no_choice_even_where_nothing_went_wrong()
+    public void Without_an_oracle_the_sentence_says_so_and_what_was_judged_goes_before_what_was_not()
     {
-        Verdict verdict = Of(("a", 1_000, Safe), ("never", 100, Safe));
+        Assert.That(Of(Run("a", 1_000, null), Run("b", 1_100, null)).Sentence, Does.EndWith("; safety was not judged."));
+        Assert.That(Of(Run("a", 1_000, null), Run("b", 1_500)).Sentence, Is.EqualTo("b is the only policy here to recommend, 5.000 cycles more per nested transition than a; safe on this trace."));
+    }
 
-        Assert.That(verdict.Headline, Is.EqualTo("a is the only policy to choose from: safe on this trace."));
-        Assert.That(verdict.Sentences, Does.Contain("never (90.0% cheaper) is no choice: a yardstick; that nothing went wrong on this trace is no promise."));
-        Assert.That(verdict.Standings[1].Judgement, Is.EqualTo(Judgement.Yardstick));
-        Assert.That(Of(("a", 1_000, Safe), ("never", 100, Stale)).Standings[1].Judgement, Is.EqualTo(Judgement.Unsafe), "what the oracle saw goes first");
+    [TestCase(1_000_000, 1_000_999, "a and b cost the same; safe on this trace.")]
+    [TestCase(1_000_000, 1_001_000, "a is cheapest, 10.00 cycles less per nested transition than b; safe on this trace.")]
+    [TestCase(1_000_999, 1_000_000, "a and b cost the same; safe on this trace.")]
+    public void Costs_that_differ_by_less_than_a_thousandth_are_the_same(long reference, long other, string sentence) =>
+        Assert.That(Of(Run("a", reference), Run("b", other)).Sentence, Is.EqualTo(sentence));
+
+    [Test]
+    public void Several_that_cost_the_same_are_named_together()
+    {
+        Assert.That(Of(Run("a", 2_000_000), Run("b", 1_000_000), Run("c", 1_000_001)).Sentence, Is.EqualTo("b and c are cheapest, at the same cost, 10,000.0 cycles less per nested transition than a; safe on this trace."));
+        Assert.That(Of(Run("a", 1_000_000) with { Holes = [Hole("H5")] }, Run("b", 1_000_001)).Sentence, Does.StartWith("b is the only policy here to recommend, at the cost of a; known holes: a (H5)"));
+        Assert.That(Of([.. Enumerable.Range(0, 6).Select(i => Run($"p{i}", 1_000))]).Sentence, Does.StartWith("p0 and 5 others cost the same"));
     }
 
     [Test]
-    public void Many_runs_are_counted_instead_of_named()
+    public void If_nothing_can_be_chosen_that_is_the_answer()
     {
-        Verdict verdict = Of([("a", 1_000, Safe), .. Enumerable.Range(1, 7).Select(i => ($"b{i}", 1_000L + (100 * i), (SafetyVerdict?)Safe)), ("never", 1_200, Safe), ("x", 1, Stale), ("y", 2_000, Stale)]);
+        Assert.That(Of(Run("a", 1_000, Stale), Run("b", 900) with { Holes = [Hole("H1")] }, Run("y", 1) with { IsYardstick = true }).Sentence,
+            Is.EqualTo("No policy here can be recommended; known holes: b (H1); unsafe on this trace: a; yardsticks: y."));
+        Assert.That(Of(Run("a", 1_000, NotExercised) with { Holes = [Hole("H1")] }).Sentence, Is.EqualTo("a is no choice; known holes: a (H1); safety was not exercised by this trace."));
+    }
 
-        Assert.That(verdict.Sentences, Is.EqualTo(new[]
+    [Test]
+    public void Points_of_a_sweep_do_not_compete_each_has_its_answer()
+    {
+        RunResult[] runs = [At("a", 1_000, 1), At("b", 900, 1), At("a", 1_000, 2), At("b", 1_100, 2)];
+        Verdict verdict = Of(runs);
+
+        Assert.That(verdict.Sentence, Is.EqualTo("2 points, 2 different answers: b at 1; a at 1."));
+        Assert.That(verdict.Notes, Is.EqualTo(new[]
         {
-            "a costs 10.00 cycles per nested transition, the trace's own included.",
-            "7 others cost 10.0% to 70.0% more.",
-            "never is no choice: a yardstick; that nothing went wrong on this trace is no promise.",
-            "x (99.9% cheaper) and y are no choice: unsafe, 12 stale use.",
+            "ways=1: b is cheapest, 1.000 cycles less per nested transition than a; safe on this trace.",
+            "ways=2: a is cheapest, 1.000 cycles less per nested transition than b; safe on this trace.",
         }));
+        Assert.That(Of(runs[0], runs[1], At("a", 1_000, 2), At("b", 900, 2)).Sentence, Is.EqualTo("At each of 2 points: b is cheapest, 1.000 cycles less per nested transition than a; safe on this trace."));
+
+        static RunResult At(string policy, long cycles, int ways) => Run(policy, cycles) with { Run = $"{policy} ways={ways}", Parameters = [new RunParameter("ways", $"{ways}")] };
     }
 
-    [TestCase(1_000_999, "a and c cost practically the same (less than 0.1% more).")]
-    [TestCase(1_001_000, "a costs practically the same (less than 0.1% more).")]
-    public void Less_than_a_thousandth_more_is_practically_the_same(long cycles, string sentence) =>
-        Assert.That(Of(("a", 1_000_000, Safe), ("b", 1_000_000 - 1, Safe), ("c", cycles - 1, Safe)).Sentences[1], Is.EqualTo(sentence));
+    [Test]
+    public void Repetitions_with_other_seeds_are_one_policy()
+    {
+        RunResult[] runs = [.. new[] { 1, 2 }.SelectMany(seed => new[] { ("a", 1_000L), ("b", 900L) }.Select(run =>
+            Run(run.Item1, run.Item2) with { Run = $"{run.Item1} machine.seed={seed}", Parameters = [new RunParameter("machine.seed", $"{seed}")] }))];
+
+        Assert.That(Of(runs).Sentence, Is.EqualTo("b is cheapest, 1.000 cycles less per nested transition than a; safe on this trace."));
+    }
 
     [Test]
-    public void A_tie_with_the_reference_is_won_by_the_reference_if_it_comes_first() =>
-        Assert.That(Of(("a", 1_000, Safe), ("b", 1_000, Safe)).Headline, Is.EqualTo("a, the reference, is cheapest; safe on this trace."));
+    public void The_reason_is_the_misses_and_flushes_that_differ_most()
+    {
+        RunResult a = Run("a", 1_000);
+        RunResult b = Run("b", 900);
+        Flushed(a, 40, "invvpid_single", "nested_entry");
+        Flushed(a, 500, "invept_single", "nested_exit");
+        Flushed(b, 90, "invvpid_single", "nested_entry");
 
-    [Test]
-    public void If_nothing_is_safe_that_is_the_answer() =>
-        Assert.That(Of(("a", 1_000, Stale), ("b", 900, Stale)).Headline, Is.EqualTo("No policy here is safe to use."));
+        Assert.That(Of(a, b).Reason, Is.EqualTo("Why: a has 5.400 misses after flushes, b 0.900 (most of the difference: invept_single at nested_exit); flushes 2.000 and 1.000."));
+        Assert.That(Of(Run("a", 1_000), Run("b", 1_000)).Reason, Is.EqualTo("All runs cost the same: what sets their policies apart does not come up in this trace."));
+        Assert.That(Of(Run("a", 1_000)).Reason, Is.Empty);
+
+        static void Flushed(RunResult run, long walks, string invalidation, string transition)
+        {
+            string label = $"invalidation={invalidation},transition={transition},rule=r";
+            run.Statistics.Counter("lane[0].walks.flushed", "walks", "F.", walks, label);
+            run.Statistics.Counter("lane[0].invalidations", "invalidations", "I.", 100, label);
+        }
+    }
 
     [Test]
     public void Failed_runs_are_no_policy_to_choose()
     {
         RunSet set = Sample.Set() with { Runs = [new RunResult("a", "a", new StatSheet(), [], new RunFailure(4, "x"))] };
 
-        Assert.That(Verdict.Of(set).Headline, Is.EqualTo("Every run failed."));
+        Assert.That(Verdict.Of(set).Sentence, Is.EqualTo("Every run failed."));
         Assert.That(Verdict.Of(Sample.Set()).Standings[2], Has.Property(nameof(Standing.Cycles)).Null.And.Property(nameof(Standing.Judgement)).EqualTo(Judgement.Failed));
     }
 
-    private static Verdict Of(params (string Name, long Cycles, SafetyVerdict? Safety)[] runs) => Verdict.Of(Sample.Set() with
-    {
-        Runs = [.. runs.Select(run => new RunResult(run.Name, run.Name, Sheet(run.Cycles), [], null, run.Safety))],
-    });
+    private static Verdict Of(params RunResult[] runs) => Verdict.Of(Sample.Set() with { Runs = runs });
 
-    private static StatSheet Sheet(long cycles)
+    private static RunResult Run(string name, long cycles) => Run(name, cycles, Safe);
+
+    private static RunResult Run(string name, long cycles, SafetyVerdict? safety)
     {
         StatSheet sheet = new();
-        sheet.Counter("cycles.trace", "cycles", "T.", cycles);
+        sheet.Counter("cycles.hypervisor", "cycles", "H.", cycles);
         sheet.Counter("vm.nested_entries", "transitions", "E.", 100);
-        return sheet;
+        return new RunResult(name, name, sheet, [], null, safety);
     }
+
+    private static PolicyHole Hole(string id, bool withoutEpt = false) => new(id, $"meaning of {id}", $"hole-{id}", withoutEpt);
 }

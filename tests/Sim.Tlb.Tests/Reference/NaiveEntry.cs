@@ -2,7 +2,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Tlb.Tests.Reference;
 
-/// <summary>What a cached mapping is tagged with (kvm-semantics.md 1.1 and 1.4). A value that a kind has not is 0.</summary>
+/// <summary>What a cached mapping is tagged with (docs/rules.md#cached-mappings and #amd-tags). A value that a kind has not is 0.</summary>
 internal readonly record struct NaiveTag(MappingKind Kind, int Vpid, int Pcid, bool Global, ulong Ep4ta);
 
 /// <summary>One cached mapping of any structure: a translation, or a paging-structure-cache entry.</summary>

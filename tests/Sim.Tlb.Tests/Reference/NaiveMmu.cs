@@ -5,7 +5,7 @@ using Sim.Core.Profiles;
 namespace Sim.Tlb.Tests.Reference;
 
 /// <summary>
-/// The reference model of <see cref="Mmu"/>: lists, no fast paths, written from the rules (kvm-semantics.md section 1, the profile's and Mmu's remarks). It shares
+/// The reference model of <see cref="Mmu"/>: lists, no fast paths, written from the rules (docs/rules.md#hardware, the profile's and Mmu's remarks). It shares
 /// with the library the page tables, and the names of statistics. Replacement rules lru and fifo.
 /// </summary>
 internal sealed class NaiveMmu

@@ -1,7 +1,7 @@
 namespace Sim.Tlb.Tests.Reference;
 
 /// <summary>
-/// Which entries each invalidation drops: kvm-semantics.md 1.2 and 1.4, row by row. A coarse CPU forgets about the address; an operation on a PCID drops the current VPID with its
+/// Which entries each invalidation drops: docs/rules.md#intel-invalidations and #amd-tags, row by row. A coarse CPU forgets about the address; an operation on a PCID drops the current VPID with its
 /// globals, one on a VPID all but VPID 0 (one on an ASID everything), one on an EP4TA all of them.
 /// </summary>
 internal static class NaiveRules

@@ -1,14 +1,14 @@
 namespace Sim.Validation.Tests;
 
 /// <summary>
-/// What kvm-semantics.md 2.4 to 2.8 says of one row of the first seed thread's table, worked out by rules that share nothing with the simulator. Both VPID and, if the situation says so, EPT are on in
+/// What docs/rules.md#requests to #shadow-mmu says of one row of the first seed thread's table, worked out by rules that share nothing with the simulator. Both VPID and, if the situation says so, EPT are on in
 /// L0; vpid02 is not 0.
 /// </summary>
 internal sealed class NestedEntryRules(string policy, NestedEntrySituation situation, Seed1Story story)
 {
     private bool NoVpid12 => situation.Vpid12 == Vpid12Use.Off;
 
-    /// <summary>last_vpid differs from vpid12 at the entry: "used before" makes no difference to KVM (2.6).</summary>
+    /// <summary>last_vpid differs from vpid12 at the entry: "used before" makes no difference to KVM (docs/rules.md#transition-tables).</summary>
     private bool IsNewVpid12 => situation.Vpid12 is Vpid12Use.Changed or Vpid12Use.NewThenOld;
 
     private bool IsEdit => story == Seed1Story.Edit;
@@ -22,7 +22,7 @@ internal sealed class NestedEntryRules(string policy, NestedEntrySituation situa
     /// <summary>2.6: nested_vmx_transition_tlb_flush.</summary>
     public string Request => Decision(situation.IsEntry);
 
-    /// <summary>2.5 and 2.8: what becomes of the request, then of a root that was not cached, then of the sync.</summary>
+    /// <summary>docs/rules.md#flush-functions and #shadow-mmu: what becomes of the request, then of a root that was not cached, then of the sync.</summary>
     public IEnumerable<string> Invalidations
     {
         get
@@ -60,7 +60,7 @@ internal sealed class NestedEntryRules(string policy, NestedEntrySituation situa
                 yield return $"INVVPID(vpid{runs})";
             }
 
-            // A sync write-protects the guest's tables again, and flushes remotely for that (2.8): a TLB_FLUSH, unless there is one already.
+            // A sync write-protects the guest's tables again, and flushes remotely for that (docs/rules.md#shadow-mmu): a TLB_FLUSH, unless there is one already.
             if (SyncedPages > 0 && Request != "TLB_FLUSH")
             {
                 yield return "INVVPID(all)";
@@ -68,7 +68,7 @@ internal sealed class NestedEntryRules(string policy, NestedEntrySituation situa
         }
     }
 
-    /// <summary>2.4, 2.8: one unsync shadow page, compared by whatever syncs the root that is entered. No shadow of the edited table with EPT in L0.</summary>
+    /// <summary>docs/rules.md#requests, #shadow-mmu: one unsync shadow page, compared by whatever syncs the root that is entered. No shadow of the edited table with EPT in L0.</summary>
     public long SyncedPages => IsEdit && !situation.L0Ept && (Request == "FLUSH_GUEST" || (policy == "kvm-5.8" && NoVpid12) || RootIsGone) ? 1 : 0;
 
     /// <summary>
@@ -84,7 +84,7 @@ internal sealed class NestedEntryRules(string policy, NestedEntrySituation situa
     public long ForeignUses => !IsEdit && !situation.L0Ept && NoVpid12 && !Reaches(this, "01") ? 1 : 0;
 
     /// <summary>
-    /// Roots that are looked up, once at least: a root that an unload drops after it was found is looked up again (2.1, 2.4).
+    /// Roots that are looked up, once at least: a root that an unload drops after it was found is looked up again (docs/rules.md#tags-of-l1-and-l2, #requests).
     /// </summary>
     public int RootLookups => !situation.L0Ept && UnloadsRoots && Request == "FLUSH_GUEST" && !WasUnloadedBefore ? 2 : 1;
 

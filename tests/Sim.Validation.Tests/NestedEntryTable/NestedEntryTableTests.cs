@@ -10,7 +10,7 @@ using Sim.Workloads.Scenarios;
 
 namespace Sim.Validation.Tests;
 
-/// <summary>The first seed thread's table: every row is what the decision tables of kvm-semantics.md say, and what the thread is about can be read from it.</summary>
+/// <summary>The first seed thread's table: every row is what the decision tables of docs/rules.md#transition-tables say, and what the thread is about can be read from it.</summary>
 [TestFixture]
 public sealed class NestedEntryTableTests
 {
