@@ -8,8 +8,8 @@ namespace Sim.Captures.HwLog;
 
 /// <summary>
 /// Reads a hardware capture of nested KVM as a stream of <see cref="HwRecord"/>: event logs (<c>*.hw.txt</c>) and memory windows (<c>*.winN.full.txt</c>,
-/// <c>*.winN.pages.txt</c>), as traces/captures/README.md defines them. One pass, constant memory. A line that breaks its type's form, or the order of times, is an error; a type or a field that
-/// is not known is counted in <see cref="Findings"/> and skipped, the type as data loss.
+/// <c>*.winN.pages.txt</c>), as traces/captures/README.md defines them. One pass, constant memory. A line that breaks its type's form, or the order of times, is an error; a type or a
+/// field that is not known is counted in <see cref="Findings"/> and skipped, the type as data loss.
 /// </summary>
 public sealed class HwLogReader : IDisposable
 {
