@@ -99,7 +99,8 @@ public sealed partial class CliTests
         Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
         Assert.That(Run("list", "footprints").Output, Does.StartWith("kvm-6.12-vmx  Linux 6.12 KVM"));
         Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]").And.Contain("irq.latency.p999 ").And.Contain("irq.stolen "));
-        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(14));
+        Assert.That(Run("list", "metrics").Output, Does.Contain("walks-per-access "));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(15));
     }
 
     [Test]
@@ -124,7 +125,7 @@ public sealed partial class CliTests
         Assert.That(code, Is.Zero);
         Assert.That(output, Does.Contain("costs.vm_exit = 5  # --set\n"));
         Assert.That(output, Does.Contain("windows.warm_up = 10K  # --warm-up\n"));
-        Assert.That(output, Does.Match(@"second_level\[0\]\.ways = 12  # profiles/skylake-sp\.json:\d+; costs\.md 1\.1 \[read R3\]: 1536 = 128 sets x 12 ways\n"));
+        Assert.That(output, Does.Match(@"second_level\[0\]\.ways = 12  # profiles/skylake-sp\.json:\d+; docs/sources\.md#geometry-of-intel \[read R3\]: 1536 = 128 sets x 12 ways\n"));
         Assert.That(output, Does.Contain("machine.l0_ept = true  # default\n"));
         Assert.That(output, Does.Match("# configuration hash [0-9a-f]{64}\n$"));
     }

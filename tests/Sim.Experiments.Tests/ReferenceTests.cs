@@ -15,10 +15,13 @@ internal sealed partial class ReferenceTests
 
     private static readonly string[] MayNameRecordingsBeside = ["tests/Recordings.cs", ".ci/run", "traces/captures/README.md"];
 
+    // Its examples cite what is not there.
+    private const string ThisFile = "tests/Sim.Experiments.Tests/ReferenceTests.cs";
+
     [Test]
     public void Every_page_and_anchor_that_is_cited_exists()
     {
-        Assert.That(Files().SelectMany(file => Dangling(file, File.ReadAllText(RepositoryFolder.Of(file)))), Is.Empty);
+        Assert.That(Files().Where(file => file != ThisFile).SelectMany(file => Dangling(file, File.ReadAllText(RepositoryFolder.Of(file)))), Is.Empty);
     }
 
     [Test]
@@ -27,7 +30,7 @@ internal sealed partial class ReferenceTests
         string[] texts = [.. Files()];
         Assert.That(texts.SelectMany(file => Foreign.Where(File.ReadAllText(RepositoryFolder.Of(file)).Contains).Select(name => $"{file}: {name}")), Is.Empty);
         Assert.That(
-            texts.Where(file => File.ReadAllText(RepositoryFolder.Of(file)).Contains("../" + "shared", StringComparison.Ordinal)).Except(MayNameRecordingsBeside).Except(["tests/Sim.Experiments.Tests/ReferenceTests.cs"]),
+            texts.Where(file => File.ReadAllText(RepositoryFolder.Of(file)).Contains("../" + "shared", StringComparison.Ordinal)).Except(MayNameRecordingsBeside),
             Is.Empty);
     }
 
