@@ -144,7 +144,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
     /// <summary>An INVLPG that exited (kvm_mmu_invlpg), or L0's drop of the address of a #PF that it gives to the guest although the guest's entry is present (kvm_inject_emulated_page_fault).</summary>
     public void EmulateInvlpg(Lane lane, ulong address)
     {
-        if (kind == ReplayKind.ByPolicy)
+        if (kind == ReplayKind.ByPolicy && !spec.L0Ept)
         {
             VCpu vcpu = vcpus.RunningOn(lane);
             view.Emulated(vcpu, new Invlpg(address), becomes: false);

@@ -27,23 +27,22 @@ public sealed class VmxFlushValidationTests
         Assert.That(result.Passed, Is.False);
     }
 
-    // The fix of June 2026 is what the recording kernel has and 6.12 has not: L1's first two INVVPIDs find no vmcs02 on this CPU.
+    // The fix of June 2026 is what the recording kernel has and 6.12 has not. L1 turned VMX on between two windows, so that nobody can tell whether its first two INVVPIDs found a vmcs02 on this CPU.
     [Test]
-    public void Under_the_kernel_before_the_INVVPID_fix_exactly_the_two_early_INVVPIDs_are_invented()
+    public void Whether_the_kernel_before_the_INVVPID_fix_invents_the_two_early_INVVPIDs_cannot_be_judged()
     {
         FlushValidation result = FlushValidation.Of(Recordings.File("bochs-vmx-1cpu.hw.txt.xz"), "kvm-6.12");
-        Assert.That(result.Differences.Select(flush => $"{flush.Match} {flush.Kind}({flush.Operand}) {flush.Rule}"), Is.EqualTo(new[]
-        {
-            "Invented INVVPID single(vpid02) emulation/invvpid",
-            "Invented INVVPID single(vpid02) emulation/invvpid",
-        }));
+        Assert.That((result.Count(FlushMatch.Matched), result.Count(FlushMatch.Missed), result.Count(FlushMatch.Invented), result.Count(FlushMatch.Unrecorded)), Is.EqualTo((118L, 0L, 0L, 2L)));
+        Assert.That(
+            result.Flushes.Where(flush => flush.Match == FlushMatch.Unrecorded).Select(flush => $"{flush.Kind}({flush.Operand}) {flush.Rule}"),
+            Is.EqualTo(new[] { "INVVPID single(vpid02) emulation/invvpid", "INVVPID single(vpid02) emulation/invvpid" }));
     }
 
-    [TestCase("kvm-4.20")]
-    [TestCase("always-guest")]
-    [TestCase("never")]
-    public void A_policy_that_did_not_record_it_fails(string policy) =>
-        Assert.That(FlushValidation.Of(Recordings.File("bochs-vmx-1cpu.hw.txt.xz"), policy).Passed, Is.False);
+    [TestCase("kvm-4.20", "bochs-vmx-1cpu.hw.txt.xz")]
+    [TestCase("always-guest", "bochs-vmx-1cpu.hw.txt.xz")]
+    [TestCase("never", "bochs-vmx-6.12.117.c-l1-vpid0-two-l2.hw.txt.xz")]
+    public void A_policy_that_did_not_record_it_fails(string policy, string recording) =>
+        Assert.That(FlushValidation.Of(Recordings.File(recording), policy).Passed, Is.False);
 
     [Test]
     public void The_tables_count_by_kind_place_and_rule_and_end_with_all()

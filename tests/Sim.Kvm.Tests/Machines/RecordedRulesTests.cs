@@ -61,11 +61,11 @@ public sealed class RecordedRulesTests
     {
         Script script = new Script("kvm-6.12", ept: false).L1();
         script.Issued();
-        script.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(TraceEvent.SetCr3(0, 1, 0x9000)));
+        script.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(TraceEvent.SetCr3(0, 1, 0x9000, noFlush: true)));
         Assert.That(script.Issued(), Is.EqualTo("invvpid_single x1"));
-        script.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(TraceEvent.SetCr3(0, 1, 0xA000)));
+        script.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(TraceEvent.SetCr3(0, 1, 0xA000, noFlush: true)));
         script.Issued();
-        script.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(TraceEvent.SetCr3(0, 1, 0x9000)));
+        script.ExitAndReenter(TransitionKind.L1ToL0, s => s.Event(TraceEvent.SetCr3(0, 1, 0x9000, noFlush: true)));
         Assert.That(script.Issued(), Is.Empty);
     }
 

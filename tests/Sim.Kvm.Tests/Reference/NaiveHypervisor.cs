@@ -99,6 +99,11 @@ internal sealed class NaiveHypervisor
     public void NestedEntry(ulong vmcs12, bool v12, uint id12, bool e12, ulong eptp12)
     {
         BeforeSwitch();
+        if (Kernel != 'A' && vmcs12 != _vmcs12)
+        {
+            Free(_guestMmu, ref _guestMmuCurrent, _ => true);
+        }
+
         _vmcs12 = vmcs12;
         _v12 = v12 && _v0 && Kernel != 'A';
         _e12 = e12 && _e0;
