@@ -5,6 +5,7 @@ using Sim.Core.Stats;
 using Sim.Experiments;
 using Sim.Kvm.Interrupts;
 using Sim.Reports.Charts;
+using Sim.Reports.Views;
 using Sim.Workloads.Formats;
 using Sim.Workloads.Generators;
 
@@ -25,6 +26,7 @@ internal static class ListVerb
         ("formats", "Trace formats", () => Entries(TraceFile.Formats)),
         ("generators", "Generators of synthetic traces", () => Entries(GeneratorCatalogue.All)),
         ("charts", "Charts of 'nestsim report'", () => Entries(ChartCatalogue.All)),
+        ("metrics", "Metrics of 'nestsim report --metric'", () => Metric.All.Select(metric => (metric.Name, $"{metric.Title}, {metric.Unit}"))),
         ("replacements", "Replacement rules", () => Components.Replacements.Select(name => (name, ""))),
         ("invalidations", "Invalidations of the hardware model", () => Components.Invalidations.Select(name => (name, ""))),
         ("stats", "Statistics (lane[0] stands for every lane; labels left out)", Statistics),

@@ -1,6 +1,5 @@
-using System.Text.Json.Nodes;
 using Sim.Core;
-using Sim.Reports.Charts.VegaLite;
+using Sim.Reports.Charts.Description;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
 
@@ -30,43 +29,40 @@ public sealed class ExitsByReason : IChart
         }
 
         long[] top = [.. reasons.Take(ReasonsShown)];
-        List<JsonObject> rows = [];
-        foreach ((RunResult run, IReadOnlyList<ExitCount> exits) in shown)
+        List<Category> rows = [];
+        List<Bar> bars = [];
+        List<Label> labels = [];
+        foreach (long reason in top)
         {
-            foreach (ExitCount exit in exits.Where(exit => top.Contains(exit.Reason)))
+            string name = InertText.OneLine(input.ExitName(reason));
+            foreach ((RunResult run, IReadOnlyList<ExitCount> exits) in shown)
             {
-                rows.Add(new JsonObject
+                string[] about = same ? [] : [run.Run];
+                long end = 0;
+                foreach (ExitCount exit in exits.Where(exit => exit.Reason == reason))
                 {
-                    ["run"] = same ? "all policies" : InertText.OneLine(run.Run),
-                    ["reason"] = Name(input, exit.Reason),
-                    ["number"] = $"{exit.Reason}",
-                    ["level"] = $"from L{exit.Level}",
-                    ["value"] = exit.Count,
-                    ["exact"] = $"{StackedBars.Exact(exit.Count)} exits",
-                });
+                    Datum datum = Datum.Of(about, [("run", same ? "all policies" : run.Run), ("reason", $"{name} ({reason})"), ("from", $"L{exit.Level}"), ("count", $"{StackedBars.Exact(exit.Count)} exits")]);
+                    bars.Add(new Bar(rows.Count, end, end + exit.Count, Level(exit.Level), datum));
+                    end += exit.Count;
+                }
+
+                labels.Add(new Label(rows.Count, end, Numbers.Whole(end), about));
+                rows.Add(same ? new Category(name, []) : new Category(InertText.OneLine(run.Run), about, name));
             }
         }
 
-        List<Encoding> encodings =
-        [
-            new Encoding(Channel.Y, "reason", ValueKind.Nominal) { Names = [.. top.Select(reason => Name(input, reason))] },
-            new Encoding(Channel.X, "value", ValueKind.Quantitative, "exits") { Stacked = true },
-            new Encoding(Channel.Color, "level", ValueKind.Nominal) { Names = ["from L1", "from L2"], Range = Palette.Colours(2) },
-        ];
-        if (!same)
-        {
-            encodings.Add(new Encoding(Channel.YOffset, "run", ValueKind.Nominal) { Names = [.. shown.Select(run => InertText.OneLine(run.Run.Run))] });
-        }
-
-        string which = same ? "The same for every policy." : "One bar for each policy, in the order of the tables.";
-        return new Specification(
+        string which = same ? "The same for every policy." : "One bar for each policy.";
+        return new Chart(
             "VM-exits by reason and level",
             reasons.Length > top.Length ? $"{which} The {top.Length} most frequent of {reasons.Length} reasons." : which,
-            new Layer(new Mark("bar"), rows, encodings) { Tips = [("run", "policy"), ("reason", "reason"), ("number", "number"), ("level", "level"), ("exact", "count")] })
+            new Axis(AxisKind.Linear, "", "exits") { FromZero = true },
+            Axis.Of(rows),
+            new Bars(bars),
+            new Labels(labels))
         {
-            Step = same ? 26 : 8 + (10 * shown.Length),
+            Key = [.. bars.Select(bar => bar.Shade).Distinct().Order().Select(shade => new KeyEntry(shade == Level(1) ? "from L1" : "from L2", shade))],
         };
     }
 
-    private static string Name(ReportInput input, long reason) => InertText.OneLine(input.ExitName(reason));
+    private static Shade Level(long level) => level == 1 ? Shade.Blue : Shade.Orange;
 }

@@ -1,6 +1,5 @@
-using System.Text.Json.Nodes;
 using Sim.Core;
-using Sim.Reports.Charts.VegaLite;
+using Sim.Reports.Charts.Description;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
 
@@ -13,46 +12,44 @@ public sealed class FlushedMisses : IChart
     /// <inheritdoc/>
     public Drawing Draw(ReportInput input)
     {
+        // In the order of the whole set, so that a transition keeps its colour when runs are left out.
         string[] transitions =
         [
-            .. input.Good.SelectMany(run => Figures.FlushedByCause(run.Statistics)).Where(cause => cause.Value != 0)
+            .. input.Set.Runs.SelectMany(run => Figures.FlushedByCause(run.Statistics)).Where(cause => cause.Value != 0)
                 .Select(cause => Transition(cause.Key)).Distinct().Order(StringComparer.Ordinal),
         ];
-        if (transitions.Length == 0)
+        List<Bar> bars = [];
+        List<Label> labels = [];
+        for (int row = 0; row < input.Good.Count; row++)
         {
-            return Drawing.Without("No miss was caused by a flush.");
-        }
-
-        List<JsonObject> rows = [];
-        foreach (RunResult run in input.Good)
-        {
-            foreach ((string label, long walks) in Figures.FlushedByCause(run.Statistics).Where(cause => cause.Value != 0))
+            RunResult run = input.Good[row];
+            long end = 0;
+            foreach ((string label, long walks) in Figures.FlushedByCause(run.Statistics).Where(cause => cause.Value != 0).OrderBy(cause => Array.IndexOf(transitions, Transition(cause.Key))).ThenBy(cause => cause.Key, StringComparer.Ordinal))
             {
-                rows.Add(new JsonObject
-                {
-                    ["run"] = InertText.OneLine(run.Run),
-                    ["transition"] = Transition(label),
-                    ["invalidation"] = InertText.OneLine(StatQuery.Value(label, "invalidation")),
-                    ["rule"] = InertText.OneLine(StatQuery.Value(label, "rule")),
-                    ["value"] = walks,
-                    ["exact"] = $"{StackedBars.Exact(walks)} walks",
-                });
+                bars.Add(new Bar(row, end, end + walks, Shades.OfArea(Array.IndexOf(transitions, Transition(label))), Datum.Of(
+                    run.Run,
+                    ("decided at", Transition(label)),
+                    ("by rule", StatQuery.Value(label, "rule")),
+                    ("invalidation", StatQuery.Value(label, "invalidation")),
+                    ("misses", $"{StackedBars.Exact(walks)} walks"))));
+                end += walks;
             }
+
+            labels.Add(new Label(row, end, Numbers.Whole(end), [run.Run]));
         }
 
-        return new Specification(
-            "Misses caused by flushes, by transition",
-            "Where the flush was decided that dropped the translation; each piece of a bar is one invalidation and rule.",
-            new Layer(
-                new Mark("bar"),
-                rows,
-                new Encoding(Channel.Y, "run", ValueKind.Nominal) { Names = [.. input.Good.Select(run => InertText.OneLine(run.Run))] },
-                new Encoding(Channel.X, "value", ValueKind.Quantitative, "walks") { Stacked = true },
-                new Encoding(Channel.Color, "transition", ValueKind.Nominal) { Names = transitions, Range = Palette.Colours(transitions.Length) },
-                new Encoding(Channel.Detail, "rule", ValueKind.Nominal))
+        return bars.Count == 0
+            ? Drawing.Without("No miss was caused by a flush.")
+            : new Chart(
+                "Misses caused by flushes, by transition",
+                "Where the flush was decided that dropped the translation; each piece of a bar is one invalidation and rule.",
+                new Axis(AxisKind.Linear, "misses caused by flushes", "walks") { FromZero = true },
+                StackedBars.Rows(input.Good),
+                new Bars(bars),
+                new Labels(labels))
             {
-                Tips = [("run", "policy"), ("transition", "decided at"), ("rule", "by rule"), ("invalidation", "invalidation"), ("exact", "misses")],
-            });
+                Key = [.. bars.Select(bar => bar.Shade).Distinct().Order().SelectMany(shade => transitions.Where((_, i) => Shades.OfArea(i) == shade).Select(name => new KeyEntry(name, shade)))],
+            };
     }
 
     private static string Transition(string label) => InertText.OneLine(StatQuery.Value(label, "transition")).Replace('_', ' ');

@@ -92,8 +92,15 @@ internal sealed record DataTable(string Title, string Note, IReadOnlyList<string
             return;
         }
 
-        string? sort = cell.Sort is { } number ? number.ToString("R", CultureInfo.InvariantCulture) : null;
-        html.Open("td", ("class", sort is null ? null : "number"), ("data-sort", sort)).Element("bdi", cell.Text).Close("td");
+        if (cell.Sort is not { } number)
+        {
+            html.Open("td").Element("bdi", cell.Text).Close("td");
+            return;
+        }
+
+        // The script reads a number that is shown in full from the cell.
+        string sort = number.ToString("R", CultureInfo.InvariantCulture);
+        html.Element("td", cell.Text, ("class", "number"), ("data-sort", cell.Text.Replace(",", "", StringComparison.Ordinal) == sort ? null : sort));
     }
 
     private bool IsNumber(int column) => column > 0 && Rows.Count > 0 && Rows[0][column].Sort is not null;

@@ -7,7 +7,8 @@ using Sim.Core.Stats;
 using Sim.Core.Traces;
 using Sim.Reports.Analysers;
 using Sim.Reports.Charts;
-using Sim.Reports.Charts.VegaLite;
+using Sim.Reports.Charts.Rendering;
+using Sim.Reports.Fonts;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
 
@@ -19,21 +20,29 @@ namespace Sim.Reports.Html;
 /// </summary>
 public static class HtmlReport
 {
+    private const int CautionsShown = 4;
+
+    /// <summary>A headline of more characters is set smaller.</summary>
+    private const int LongSentence = 80;
+
+    /// <summary>What the page's own words, numbers and most names are made of: printable ASCII, Latin-1, and a few signs. Other characters come from the reader's fonts.</summary>
+    private static readonly string Characters = string.Concat(Enumerable.Range(0x20, 0x5F).Concat(Enumerable.Range(0xA0, 0x60)).Select(code => (char)code)) + "\u2013\u2014\u2018\u2019\u201C\u201D\u2022\u2026\u2190\u2191\u2192\u2193\u2212\u2248\u2264\u2265";
+
     private static readonly JsonSerializerOptions Plain = new() { WriteIndented = false };
 
     private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NewLine = "\n" };
 
     /// <summary>The page. The same results give the same text.</summary>
     /// <param name="input">The results.</param>
-    /// <param name="runtime">Script and fonts.</param>
-    public static string ToText(ReportInput input, PageRuntime runtime)
+    public static string ToText(ReportInput input)
     {
-        IReadOnlyList<(string Name, Drawing Drawing)> charts = ChartCatalogue.Draw(input);
-        string style = Style(runtime);
+        IReadOnlyList<(string Name, ChartFigure? Figure, string Absent)> charts = DrawCharts(input);
+        string style = Style();
+        string script = Resource("report.js");
         Html html = new();
         html.Raw("<!doctype html>\n").Open("html", ("lang", "en")).Line().Open("head").Line()
             .Open("meta", ("charset", "utf-8")).Line()
-            .Open("meta", ("http-equiv", "Content-Security-Policy"), ("content", Policy(runtime.Script, style))).Line()
+            .Open("meta", ("http-equiv", "Content-Security-Policy"), ("content", Policy(script, style))).Line()
             .Open("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1")).Line()
             .Open("meta", ("name", "color-scheme"), ("content", "light dark")).Line()
             .Open("meta", ("name", "referrer"), ("content", "no-referrer")).Line()
@@ -52,8 +61,8 @@ public static class HtmlReport
         html.Close("section").Line();
         WriteReproduction(html, input.Set);
         html.Close("main").Line()
-            .Open("script", ("type", "application/json"), ("id", "report-data")).Raw(Data(charts)).Close("script").Line()
-            .Open("script").Raw(runtime.Script).Close("script").Line().Close("body").Line().Close("html").Line();
+            .Open("script", ("type", "application/json"), ("id", "report-data")).Raw(Data(input.Set, charts)).Close("script").Line()
+            .Open("script").Raw(script).Close("script").Line().Close("body").Line().Close("html").Line();
         return html.ToString();
     }
 
@@ -62,7 +71,7 @@ public static class HtmlReport
         RunSet set = input.Set;
         Verdict verdict = Verdict.Of(set);
         WindowCounts windows = set.Provenance.Windows;
-        html.Open("header").Open("p", ("class", "overline")).Text("Nestsim").Close("p").Element("h1", verdict.Sentence).Line();
+        html.Open("header").Open("p", ("class", "overline")).Text("Nestsim").Close("p").Open("div", ("class", "verdict")).Open("div").Element("h1", verdict.Sentence, ("class", verdict.Sentence.Length > LongSentence ? "long" : null)).Line();
         if (set.Partial)
         {
             html.Element("p", "These results are partial: the run was interrupted.", ("class", "warning"));
@@ -75,10 +84,43 @@ public static class HtmlReport
 
         html.Open("p", ("class", "about")).Text("Trace ").Open("bdi").Element("strong", set.Provenance.Trace.Name).Close("bdi")
             .Text($", {Numbers.Whole(windows.Measured)} records measured").Text(windows.WarmedUp > 0 ? $" after {Numbers.Whole(windows.WarmedUp)} of warm-up" : "")
-            .Text(", on ").Element("strong", set.Provenance.Profile).Text(". Changes are against ").Element("strong", set.Reference.Run).Text(".").Close("p").Line();
+            .Text(", on ").Element("strong", set.Provenance.Profile).Text(". Changes are against ").Element("strong", set.Reference.Run)
+            .Text(set.Runs.Any(run => Figures.NestedTransitions(run.Statistics) > 0) ? "; numbers in the table are for each nested transition." : ".").Close("p").Close("div").Line();
+        WriteCaution(html, set);
+        html.Close("div").Line();
         WriteStandings(html, set, verdict);
         WriteChoice(html, set);
         html.Close("header").Line();
+    }
+
+    /// <summary>What speaks against relying on the verdict, beside it: wrong outcomes, the analysers' hints, and what was assumed.</summary>
+    private static void WriteCaution(Html html, RunSet set)
+    {
+        string[] cautions =
+        [
+            .. set.Runs.Where(run => run.Safety is not null)
+                .SelectMany(run => run.Safety!.Findings.Select(finding => $"{run.Run} went wrong: {Numbers.Whole(finding.Count)} {finding.Kind.Replace('_', ' ')}{(finding.Count == 1 ? "" : "s")}.")),
+            .. SanityChecks.Hints(set),
+            .. set.Provenance.Doubts.Select(doubt => $"{char.ToUpperInvariant(doubt.Sentence[0])}{doubt.Sentence[1..]}."),
+        ];
+        if (cautions.Length == 0)
+        {
+            return;
+        }
+
+        html.Open("aside", ("class", "caution")).Element("h2", "Before you rely on it").Open("ul").Line();
+        foreach (string caution in cautions.Take(CautionsShown))
+        {
+            html.Element("li", caution).Line();
+        }
+
+        html.Close("ul");
+        if (cautions.Length > CautionsShown)
+        {
+            html.Open("p", ("class", "note")).Open("a", ("href", "#findings")).Text($"{cautions.Length - CautionsShown} more below").Close("a").Close("p");
+        }
+
+        html.Close("aside").Line();
     }
 
     private static void WriteStandings(Html html, RunSet set, Verdict verdict)
@@ -134,9 +176,15 @@ public static class HtmlReport
         }
 
         html.Open("fieldset", ("class", "runs")).Element("legend", "Show in charts and tables");
-        foreach (RunResult run in set.Runs)
+        RunResult[] yardsticks = Yardsticks(set);
+        if (yardsticks.Length > 1)
         {
-            html.Open("label").Open("input", ("type", "checkbox"), ("value", run.Run), ("checked", "checked"), ("autocomplete", "off")).Element("bdi", run.Run).Close("label");
+            html.Open("label").Open("input", ("type", "checkbox"), ("data-yardsticks", ""), ("checked", "checked"), ("autocomplete", "off")).Element("strong", "yardsticks").Close("label");
+        }
+
+        foreach (string run in set.Runs.Any(run => run.Parameters.Count > 0) ? set.Runs.Select(run => run.Case).Distinct() : set.Runs.Select(run => run.Run))
+        {
+            html.Open("label").Open("input", ("type", "checkbox"), ("data-run", $"{RunNames(set).IndexOf(run)}"), ("checked", "checked"), ("autocomplete", "off")).Element("bdi", run).Close("label");
         }
 
         html.Close("fieldset").Line();
@@ -183,6 +231,35 @@ public static class HtmlReport
         html.Close("section").Line();
     }
 
+    /// <summary>Draws the charts. One that cannot be drawn is told by its absence; the rest of the page stands.</summary>
+    private static IReadOnlyList<(string Name, ChartFigure? Figure, string Absent)> DrawCharts(ReportInput input)
+    {
+        ReportInput? proposals = input.WithoutYardsticks();
+        List<string> names = RunNames(input.Set);
+        return
+        [
+            .. ChartCatalogue.Draw(input).Select(chart =>
+            {
+                if (chart.Drawing.Chart is not { } all)
+                {
+                    return (chart.Name, (ChartFigure?)null, chart.Drawing.Absent!);
+                }
+
+                try
+                {
+                    return (chart.Name, new ChartFigure(chart.Name, all, proposals is null ? null : ChartCatalogue.Draw(chart.Name, proposals).Chart, names.IndexOf), "");
+                }
+                catch (Exception e) when (e is not OutOfMemoryException)
+                {
+                    return (chart.Name, (ChartFigure?)null, $"It cannot be drawn: {e.Message}");
+                }
+            }),
+        ];
+    }
+
+    /// <summary>Names that charts call runs by: the runs, and for sweeps the policies.</summary>
+    private static List<string> RunNames(RunSet set) => [.. set.Runs.Select(run => run.Run).Concat(set.Runs.Select(run => run.Case)).Distinct()];
+
     private static void WriteDoubts(Html html, IReadOnlyList<Doubt> doubts)
     {
         if (doubts.Count == 0)
@@ -200,20 +277,19 @@ public static class HtmlReport
         html.Close("ul").Close("section").Line();
     }
 
-    private static void WriteCharts(Html html, IReadOnlyList<(string Name, Drawing Drawing)> charts)
+    private static void WriteCharts(Html html, IReadOnlyList<(string Name, ChartFigure? Figure, string Absent)> charts)
     {
         html.Open("section", ("id", "charts")).Element("h2", "Charts").Line();
-        foreach ((string name, Specification specification) in charts.Where(chart => chart.Drawing.Specification is not null).Select(chart => (chart.Name, chart.Drawing.Specification!)))
+        foreach ((_, ChartFigure? figure, _) in charts)
         {
-            html.Open("figure", ("id", $"chart-{name}")).Open("figcaption").Element("h3", specification.Title).Element("p", specification.Reading, ("class", "note")).Close("figcaption")
-                .Open("div", ("class", "plot")).Close("div").Close("figure").Line();
+            figure?.Write(html);
         }
 
-        (string Name, string Reason)[] absent = [.. charts.Where(chart => chart.Drawing.Absent is not null).Select(chart => (chart.Name, chart.Drawing.Absent!))];
+        (string Name, ChartFigure? Figure, string Absent)[] absent = [.. charts.Where(chart => chart.Figure is null)];
         if (absent.Length > 0)
         {
             html.Open("details", ("class", "absent")).Element("summary", $"{absent.Length} {(absent.Length == 1 ? "chart has" : "charts have")} no data in these results").Open("dl");
-            foreach ((string name, string reason) in absent)
+            foreach ((string name, _, string reason) in absent)
             {
                 html.Element("dt", name).Element("dd", reason);
             }
@@ -260,7 +336,7 @@ public static class HtmlReport
         }
 
         html.Close("dl").Line().Open("details").Element("summary", "Resolved configuration").Open("pre").Raw(Configuration(provenance.Configuration)).Close("pre").Close("details").Line();
-        html.Element("p", "Two results of one experiment are equal byte for byte but for the section 'session'. Charts are drawn by Vega (BSD 3-clause), set in Inter and Source Serif (SIL OFL), all inside this file; it loads nothing.", ("class", "note"))
+        html.Element("p", "Two results of one experiment are equal byte for byte but for the section 'session'. Charts are drawn by ScottPlot (MIT) and set in Inter (SIL OFL 1.1), all inside this file; it loads nothing.", ("class", "note"))
             .Close("section").Line();
     }
 
@@ -274,25 +350,30 @@ public static class HtmlReport
     }
 
     /// <summary>Data for the script. The default encoder writes everything that HTML could read (and all beyond ASCII) as escapes.</summary>
-    private static string Data(IReadOnlyList<(string Name, Drawing Drawing)> charts) => new JsonObject
+    private static string Data(RunSet set, IReadOnlyList<(string Name, ChartFigure? Figure, string Absent)> charts) => new JsonObject
     {
-        ["themes"] = new JsonObject { ["light"] = ChartTheme.Light.ToJson(), ["dark"] = ChartTheme.Dark.ToJson() },
-        ["charts"] = new JsonArray(
-        [
-            .. charts.Where(chart => chart.Drawing.Specification is not null)
-                .Select(chart => new JsonObject { ["name"] = chart.Name, ["specification"] = chart.Drawing.Specification!.ToJson() }),
-        ]),
+        ["runs"] = new JsonArray([.. RunNames(set).Select(run => JsonValue.Create(InertText.OneLine(run)))]),
+        ["policies"] = new JsonArray([.. RunNames(set).Select(name => JsonValue.Create(RunNames(set).IndexOf(set.Runs.First(run => run.Run == name || run.Case == name).Case)))]),
+        ["yardsticks"] = new JsonArray([.. Yardsticks(set).Select(run => JsonValue.Create(RunNames(set).IndexOf(run.Run)))]),
+        ["charts"] = new JsonArray([.. charts.Where(chart => chart.Figure is not null).Select(chart => chart.Figure!.Data)]),
     }.ToJsonString(Plain);
 
-    private static string Style(PageRuntime runtime)
-    {
-        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("report.css")!;
-        using StreamReader reader = new(stream);
-        return FontFace("Inter", runtime.Sans) + FontFace("Source Serif 4", runtime.Serif) + reader.ReadToEnd();
-    }
+    private static RunResult[] Yardsticks(RunSet set) => [.. set.Runs.Where(run => run.IsYardstick && !ReferenceEquals(run, set.Reference))];
 
-    private static string FontFace(string name, byte[] woff2) =>
-        $"@font-face{{font-family:\"{name}\";font-weight:100 900;font-display:block;src:url(data:font/woff2;base64,{Convert.ToBase64String(woff2)}) format(\"woff2\")}}\n";
+    private static string Style() =>
+        FontFace(400, Inter.Regular) + FontFace(600, Inter.SemiBold)
+        + $":root{{{SvgDrawing.Variables(ChartTheme.Light)}}}\n@media (prefers-color-scheme: dark){{:root{{{SvgDrawing.Variables(ChartTheme.Dark)}}}}}\n@media print{{:root{{{SvgDrawing.Variables(ChartTheme.Print)}}}}}\n"
+        + Resource("report.css");
+
+    private static string FontFace(int weight, byte[] font) =>
+        $"@font-face{{font-family:\"Inter\";font-weight:{weight};font-display:block;src:url(data:font/ttf;base64,{Convert.ToBase64String(TrueTypeSubset.Of(font, Characters))}) format(\"truetype\")}}\n";
+
+    private static string Resource(string name)
+    {
+        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!;
+        using StreamReader reader = new(stream);
+        return reader.ReadToEnd();
+    }
 
     private static string Policy(string script, string style) =>
         $"default-src 'none'; script-src '{Hash(script)}'; style-src '{Hash(style)}'; font-src data:; base-uri 'none'; form-action 'none'";

@@ -53,12 +53,16 @@ public static class ResultFiles
 
     /// <summary>Writes one text file in UTF-8 without a byte order mark.</summary>
     /// <exception cref="ConfigurationException">It cannot be written.</exception>
-    public static void Write(string path, string text)
+    public static void Write(string path, string text) => Write(path, System.Text.Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Writes one file.</summary>
+    /// <exception cref="ConfigurationException">It cannot be written.</exception>
+    public static void Write(string path, byte[] content)
     {
         string partial = path + Partial;
         try
         {
-            File.WriteAllText(partial, text);
+            File.WriteAllBytes(partial, content);
             File.Move(partial, path, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

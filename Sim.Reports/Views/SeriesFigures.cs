@@ -17,6 +17,13 @@ public static class SeriesFigures
     public static IReadOnlyList<SeriesPoint> PerInterval(StatSheet s, string figure) =>
         s.Series.FirstOrDefault(series => series.Path == IntervalPrefix + figure && StatQuery.Value(series.Label, "form") == "delta")?.Points ?? [];
 
+    /// <summary>The same growth in fewer, longer intervals: neighbours are summed until no more than so many are left.</summary>
+    public static IReadOnlyList<SeriesPoint> Merged(IReadOnlyList<SeriesPoint> points, int most)
+    {
+        int every = (points.Count + most - 1) / most;
+        return every < 2 ? points : [.. points.Chunk(every).Select(chunk => new SeriesPoint(chunk[^1].X, chunk.Sum(point => point.Y)))];
+    }
+
     /// <summary>Entries held by tag at the end of each interval, of the array that held most at any time; empty if occupancy was not recorded.</summary>
     public static IReadOnlyList<(string Array, string Tag, IReadOnlyList<SeriesPoint> Points)> Occupancy(StatSheet s) =>
     [

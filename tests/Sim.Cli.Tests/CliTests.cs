@@ -99,7 +99,8 @@ public sealed partial class CliTests
         Assert.That(Run("list", "generators").Output, Does.Contain("nested-ping-pong "));
         Assert.That(Run("list", "footprints").Output, Does.StartWith("kvm-6.12-vmx  Linux 6.12 KVM"));
         Assert.That(Run("list", "stats").Output, Does.Contain("lane[0].stall_cycles").And.Contain("[cycles, counter]").And.Contain("irq.latency.p999 ").And.Contain("irq.stolen "));
-        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(14));
+        Assert.That(Run("list", "metrics").Output, Does.Contain("walks-per-access "));
+        Assert.That(Run("list").Output.Split('\n'), Has.Length.EqualTo(15));
     }
 
     [Test]
