@@ -12,9 +12,9 @@ internal sealed class AgreementTests
     private const long LargestKernelTrace = 300_000;
     private const long LargestCapture = 150_000;
 
-    private static IEnumerable<string> KernelTraces => Small(LargestKernelTrace, "*.ftrace.txt.xz", "*.perf-script.txt.xz");
+    private static IEnumerable<TestCaseData> KernelTraces => Small(LargestKernelTrace, "*.ftrace.txt.xz", "*.perf-script.txt.xz");
 
-    private static IEnumerable<string> Captures => Small(LargestCapture, "*.hw.txt.xz");
+    private static IEnumerable<TestCaseData> Captures => Small(LargestCapture, "*.hw.txt.xz");
 
     [TestCaseSource(nameof(KernelTraces))]
     public void Kernel_events_are_counted_and_lifted_alike(string name)
@@ -57,6 +57,6 @@ internal sealed class AgreementTests
         });
     }
 
-    private static IEnumerable<string> Small(long bytes, params string[] patterns) =>
-        patterns.SelectMany(Recordings.Files).Where(name => new FileInfo(Recordings.File(name)).Length < bytes).DefaultIfEmpty("bochs-vmx-1cpu.nb1-2.ftrace.txt.xz");
+    private static IEnumerable<TestCaseData> Small(long bytes, params string[] patterns) =>
+        Recordings.Cases(patterns).Where(data => new FileInfo(Recordings.File((string)data.Arguments[0]!)).Length < bytes);
 }
