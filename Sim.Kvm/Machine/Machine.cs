@@ -37,7 +37,7 @@ public sealed class Machine
     /// <summary>
     /// A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order, <paramref name="calls"/> of every call of L0's flush functions.
     /// </summary>
-    /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs or nested paging.</exception>
+    /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs.</exception>
     public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null, Action<FlushCall>? calls = null)
     {
         Vendor vendor = spec.Profile.Vendor;
@@ -48,10 +48,9 @@ public sealed class Machine
                 + (vendor == Vendor.Amd ? "Try nsvm-5.8, or a yardstick such as always-guest." : "Try kvm-6.12, or a yardstick such as always-guest."));
         }
 
-        if (vendor == Vendor.Amd && !(spec.L0Ept && spec.L0Vpid))
+        if (vendor == Vendor.Amd && !spec.L0Vpid)
         {
-            throw new ConfigurationException(
-                $"Profile '{spec.Profile.Name}' is AMD, where guests always have an ASID and this model always uses nested paging. Leave l0_vpid and l0_ept on.");
+            throw new ConfigurationException($"Profile '{spec.Profile.Name}' is AMD, where guests always have an ASID. Leave l0_vpid on.");
         }
 
         _spec = spec;
@@ -284,6 +283,9 @@ public sealed class Machine
             case RecordKind.VmExit:
                 _switches.Exit(lane, e);
                 break;
+            case RecordKind.SetCr3 when lane.Level == 0 && e.Level > 0:
+                _instructions.EmulateSetCr3(lane, e);
+                break;
             case RecordKind.SetCr3:
                 _instructions.SetCr3(lane, e);
                 break;
@@ -292,6 +294,9 @@ public sealed class Machine
                 break;
             case RecordKind.SetCr4:
                 _instructions.SetCr4(lane, (Cr4Bits)e.A);
+                break;
+            case RecordKind.Invlpg when lane.Level == 0 && e.Level > 0:
+                _instructions.EmulateInvlpg(lane, e.A);
                 break;
             case RecordKind.Invlpg:
                 _instructions.InvalidateAddress(lane, new Invlpg(e.A), e.A, "invlpg");
@@ -343,6 +348,9 @@ public sealed class Machine
                 break;
             case RecordKind.Vmxoff when _kind == ReplayKind.ByPolicy && _spec.Profile.Vendor == Vendor.Intel:
                 _vcpus.LeaveVmxOperation(_vcpus.Of(e.Vcpu));
+                break;
+            case RecordKind.SchedIn when _kind == ReplayKind.ByPolicy:
+                _vcpus.ComesTo(lane, e.Vcpu);
                 break;
             case RecordKind.Reset when _kind == ReplayKind.ByPolicy:
                 _mmu.Reset(lane, _vcpus.Of(e.Vcpu));
