@@ -80,7 +80,7 @@ public sealed record FlushValidation(string Recording, string Policy, IReadOnlyL
 
         return kind == CaptureKind.Hardware
             ? VmxFlushValidation.Of(recording, policy ?? DefaultVmxPolicy, ftrace)
-            : SvmFlushValidation.Of(recording, policy ?? SvmFlushValidation.DefaultPolicy);
+            : SvmFlushValidation.Of(recording, policy);
     }
 
     /// <summary>A flush as a paragraph: what, where, when, and its explanation.</summary>

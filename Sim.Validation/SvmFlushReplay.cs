@@ -8,7 +8,7 @@ namespace Sim.Validation;
 
 /// <summary>One call of a flush function that the machine made.</summary>
 /// <param name="Call">The call.</param>
-/// <param name="IsFirstUseOfRoot">True for the load of a root that this vCPU had not used before in the recording.</param>
+/// <param name="IsFirstUseOfRoot">True for the load of a root that this vCPU had not used before in the recording, and for what making its shadow flushes.</param>
 internal readonly record struct PlacedCall(FlushCall Call, bool IsFirstUseOfRoot);
 
 /// <summary>What one vCPU's L0 did between two real VM-exits of it, hence for one VM-entry.</summary>
@@ -16,6 +16,12 @@ internal sealed class SvmFlushPlace
 {
     /// <summary>The exit that it begins with, and the nested transitions since: <c>L1 vmrun, nested entry</c>.</summary>
     public string Description { get; set; } = "before the first exit";
+
+    /// <summary>True if the exit, or the way there, was put in by the lift: what the kernel did then came before the recording.</summary>
+    public bool IsPutIn { get; init; }
+
+    /// <summary>True if the exit is a MOV to CR3, of which only L0's load of a root tells whether it was cached.</summary>
+    public bool IsMovToCr3 { get; init; }
 
     /// <summary>Calls of the machine, in order.</summary>
     public List<PlacedCall> Machine { get; } = [];
@@ -27,13 +33,20 @@ internal sealed class SvmFlushPlace
 /// <summary>Replays a lifted recording of SVM as it is lifted, and puts each call of a flush function, the machine's and the kernel's, at its place.</summary>
 internal sealed class SvmFlushReplay
 {
+    private const uint WriteCr3 = 0x13;
+
     private readonly Machine _machine;
+    private readonly bool _l0Npt;
     private readonly TraceBlock _block = new();
     private readonly SortedDictionary<int, Vcpu> _vcpus = [];
     private ulong _position;
 
     /// <summary>A replay on a machine of that many CPUs.</summary>
-    public SvmFlushReplay(MachineSpec spec, IFlushPolicy policy, int lanes) => _machine = new Machine(spec, policy, ReplayKind.ByPolicy, lanes, calls: Note);
+    public SvmFlushReplay(MachineSpec spec, IFlushPolicy policy, int lanes)
+    {
+        _machine = new Machine(spec, policy, ReplayKind.ByPolicy, lanes, calls: Note);
+        _l0Npt = spec.L0Ept;
+    }
 
     /// <summary>Replays the next record.</summary>
     public void Take(int lane, TraceEvent e)
@@ -68,11 +81,13 @@ internal sealed class SvmFlushReplay
         switch (e.Transition)
         {
             case TransitionKind.L1ToL0 or TransitionKind.L2ToL0:
+                // No stay in a guest takes no time.
                 vcpu.Exits.Add(_position);
-                vcpu.Places.Add(new SvmFlushPlace { Description = string.Intern($"L{e.Level} {ExitReasons.Name(Vendor.Amd, (uint)e.C)}") });
+                vcpu.Places.Add(new SvmFlushPlace { IsPutIn = e.Time == vcpu.EnteredAt, IsMovToCr3 = e.C == WriteCr3, Description = string.Intern($"L{e.Level} {ExitReasons.Name(Vendor.Amd, (uint)e.C)}") });
                 break;
             case TransitionKind.L1ToL2:
-                vcpu.Root = (true, e.E);
+                // An L2 without NPT12 has a root for each CR3 if L0 shadows page tables, else one.
+                vcpu.Root = (true, _l0Npt && ((VmControls)e.F & VmControls.EnableEpt) == 0 ? 0 : e.E);
                 vcpu.Now.Description = string.Intern(vcpu.Now.Description + ", nested entry");
                 break;
             case TransitionKind.L2ToL1:
@@ -80,6 +95,7 @@ internal sealed class SvmFlushReplay
                 vcpu.Now.Description = string.Intern(vcpu.Now.Description + ", nested exit");
                 break;
             default:
+                vcpu.EnteredAt = e.Time;
                 break;
         }
     }
@@ -87,8 +103,19 @@ internal sealed class SvmFlushReplay
     private void Note(FlushCall call)
     {
         Vcpu vcpu = VcpuOf(call.Vcpu);
-        bool isFirst = call.Rule == SvmFlushValidation.RootLoad && vcpu.KnownRoots.Add(vcpu.Root);
-        vcpu.Now.Machine.Add(new PlacedCall(call, isFirst));
+        switch (call.Rule)
+        {
+            case SvmFlushValidation.RootLoad:
+                vcpu.IsFirstUse = vcpu.KnownRoots.Add(vcpu.Root);
+                break;
+            case SvmFlushValidation.NewShadowRoot:
+                break;
+            default:
+                vcpu.IsFirstUse = false;
+                break;
+        }
+
+        vcpu.Now.Machine.Add(new PlacedCall(call, vcpu.IsFirstUse));
     }
 
     private Vcpu VcpuOf(int number)
@@ -113,6 +140,12 @@ internal sealed class SvmFlushReplay
         public SvmFlushPlace Now => Places[^1];
 
         public (bool IsL2, ulong NestedCr3) Root { get; set; }
+
+        /// <summary>Time of its last real entry.</summary>
+        public ulong? EnteredAt { get; set; }
+
+        /// <summary>The root that was loaded last had not been used before.</summary>
+        public bool IsFirstUse { get; set; }
 
         public HashSet<(bool IsL2, ulong NestedCr3)> KnownRoots { get; } = [];
     }

@@ -31,6 +31,9 @@ public sealed class KernelSurvey
     /// <summary>True if the recording says that events were lost.</summary>
     public bool DataLoss { get; private init; }
 
+    /// <summary>How its levels are configured (SVM).</summary>
+    public required RecordedConfiguration Configuration { get; init; }
+
     /// <summary>True if nested entries have an event of their own (SVM, and VMX from 6.0 on); else they are inferred.</summary>
     internal bool TracesNestedEntries { get; }
 
@@ -39,6 +42,7 @@ public sealed class KernelSurvey
     public static KernelSurvey Of(TracepointReader reader)
     {
         KernelLevels levels = new();
+        RecordedConfiguration configuration = new();
         KernelEvent e = default;
         int lanes = 1;
         Vendor? vendor = null;
@@ -53,9 +57,10 @@ public sealed class KernelSurvey
             }
 
             levels.Observe(e);
+            configuration.Observe(e);
         }
 
-        return new KernelSurvey(levels) { Lanes = lanes, Vendor = vendor, RecordsRemoteFlushes = hasRemoteFlushes, DataLoss = reader.DataLoss };
+        return new KernelSurvey(levels) { Lanes = lanes, Vendor = vendor, RecordsRemoteFlushes = hasRemoteFlushes, DataLoss = reader.DataLoss, Configuration = configuration };
     }
 
     /// <summary>The levels of a thread's stays.</summary>

@@ -6,6 +6,12 @@ internal sealed class KernelThread
     /// <summary>Services KVM_REQ_TLB_FLUSH_CURRENT and _GUEST; called in each round of vcpu_enter_guest that finds any request (5.16 and later).</summary>
     public const string Service = "kvm_service_local_tlb_flush_requests";
 
+    /// <summary>Loads a root.</summary>
+    public const string LoadRoot = "kvm_mmu_load";
+
+    /// <summary>The only flush function of SVM beside that of one address, read in 5.10.</summary>
+    public const string SvmOnly = "svm_flush_tlb";
+
     private const string ResetContext = "kvm_mmu_reset_context";
     private const string SvmAsid = "svm_flush_tlb_asid";
 
@@ -18,6 +24,9 @@ internal sealed class KernelThread
 
     /// <summary>True between kvm_mmu_load and that function's own flush.</summary>
     public bool IsLoadingRoot { get; private set; }
+
+    /// <summary>A remote flush was raised in that time: what was pending before is not any more, and a second one adds nothing.</summary>
+    public bool HasFlushedWhileLoading { get; set; }
 
     /// <summary>True if requests were serviced since its last exit or nested transition.</summary>
     public bool HasServiced { get; private set; }
@@ -64,15 +73,16 @@ internal sealed class KernelThread
     /// True if this function, entered now, shows that svm_set_cr4 found another CR4.PGE in vmcb12 than L1 has: svm_flush_tlb_asid by itself, called by no other flush
     /// function, since svm_flush_tlb_current is inlined into svm_set_cr4.
     /// </summary>
-    public bool ShowsPge(string function) => function == SvmAsid && _isEnteringL2 && _lastFlush.Length == 0;
+    public bool ShowsPge(string function) => function is SvmAsid or SvmOnly && _isEnteringL2 && _lastFlush.Length == 0;
 
     /// <summary>Takes note of a function that it enters.</summary>
     public void EnterFunction(string function)
     {
         switch (function)
         {
-            case "kvm_mmu_load":
+            case LoadRoot:
                 IsLoadingRoot = true;
+                HasFlushedWhileLoading = false;
                 break;
             case Service:
                 HasServiced = true;
@@ -83,7 +93,7 @@ internal sealed class KernelThread
                 break;
             case var _ when function.Contains("_flush_tlb", StringComparison.Ordinal):
                 _lastFlush = function;
-                IsLoadingRoot &= function is not ("svm_flush_tlb" or "svm_flush_tlb_current" or "vmx_flush_tlb_current");
+                IsLoadingRoot &= function is not ("svm_flush_tlb_current" or "vmx_flush_tlb_current" or SvmOnly);
                 break;
             default:
                 break;

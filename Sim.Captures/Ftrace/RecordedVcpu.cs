@@ -41,6 +41,24 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     /// <summary>True between L1ToL2 and L2ToL1 of the trace.</summary>
     public bool InL2 { get; set; }
 
+    /// <summary>Exit code of the instruction or fault that L0 handles for it and that has no record yet (<see cref="EmulatedInstructions"/>).</summary>
+    public uint? Emulates { get; set; }
+
+    /// <summary>EXITINFO1 of its last exit: the error code of a fault.</summary>
+    public ulong FaultCode { get; set; }
+
+    /// <summary>L0's emulator has worked since its last exit.</summary>
+    public bool IsEmulated { get; set; }
+
+    /// <summary>EXITINFO2 of its last exit: the address of a #PF.</summary>
+    public ulong FaultAddress { get; set; }
+
+    /// <summary>Stands for the CR3 of its L1, whose value is not recorded where L0 shadows page tables.</summary>
+    public ulong Root { get; set; }
+
+    /// <summary>A root of its machine was zapped since its last entry.</summary>
+    public bool MayHaveLostRoot { get; set; }
+
     /// <summary>Its last record of a transition; null before the first.</summary>
     public TransitionKind? Last { get; set; }
 

@@ -1,4 +1,5 @@
 using Sim.Workloads;
+using Sim.Workloads.Scenarios;
 using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
@@ -15,13 +16,29 @@ namespace Sim.Captures.Ftrace;
 /// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
 public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss, TransitionCounts Counts)
 {
+    /// <summary>MOVs to CR4 by L1 whose value no event told; each is taken to change CR4.PGE.</summary>
+    public required long AssumedCr4 { get; init; }
+
+    /// <summary>MOVs to CR3 whose value no event told; whether the root was cached is taken from L0's load of one.</summary>
+    public required long UnknownCr3 { get; init; }
+
+    /// <summary>Nested entries at which the kernel's own flush showed that CR4.PGE of vmcb12 is not L1's.</summary>
+    public required long ShownPge { get; init; }
+
+    /// <summary>Calls of kvm_flush_remote_tlbs by threads that are no vCPU's where there are several virtual machines: taken to be for all of them.</summary>
+    public required long RequestsOfUnknownMachine { get; init; }
+
     /// <summary>What the lifted trace rests on that the recording does not say.</summary>
     public IReadOnlyList<Doubt> Doubts =>
     [
         .. Findings.Doubts,
         .. LiftDoubts.Synthesized(Synthesized, Records),
+        .. Emulated(AssumedCr4, "MOVs to CR4 are not told what they wrote: CR4.PGE is taken to change"),
+        .. Emulated(UnknownCr3, "MOVs to CR3 are not told what they wrote: a root that L0 loads then is taken for a new one"),
         new Doubt(DoubtKind.Reconstructed, "kernel events do not name vpid12 and the types of L1's INVVPID and INVEPT: vpid12 1 and types 1 and 2 are taken (on AMD one ASID12 for each vmcb12)"),
     ];
+
+    private static IEnumerable<Doubt> Emulated(long count, string what) => count == 0 ? [] : [new Doubt(DoubtKind.Reconstructed, $"{count} {what}")];
 }
 
 /// <summary>
@@ -46,17 +63,18 @@ public sealed class TracepointLift
     private const uint Vmrun = 0x80;
     private const uint Invept = 50;
     private const uint Invvpid = 53;
-    private const ulong Svm = 2;
+    internal const ulong Svm = 2;
     private const string NanosecondsPerMillisecond = "1000000";
     private const ushort AssumedVpid12 = 1;
     private const uint SvmWriteCr4 = 0x14;
     private const Cr4Bits KnownCr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep;
 
     private readonly RecordedCpu[] _lanes;
-    private readonly RecordedThreads _threads = new();
+    private readonly RecordedThreads _threads;
     private readonly LiftedRecords _records;
     private readonly VcpuPlacement _placement;
     private readonly KernelFunctions _functions;
+    private readonly EmulatedInstructions _emulated;
     private readonly InjectedInterrupts _injected = new();
     private readonly KernelLevels _levels;
     private ulong? _start;
@@ -65,8 +83,10 @@ public sealed class TracepointLift
     {
         _levels = new KernelLevels(survey);
         _records = new LiftedRecords(record);
+        _threads = new RecordedThreads(survey.Configuration);
         _placement = new VcpuPlacement(_threads, _records);
-        _functions = new KernelFunctions(_threads, _records);
+        _emulated = new EmulatedInstructions(_records, survey.Configuration);
+        _functions = new KernelFunctions(_threads, _records, _emulated);
         _lanes = [.. Enumerable.Range(0, survey.Lanes).Select(number => new RecordedCpu(number))];
     }
 
@@ -90,6 +110,11 @@ public sealed class TracepointLift
         if (survey.DataLoss)
         {
             properties["data_loss"] = "yes";
+        }
+
+        if (survey.Configuration.L0ShadowsPageTables)
+        {
+            properties[Scenario.ConfigurationProperty] = "machine.l0_ept=false";
         }
 
         if (survey.Lanes > MaxLanes)
@@ -125,6 +150,12 @@ public sealed class TracepointLift
 
         return lift._levels.Counts.Any
             ? new TracepointLiftResult(lift._functions.Flushes, lift._records.Count, lift._records.Synthesized, reader.Findings, reader.DataLoss, lift._levels.Counts)
+            {
+                AssumedCr4 = lift._emulated.AssumedCr4,
+                UnknownCr3 = lift._emulated.UnknownCr3,
+                ShownPge = lift._functions.ShownPge,
+                RequestsOfUnknownMachine = lift._functions.RequestsOfUnknownMachine,
+            }
             : throw reader.Malformed("kvm_entry and kvm_exit", $"{reader.Events} events and none of them to the end", "Record the events of KVM: trace-cmd record -e kvm, perf record -a -e 'kvm:*'.");
     }
 
@@ -153,11 +184,14 @@ public sealed class TracepointLift
             case KernelEventType.KvmNestedVmexitInject:
                 ExitNested(_threads.Vcpu(e.Pid), lane, time, e);
                 break;
+            case KernelEventType.KvmMmuPrepareZapPage:
+                EmulatedInstructions.Zapped(vcpu, _threads.MachineOf(e.Pid), e);
+                break;
             case KernelEventType.SchedSwitch:
                 _placement.Switch(lane, time, e);
                 break;
             case KernelEventType.Function:
-                _functions.Enter(lane, vcpu, _threads.Thread(e.Pid), time, e.Text);
+                _functions.Enter(lane, vcpu, e.Pid, time, e.Text);
                 break;
             case KernelEventType.KvmUserspaceExit:
                 _threads.Thread(e.Pid).ExitToUserspace();
@@ -188,6 +222,12 @@ public sealed class TracepointLift
     {
         switch (e.Type)
         {
+            case KernelEventType.KvmEmulateInsn when lane.Running is null:
+                EmulatedInstructions.Emulate(vcpu);
+                break;
+            case KernelEventType.KvmMmuWalkerError when lane.Running is null:
+                _emulated.WalkFailed(lane, vcpu, time, e[KernelOperand.ErrorCode]);
+                break;
             case KernelEventType.KvmInvlpga when lane.Running is null:
                 _records.Add(lane, TraceEvent.Invlpga(time, 1, (uint)e[KernelOperand.Asid], e[KernelOperand.Address]));
                 break;
@@ -199,6 +239,7 @@ public sealed class TracepointLift
 
                 break;
             case KernelEventType.KvmCr when e[KernelOperand.Write] != 0 && e[KernelOperand.Register] == 4 && lane.Running is null:
+                EmulatedInstructions.Forget(vcpu);
                 SetCr4(lane, vcpu, time, (byte)(vcpu.InL2 ? 2 : 1), (Cr4Bits)e[KernelOperand.Value] & KnownCr4);
                 break;
             case KernelEventType.KvmPvTlbFlush when e[KernelOperand.NeedFlush] != 0:
@@ -209,10 +250,26 @@ public sealed class TracepointLift
         }
     }
 
+    /// <summary>
+    /// What tells the roots of L2s apart: EPTP12 or the nested CR3; on SVM without NPT L2's CR3. Older kernels print neither (5.10); there each vmcb12 is taken to keep its own.
+    /// </summary>
+    private static ulong RootOfL2(RecordedVcpu vcpu, in KernelEvent e)
+    {
+        // trace-cmd prints L2's CR3 under the name of the nested CR3.
+        ulong root = e[KernelOperand.NestedRoot];
+        if (vcpu.Isa == Svm && root == 0)
+        {
+            root = e[KernelOperand.GuestCr3] != 0 ? e[KernelOperand.GuestCr3] : vcpu.Vmcs12;
+        }
+
+        return root;
+    }
+
     private void Enter(RecordedCpu lane, RecordedVcpu vcpu, ulong time, int level)
     {
         PutOn(lane, vcpu, time);
         _functions.Claim(lane, vcpu, time);
+        _emulated.Enter(lane, vcpu, time);
         Reach(vcpu, lane, time, level);
         EnterReal(vcpu, lane, time);
         if (vcpu.HasHeldRequest)
@@ -243,6 +300,7 @@ public sealed class TracepointLift
         }
 
         ExitReal(vcpu, lane, time, reason, e[KernelOperand.Info1]);
+        EmulatedInstructions.Exit(vcpu, reason, e[KernelOperand.Info1], e[KernelOperand.Info2]);
         _threads.Thread(e.Pid).Exit();
         vcpu.RealExits++;
         if (vcpu.Isa == Svm || level == 2)
@@ -268,7 +326,7 @@ public sealed class TracepointLift
         Reach(vcpu, lane, time, 1);
         ReachRequest(vcpu, lane, time);
         vcpu.Vmcs12 = e[KernelOperand.Vmcs12];
-        vcpu.NestedRoot = e[KernelOperand.NestedRoot];
+        vcpu.NestedRoot = RootOfL2(vcpu, e);
         EnterNested(vcpu, lane, time, usesTdp: e[KernelOperand.NestedTdp] != 0);
     }
 
@@ -370,6 +428,7 @@ public sealed class TracepointLift
 
     private void ExitNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, uint reason)
     {
+        EmulatedInstructions.Forget(vcpu);
         _records.Add(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL1, vcpu.Number, reason));
         vcpu.Last = TransitionKind.L2ToL1;
         _threads.Thread(vcpu.Pid).ExitNested();

@@ -10,7 +10,7 @@ internal static class ValidateFlushesVerb
     public static Command Create(Invocation invocation)
     {
         Argument<string> recording = new("recording") { Description = "Hardware capture of VMX, or kernel events of SVM with svm_flush_tlb_* of the function tracer; plain, gzip, xz or zstd. It is read more than once, so it cannot be a pipe" };
-        Option<string?> policy = new("--policy") { Description = $"Policy of the kernel that recorded it [default: {FlushValidation.DefaultVmxPolicy} or {SvmFlushValidation.DefaultPolicy}]", HelpName = "policy" };
+        Option<string?> policy = new("--policy") { Description = $"Policy of the kernel that recorded it [default: {FlushValidation.DefaultVmxPolicy}; on AMD the one whose flush functions were called, else {SvmFlushValidation.DefaultPolicy}]", HelpName = "policy" };
         Option<string[]> ftrace = new("--ftrace") { Description = "Kernel events with function lines of the same run on the same clock, beside a hardware capture: remote flushes with a cause in L0 enter the replay (repeatable)", HelpName = "file" };
         Option<string?> csv = RecordingComparison.CsvOption("every flush");
         VerbCommand command = new(

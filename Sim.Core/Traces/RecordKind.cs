@@ -177,6 +177,15 @@ public enum RequestedFlush : byte
 
     /// <summary>KVM_REQ_TLB_FLUSH_GUEST: as if the guest had flushed its TLB.</summary>
     Guest = 2,
+
+    /// <summary>None: userspace set the registers of the vCPU so that its MMU was reset (KVM_SET_SREGS). Whether that asks for a flush depends on the kernel.</summary>
+    Registers = 3,
+
+    /// <summary>None: the MMU root in use went (its shadow page was zapped), so that L0 must load it again, which flushes (KVM_REQ_MMU_RELOAD, KVM_REQ_MMU_FREE_OBSOLETE_ROOTS).</summary>
+    Roots = 4,
+
+    /// <summary>None: the guest wrote to a page table that L0 shadows, L0 emulated the write and zapped nothing for it. Whether that asks for a flush depends on the kernel.</summary>
+    ShadowedWrite = 5,
 }
 
 /// <summary>

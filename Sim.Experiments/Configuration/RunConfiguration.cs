@@ -288,9 +288,9 @@ public sealed class RunConfiguration
             Seed = (ulong)reader.Integer("seed", 0, long.MaxValue),
         };
         reader.Close();
-        if (profile.Vendor == Vendor.Amd && !(machine.L0Vpid && machine.L0Ept))
+        if (profile.Vendor == Vendor.Amd && !machine.L0Vpid)
         {
-            reader.Report(machine.L0Vpid ? "l0_ept" : "l0_vpid", $"must be true with '{profile.Name}': AMD guests always have an ASID, and this model always gives them nested paging");
+            reader.Report("l0_vpid", $"must be true with '{profile.Name}': AMD guests always have an ASID");
         }
 
         return machine;

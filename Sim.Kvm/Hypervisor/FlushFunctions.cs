@@ -114,11 +114,17 @@ internal sealed class FlushFunctions
     /// <summary>flush_tlb_gva.</summary>
     public void Address(Lane lane, VCpu vcpu, ulong address, Reason reason)
     {
-        ushort vpid = CurrentTag(vcpu, _rules.FlushGuestVpid);
-        Report(lane, vcpu, FlushFunction.Address, reason);
-        if (vpid != 0 && !Has(KernelDefects.NoAddressFlush))
+        ushort tag = CurrentTag(vcpu, _rules.FlushGuestVpid);
+        if (Amd)
         {
-            lane.Execute(new InvvpidAddress(vpid, address), reason);
+            AddressOf(lane, vcpu, tag, address, reason);
+            return;
+        }
+
+        Report(lane, vcpu, FlushFunction.Address, reason);
+        if (tag != 0 && !Has(KernelDefects.NoAddressFlush))
+        {
+            lane.Execute(new InvvpidAddress(tag, address), reason);
         }
     }
 
@@ -183,11 +189,19 @@ internal sealed class FlushFunctions
         }
     }
 
-    /// <summary>svm_flush_tlb_gva by invlpga_interception: a page of an ASID of L2, at once.</summary>
-    public void Invlpga(Lane lane, VCpu vcpu, ushort asid, ulong address, Reason reason)
+    /// <summary>svm_flush_tlb_gva: a page of an ASID, at once, or all of the ASID at the next VMRUN.</summary>
+    public void AddressOf(Lane lane, VCpu vcpu, ushort asid, ulong address, Reason reason)
     {
         Report(lane, vcpu, FlushFunction.Address, reason);
-        lane.Execute(new Invlpga(asid, address), reason);
+        if (_rules.AddressFlushTakesAsid && _spec.L0Ept)
+        {
+            Report(lane, vcpu, FlushFunction.Asid, reason);
+            Asid(vcpu, asid, reason);
+        }
+        else if (!Has(KernelDefects.NoAddressFlush))
+        {
+            lane.Execute(new Invlpga(asid, address), reason);
+        }
     }
 
     /// <summary>VMRUN, the part before the guest runs: pre_svm_run gives it an ASID, then hardware does what TLB_CONTROL says. Nothing on VMX.</summary>
@@ -220,7 +234,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>Which TLB_CONTROL flushes an ASID: that of the VMCB in use where L1 and L2 share one, else that of the VMCB with this ASID.</summary>
-    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags != TagAllocation.PerCpu ? asid : vcpu.GuestMode ? 1 : 0;
+    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags != TagAllocation.PerCpu ? asid : vcpu.CurrentVmcbIndex;
 
     /// <summary>svm_flush_tlb_asid: TLB_CONTROL of the next VMRUN; without FlushByAsid a new ASID then, or a whole-TLB flush where ASIDs are fixed.</summary>
     private void Asid(VCpu vcpu, ushort asid, Reason reason)

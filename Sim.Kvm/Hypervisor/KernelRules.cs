@@ -8,7 +8,7 @@ public enum RootSwitch
     /// <summary>The MMU is reset; the reload before the next entry flushes the destination (kernels up to 4.19).</summary>
     ReloadAndFlush,
 
-    /// <summary>Up to four roots are kept; a hit syncs and flushes the destination, a miss loads, syncs and flushes (4.20 to 5.7).</summary>
+    /// <summary>Up to four roots are kept; a hit syncs and flushes the destination, a miss loads, syncs and flushes (4.20 to 5.7; nested transitions of SVM to 5.13).</summary>
     CachedAndFlush,
 
     /// <summary>Up to four roots are kept; a hit only loads, a miss loads, syncs and flushes the destination (5.8 and later).</summary>
@@ -122,6 +122,27 @@ public sealed record KernelRules
 
     /// <summary>svm_set_cr4 flushes the current ASID at once if CR4.PGE changes, be it because L1 and L2 differ (SVM, up to 6.13).</summary>
     public bool FlushesOnPgeChange { get; init; }
+
+    /// <summary>L1 and L2 run with one VMCB, which has one ASID generation and one TLB_CONTROL (SVM, up to 5.12); else vmcb02 is separate.</summary>
+    public bool HasOneVmcb { get; init; }
+
+    /// <summary>svm_flush_tlb_gva ends in svm_flush_tlb_asid if L0 has NPT, for INVLPGA may miss on some CPUs (SVM, 7.2 and later).</summary>
+    public bool AddressFlushTakesAsid { get; init; }
+
+    /// <summary>
+    /// An emulated MOV to CR4 that changes PGE, or clears PCIDE, resets the MMU (kvm_mmu_reset_context): all roots go, and what loads them flushes (read: 5.10). Else it raises
+    /// KVM_REQ_TLB_FLUSH_GUEST (kvm_post_set_cr4, 5.14 and later).
+    /// </summary>
+    public bool ResetsMmuOnPgeChange { get; init; }
+
+    /// <summary>A root that is zapped while in use costs a vCPU all its roots (KVM_REQ_MMU_RELOAD, kvm_mmu_unload; read: 5.10); else those that are obsolete (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, 5.18 and later).</summary>
+    public bool ReloadDropsAllRoots { get; init; }
+
+    /// <summary>An emulated write to a shadowed page table raises KVM_REQ_TLB_FLUSH_CURRENT, whatever it changes (local_flush in kvm_mmu_pte_write; read: 5.10).</summary>
+    public bool FlushesOnShadowedWrite { get; init; }
+
+    /// <summary>KVM_SET_SREGS that resets the MMU raises KVM_REQ_TLB_FLUSH_GUEST too (4346db6e6e7a, 6.7 and later).</summary>
+    public bool FlushesGuestOnSetSregs { get; init; } = true;
 
     /// <summary>VPID of flush_current without EPT.</summary>
     public CurrentVpid FlushCurrentVpid { get; init; } = CurrentVpid.Vpid02IfVpid12;
@@ -264,14 +285,40 @@ public sealed record KernelRules
     /// <summary>Policy G with the proposed "Always flush vpid02 on first use".</summary>
     public static KernelRules Vpid02FirstUse { get; } = Kvm612 with { ForgetsVpid12AtVmxon = true };
 
-    /// <summary>nSVM, 5.8 to 6.13.</summary>
-    public static KernelRules Nsvm58 { get; } = new() { Primitive = FlushPrimitive.Asid, Tags = TagAllocation.PerCpu, FlushesOnPgeChange = true, FreesRootsAtVmptrld = false };
+    /// <summary>nSVM, 6.7 to 6.13 (recorded: stable 6.12.95, 6.12.117). Nothing in svm/nested.c services local requests before a transition (to 7.3).</summary>
+    public static KernelRules Nsvm58 { get; } = new()
+    {
+        Primitive = FlushPrimitive.Asid,
+        Tags = TagAllocation.PerCpu,
+        FlushesOnPgeChange = true,
+        FreesRootsAtVmptrld = false,
+        ServicesCurrentBeforeSwitch = false,
+        ServicesGuestBeforeSwitch = false,
+    };
 
-    /// <summary>nSVM, 6.14 to today ("KVM: SVM: Remove redundant TLB flush on guest CR4.PGE change", posted 2024-11-27).</summary>
+    /// <summary>nSVM, 5.14 to 6.6 (recorded: stable 6.1.192).</summary>
+    public static KernelRules Nsvm61 { get; } = Nsvm58 with { FlushesGuestOnSetSregs = false };
+
+    /// <summary>nSVM, 5.9 to 5.13 (recorded: stable 5.10.223): the flushes of a transition come from the switch of the root.</summary>
+    public static KernelRules Nsvm510 { get; } = Nsvm61 with
+    {
+        HasOneVmcb = true,
+        RootSwitch = RootSwitch.CachedAndFlush,
+        ResetsMmuOnPgeChange = true,
+        ReloadDropsAllRoots = true,
+        FlushesOnShadowedWrite = true,
+        ShadowGuestFlush = ShadowGuestFlush.HardwareOnly,
+        UnloadsWhenPcidIsEnabled = false,
+    };
+
+    /// <summary>nSVM, 6.14 to 7.1 ("KVM: SVM: Remove redundant TLB flush on guest CR4.PGE change", posted 2024-11-27).</summary>
     public static KernelRules Nsvm614 { get; } = Nsvm58 with { FlushesOnPgeChange = false };
 
-    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (docs/rules.md#nsvm-rework).</summary>
-    public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed };
+    /// <summary>nSVM, 7.2 and 7.3 (recorded: 7.2.13, 7.3-rc7).</summary>
+    public static KernelRules Nsvm72 { get; } = Nsvm614 with { AddressFlushTakesAsid = true };
+
+    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (docs/rules.md#nsvm-rework): it services local requests before the VMCB is switched.</summary>
+    public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed, ServicesCurrentBeforeSwitch = true, ServicesGuestBeforeSwitch = true };
 
     /// <summary>Today's kernel on that vendor's hardware, on AMD with ASIDs of L2's own: where yardsticks and hypothetical policies live.</summary>
     public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : NsvmRework;

@@ -53,7 +53,7 @@ internal sealed class MmuRoots
         if (_rules.RootSwitch == RootSwitch.CachedAndFlush)
         {
             vcpu.Raise(FlushRequest.MmuSync, reason);
-            vcpu.Raise(FlushRequest.All, reason);
+            vcpu.Raise(FlushOfCurrent, reason);
         }
     }
 
@@ -153,6 +153,39 @@ internal sealed class MmuRoots
         }
     }
 
+    /// <summary>kvm_post_set_cr4 after a MOV to CR4 that exited and that drops all translations of the guest.</summary>
+    public void Cr4FlushedAll(VCpu vcpu, Reason reason)
+    {
+        if (_rules.ResetsMmuOnPgeChange)
+        {
+            Unload(vcpu, reason);
+            vcpu.GuestMmu.Free(_ => true);
+        }
+        else
+        {
+            vcpu.Raise(FlushRequest.Guest, reason);
+        }
+    }
+
+    /// <summary>The root in use is gone: it is loaded again before the next entry.</summary>
+    public void CurrentIsGone(VCpu vcpu, Reason reason)
+    {
+        RootCache mmu = vcpu.ActiveMmu(_spec.L0Ept);
+        if (mmu.Current is not { } current)
+        {
+            return;
+        }
+
+        mmu.Free(root => root == current);
+        if (_rules.ReloadDropsAllRoots)
+        {
+            vcpu.RootMmu.Free(_ => true);
+            vcpu.GuestMmu.Free(_ => true);
+        }
+
+        vcpu.UnloadedFor ??= reason;
+    }
+
     /// <summary>A shadow-paged guest set CR4.PCIDE.</summary>
     public void PcidEnabled(VCpu vcpu, Reason reason)
     {
@@ -179,7 +212,7 @@ internal sealed class MmuRoots
         if (vcpu.Active.EffectivePcid == pcid)
         {
             vcpu.Raise(FlushRequest.MmuSync, reason);
-            vcpu.Raise(_rules.Primitive == FlushPrimitive.ByRequest ? FlushRequest.Current : FlushRequest.All, reason);
+            vcpu.Raise(FlushOfCurrent, reason);
         }
 
         // Without PCIDE every MOV to CR3 flushes anyhow, so cached roots may stay although their PCID is 0 too.
@@ -200,6 +233,9 @@ internal sealed class MmuRoots
         sheet.Counter("mmu.zapped_pages", "events", "Shadow pages of EPT12 tables zapped.", _shadow.Zapped);
         sheet.Counter("mmu.root_hits", "events", "Cached roots that were selected.", _hits);
     }
+
+    /// <summary>The request that flushes the active context: kernels with one flush primitive have no other.</summary>
+    private FlushRequest FlushOfCurrent => _rules.Primitive is FlushPrimitive.ByRequest or FlushPrimitive.Asid ? FlushRequest.Current : FlushRequest.All;
 
     private bool Has(KernelDefects defect) => (_rules.Defects & defect) != 0;
 

@@ -56,8 +56,8 @@ internal sealed class NestedVmx
         return true;
     }
 
-    /// <summary>nested_vmx_enter_non_root_mode.</summary>
-    public void Enter(Lane lane, VCpu vcpu, in Vmcs12 vmcs12)
+    /// <summary>nested_vmx_enter_non_root_mode. <paramref name="cr3OfL2"/> is that of vmcb12, if it is known.</summary>
+    public void Enter(Lane lane, VCpu vcpu, in Vmcs12 vmcs12, ulong? cr3OfL2)
     {
         _requests.BeforeSwitch(lane, vcpu);
         bool isNew = (vmcs12.UsesVpid || Amd) && !vcpu.Tags.Knows(vmcs12.Vpid);
@@ -67,6 +67,11 @@ internal sealed class NestedVmx
         }
 
         vcpu.Vmcs12 = vmcs12;
+        if (cr3OfL2 is { } cr3)
+        {
+            vcpu.L2(vmcs12.Address).Root = cr3;
+        }
+
         Cross(lane, vcpu, true, isNew);
     }
 
@@ -183,6 +188,14 @@ internal sealed class NestedVmx
                 return;
             }
 
+            Reason reason = new("emulation", "invlpga");
+            if (!_spec.L0Ept)
+            {
+                // KVM takes it for an INVLPG of L1: the address goes from the roots that are cached.
+                _roots.InvalidateAddress(lane, vcpu, e.B, null, reason);
+                return;
+            }
+
             uint asid12 = (uint)e.A;
             bool isL2s = vcpu.Tags.Any && asid12 != 0;
             if (isL2s && vcpu.Tags.All.Count > 1 && !vcpu.Tags.Knows(asid12))
@@ -190,7 +203,7 @@ internal sealed class NestedVmx
                 return;
             }
 
-            _flush.Invlpga(lane, vcpu, isL2s ? vcpu.Tags.TagOf(asid12) : vcpu.Vpid01, e.B, new Reason("emulation", "invlpga"));
+            _flush.AddressOf(lane, vcpu, isL2s ? vcpu.Tags.TagOf(asid12) : vcpu.Vpid01, e.B, reason);
         }
     }
 

@@ -61,8 +61,17 @@ internal sealed class VCpu
     /// <summary>is_guest_mode: L2 is active.</summary>
     public bool GuestMode { get; set; }
 
+    /// <summary>See <see cref="KernelRules.HasOneVmcb"/>.</summary>
+    public bool HasOneVmcb { get; init; }
+
     /// <summary>ASID state of vmcb01 and vmcb02.</summary>
-    public Vmcb CurrentVmcb => _vmcbs[GuestMode ? 1 : 0];
+    public Vmcb CurrentVmcb => _vmcbs[CurrentVmcbIndex];
+
+    /// <summary>0 for vmcb01, 1 for vmcb02.</summary>
+    public int CurrentVmcbIndex => GuestMode && !HasOneVmcb ? 1 : 0;
+
+    /// <summary>Level of its last real VM-exit; 0 before the first.</summary>
+    public int ExitLevel { get; set; }
 
     /// <summary>TLB_CONTROL of the VMRUNs to come, by VMCB or ASID (<see cref="FlushFunctions"/>): those that flush, with the reason of the first who asked.</summary>
     public SortedDictionary<int, Reason> TlbControl { get; } = [];

@@ -14,6 +14,9 @@ public enum FlushFunction
 
     /// <summary>flush_tlb_gva.</summary>
     Address,
+
+    /// <summary>svm_flush_tlb_asid, which ends a flush of one address (<see cref="KernelRules.AddressFlushTakesAsid"/>).</summary>
+    Asid,
 }
 
 /// <summary>One call of a flush function of L0, as a function tracer sees it. What hardware does for it is an <see cref="IssuedInvalidation"/>: on SVM at the next VMRUN, once for several calls.</summary>

@@ -91,7 +91,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
             return;
         }
 
-        bool isMove = lane.LastGuestLevel == e.Level;
+        bool isMove = vcpu.ExitLevel == e.Level;
         kernel.Nested.LoadCr4(lane, vcpu, before, isMove ? "emulation" : "recorded");
         if (!isMove)
         {
@@ -102,7 +102,8 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         Reason reason = new("emulation", "mov_to_cr4");
         if ((changed & Cr4Bits.Pge) != 0 || (changed & before & Cr4Bits.Pcide) != 0)
         {
-            vcpu.Raise(FlushRequest.Guest, reason);
+            view.Emulated(vcpu, new MovToCr4Pge(), becomes: true);
+            kernel.Roots.Cr4FlushedAll(vcpu, reason);
         }
         else if ((changed & Cr4Bits.Pae) != 0 || (changed & registers.Cr4 & Cr4Bits.Smep) != 0)
         {
@@ -110,28 +111,41 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         }
     }
 
-    /// <summary>
-    /// The CR3 that L0 runs a level with next, where the trace tells the exits of a shadow-paged guest itself: of a MOV to CR3 that exited (kvm_set_cr3), or of a nested transition (nested_vmx_load_cr3). Only its
-    /// root is known, not whether the guest asked for a flush.
-    /// </summary>
+    /// <summary>A MOV to CR3 that exited because L0 shadows the guest's page tables (kvm_set_cr3). L1's MOV for its L2 is only taken note of.</summary>
     public void EmulateSetCr3(Lane lane, in TraceEvent e)
     {
         VCpu vcpu = vcpus.RunningOn(lane);
         ControlRegisters registers = e.Level == 1 ? vcpu.L1 : vcpu.L2(vcpu.Vmcs12.Address);
-        registers.Root = e.A;
-        registers.Pcid = (ushort)e.B;
-        if (vcpu.GuestMode == (e.Level == 2) && kind == ReplayKind.ByPolicy && !spec.L0Ept)
+        bool isNew = (registers.Root, registers.Pcid) != (e.A, (ushort)e.B);
+        bool noFlush = e.C != 0 && (registers.Cr4 & Cr4Bits.Pcide) != 0;
+        (registers.Root, registers.Pcid) = (e.A, (ushort)e.B);
+        if (vcpu.GuestMode != (e.Level == 2) || kind == ReplayKind.AsRecorded || spec.L0Ept)
         {
-            kernel.Roots.Select(lane, vcpu, new Reason("emulation", "mov_to_cr3"));
+            return;
+        }
+
+        view.Emulated(vcpu, new MovToCr3(registers.EffectivePcid, noFlush), becomes: true);
+        Reason reason = new("emulation", "mov_to_cr3");
+        if (isNew)
+        {
+            kernel.Roots.Select(lane, vcpu, reason);
+        }
+
+        // Where the switch of the root flushes, kvm_set_cr3 does nothing more.
+        if (!noFlush && !(isNew && kernel.Rules.RootSwitch == RootSwitch.CachedAndFlush))
+        {
+            kernel.Roots.InvalidatePcid(vcpu, registers.EffectivePcid, reason);
         }
     }
 
-    /// <summary>INVLPG of a shadow-paged guest that exited, where the trace tells the exit itself (handle_invlpg, kvm_mmu_invlpg).</summary>
+    /// <summary>An INVLPG that exited (kvm_mmu_invlpg), or L0's drop of the address of a #PF that it gives to the guest although the guest's entry is present (kvm_inject_emulated_page_fault).</summary>
     public void EmulateInvlpg(Lane lane, ulong address)
     {
-        if (kind == ReplayKind.ByPolicy && !spec.L0Ept)
+        if (kind == ReplayKind.ByPolicy)
         {
-            kernel.Roots.InvalidateAddress(lane, vcpus.RunningOn(lane), address, null, new Reason("emulation", "invlpg"));
+            VCpu vcpu = vcpus.RunningOn(lane);
+            view.Emulated(vcpu, new Invlpg(address), becomes: false);
+            kernel.Roots.InvalidateAddress(lane, vcpu, address, null, new Reason("emulation", "invlpg"));
         }
     }
 

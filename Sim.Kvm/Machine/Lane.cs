@@ -39,9 +39,6 @@ internal sealed class Lane
     /// <summary>With tags that all vCPUs share (<see cref="TagAllocation.PerVm"/>): the vCPU whose translations they hold here.</summary>
     public VCpu? TagsHeldFor { get; set; }
 
-    /// <summary>Level that ran last and was not L0; 0 before the first entry.</summary>
-    public int LastGuestLevel { get; private set; }
-
     /// <summary>The vCPU that entered last; null before the first entry.</summary>
     public VCpu? Vcpu { get; set; }
 
@@ -119,7 +116,6 @@ internal sealed class Lane
     {
         _transitionCycles += entry ? _spec.Profile.Costs.VmEntry : _spec.Profile.Costs.VmExit;
         Level = entry ? level : 0;
-        LastGuestLevel = entry ? level : LastGuestLevel;
         if (!_spec.L0Vpid)
         {
             // SDM (docs/rules.md#intel-invalidations): without VPID every transition drops the linear and combined mappings of VPID 0.

@@ -37,7 +37,7 @@ public sealed class Machine
     /// <summary>
     /// A machine at reset. <paramref name="observer"/>, if given, is told of every invalidation in order, <paramref name="calls"/> of every call of L0's flush functions.
     /// </summary>
-    /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs or nested paging.</exception>
+    /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs.</exception>
     public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null, Action<FlushCall>? calls = null)
     {
         Vendor vendor = spec.Profile.Vendor;
@@ -48,10 +48,9 @@ public sealed class Machine
                 + (vendor == Vendor.Amd ? "Try nsvm-5.8, or a yardstick such as always-guest." : "Try kvm-6.12, or a yardstick such as always-guest."));
         }
 
-        if (vendor == Vendor.Amd && !(spec.L0Ept && spec.L0Vpid))
+        if (vendor == Vendor.Amd && !spec.L0Vpid)
         {
-            throw new ConfigurationException(
-                $"Profile '{spec.Profile.Name}' is AMD, where guests always have an ASID and this model always uses nested paging. Leave l0_vpid and l0_ept on.");
+            throw new ConfigurationException($"Profile '{spec.Profile.Name}' is AMD, where guests always have an ASID. Leave l0_vpid on.");
         }
 
         _spec = spec;
@@ -352,6 +351,9 @@ public sealed class Machine
                 break;
             case RecordKind.Vmxoff when _kind == ReplayKind.ByPolicy && _spec.Profile.Vendor == Vendor.Intel:
                 _vcpus.LeaveVmxOperation(_vcpus.Of(e.Vcpu));
+                break;
+            case RecordKind.SchedIn when _kind == ReplayKind.ByPolicy:
+                _vcpus.ComesTo(lane, e.Vcpu);
                 break;
             case RecordKind.Reset when _kind == ReplayKind.ByPolicy:
                 _mmu.Reset(lane, _vcpus.Of(e.Vcpu));

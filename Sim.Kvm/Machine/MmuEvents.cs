@@ -107,16 +107,50 @@ internal sealed class MmuEvents(
             }
         }
 
+        IEnumerable<VCpu> asked = e.B == TraceEvent.AnyVcpu ? vcpus.All : [vcpus.Of((ushort)e.B)];
+        Reason reason = new("host", "recorded_request");
+        switch ((RequestedFlush)e.A)
+        {
+            case RequestedFlush.Roots:
+                foreach (VCpu vcpu in asked)
+                {
+                    kernel.Roots.CurrentIsGone(vcpu, reason with { Rule = "recorded_root_load" });
+                }
+
+                return;
+            case RequestedFlush.ShadowedWrite:
+                foreach (VCpu vcpu in kernel.Rules.FlushesOnShadowedWrite ? asked : [])
+                {
+                    vcpu.Raise(FlushRequest.Current, new Reason("emulation", "shadowed_write"));
+                }
+
+                return;
+            case RequestedFlush.Registers:
+                foreach (VCpu vcpu in asked)
+                {
+                    vcpu.RootMmu.Free(_ => true);
+                    vcpu.GuestMmu.Free(_ => true);
+                }
+
+                if (!kernel.Rules.FlushesGuestOnSetSregs)
+                {
+                    return;
+                }
+
+                break;
+            default:
+                break;
+        }
+
         FlushRequest request = (RequestedFlush)e.A switch
         {
             RequestedFlush.Current => FlushRequest.Current,
-            RequestedFlush.Guest => FlushRequest.Guest,
+            RequestedFlush.Guest or RequestedFlush.Registers => FlushRequest.Guest,
             _ => FlushRequest.All,
         };
-        IEnumerable<VCpu> asked = e.B == TraceEvent.AnyVcpu ? vcpus.All : [vcpus.Of((ushort)e.B)];
         foreach (VCpu vcpu in asked)
         {
-            vcpu.Raise(request, new Reason("host", "recorded_request"));
+            vcpu.Raise(request, reason);
             if (request == FlushRequest.Guest)
             {
                 oracle?.Invalidated(vcpu, new MovToCr4Pge(), "a guest flush that L0 was asked for");

@@ -24,7 +24,7 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
         {
             vcpu = rules.Tags switch
             {
-                TagAllocation.PerCpu => new VCpu(id, 0, new L2Tags()),
+                TagAllocation.PerCpu => new VCpu(id, 0, new L2Tags()) { HasOneVmcb = rules.HasOneVmcb },
                 TagAllocation.PerVm when _vcpus.Count > 0 => new VCpu(id, _vcpus.Values.First().Vpid01, new L2Tags(_vcpus.Values.First().Tags.All)),
                 _ => WithTagsOfItsOwn(id),
             };
@@ -35,7 +35,16 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
         return vcpu;
     }
 
-    /// <summary>The vCPU that entered last on a CPU; vCPU 0 before the first entry.</summary>
+    /// <summary>The thread of a vCPU comes to a CPU that is in L0: what L0 does there now is for it.</summary>
+    public void ComesTo(Lane lane, ushort id)
+    {
+        if (lane.Level == 0 && _vcpus.TryGetValue(id, out VCpu? vcpu))
+        {
+            lane.Vcpu = vcpu;
+        }
+    }
+
+    /// <summary>The vCPU that entered last on a CPU, or came to it since; vCPU 0 before the first entry.</summary>
     public VCpu RunningOn(Lane lane) => lane.Vcpu ?? Of(0);
 
     /// <summary>

@@ -40,6 +40,17 @@ internal sealed class VirtualCpuView(MachineSpec spec, ReplayKind kind, AddressS
         }
     }
 
+    /// <summary>L0 emulated an instruction of the level that is active: its virtual CPU drops translations, and <paramref name="becomes"/> another context by it.</summary>
+    public void Emulated(VCpu vcpu, Invalidation invalidation, bool becomes)
+    {
+        if (becomes)
+        {
+            Became(vcpu);
+        }
+
+        oracle?.Invalidated(vcpu, invalidation, vcpu.GuestMode ? "L2" : "L1");
+    }
+
     /// <summary>What L1 knows a nested transition to flush: without VPID the mappings of VPID 0; on AMD, at an entry, what vmcb12.TLB_CONTROL says.</summary>
     public void NestedTransitionFlushed(VCpu vcpu, string what)
     {

@@ -68,6 +68,11 @@ internal sealed class WorldSwitches
         (int, ulong) key = (lane.Level, e.C);
         _exits[key] = _exits.GetValueOrDefault(key) + 1;
         _kernel.ShadowEpt.Left(lane.Index);
+        if (lane.Vcpu is { } vcpu)
+        {
+            vcpu.ExitLevel = lane.Level;
+        }
+
         LeaveGuest(lane);
     }
 
@@ -85,7 +90,8 @@ internal sealed class WorldSwitches
         }
         else
         {
-            _kernel.Nested.Enter(lane, vcpu, vmcs12);
+            bool tellsCr3 = _spec.Profile.Vendor == Vendor.Amd && ((VmControls)e.F & VmControls.EnableEpt) == 0 && e.E != 0;
+            _kernel.Nested.Enter(lane, vcpu, vmcs12, tellsCr3 ? InveptSingle.Ep4taOf(e.E) : null);
             _view.Became(vcpu);
             _view.NestedTransitionFlushed(vcpu, "nested VM-entry");
             vcpu.AwaitsEntryOn = lane.Index;

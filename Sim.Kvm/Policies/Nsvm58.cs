@@ -4,7 +4,7 @@ using Sim.Core.Profiles;
 namespace Sim.Kvm;
 
 /// <summary>Policy S0 (docs/rules.md#nsvm-today): nested_svm_transition_tlb_flush.</summary>
-[Component("nsvm-5.8", Summary = "nSVM, 5.8 to 6.13: L1 and L2 share one ASID, flushed and synced on every transition, and again if CR4.PGE differs")]
+[Component("nsvm-5.8", Summary = "nSVM, 6.7 to 6.13 (and 6.12.y): L1 and L2 share one ASID, flushed and synced on every transition, and again if CR4.PGE differs")]
 public sealed class Nsvm58 : IFlushPolicy
 {
     /// <inheritdoc/>

@@ -3,8 +3,8 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Policy S0 as it is since 6.14: <see cref="Nsvm58"/> in a kernel whose svm_set_cr4 flushes nothing.</summary>
-[Component("nsvm-6.14", Summary = "nSVM, 6.14 to today: L1 and L2 share one ASID, flushed and synced on every transition")]
+/// <summary>Policy S0 as it is from 6.14 to 7.1: <see cref="Nsvm58"/> in a kernel whose svm_set_cr4 flushes nothing.</summary>
+[Component("nsvm-6.14", Summary = "nSVM, 6.14 to 7.1: L1 and L2 share one ASID, flushed and synced on every transition")]
 public sealed class Nsvm614 : IFlushPolicy
 {
     private readonly Nsvm58 _transitions = new();

@@ -9,7 +9,7 @@ namespace Sim.Reports.Charts;
 internal sealed class TimeAxis
 {
     /// <summary>The most intervals that a chart tells apart; neighbours are summed.</summary>
-    public const int Intervals = 80;
+    public const int Intervals = 60;
 
     private const string Trace = "trace_cycles";
 

@@ -238,10 +238,8 @@ public sealed class TraceVerifier
         byte running = lane.State.Level;
         switch (e.Kind)
         {
-            case RecordKind.SetCr3 or RecordKind.SetCr4 when e.Level > 0 && running == 0:
-                // L0 carries out a guest's MOV to CR3 or CR4, or loads the CR3 or CR4 that vmcs12 or vmcb12 has.
-                break;
-            case RecordKind.Invlpg when e.Level == 1 && lane.State.EmulatesL1:
+            case RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg when e.Level > 0 && running == 0:
+                // L0 carries out an instruction of a guest, or loads the CR4 that vmcb12 has.
                 break;
             case RecordKind.Work or RecordKind.SetCr3 or RecordKind.SetCr4 or RecordKind.Invlpg or RecordKind.Invpcid or RecordKind.Eoi or RecordKind.Halt or RecordKind.ApicMode:
                 if (e.Level != running)

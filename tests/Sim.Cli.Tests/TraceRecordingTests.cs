@@ -148,7 +148,9 @@ public sealed class TraceRecordingTests
         (int code, string output, string error) = Run("trace", "lift", Write("r.txt", KernelEvents), "-o", trace, "--answer-key", key);
 
         Assert.That((code, output), Is.EqualTo((0, "")));
-        Assert.That(error, Is.EqualTo($"{trace}: 26 records, 3 flushes by L0 itself, 0 transitions put in, 0 records of unknown level skipped\n"));
+        Assert.That(error, Is.EqualTo(
+            $"{trace}: 26 records, 3 flushes by L0 itself, 0 transitions put in, 0 records of unknown level skipped\n"
+            + "recorded: 6 real entries into L1 and 2 into L2, 6 exits of L1 and 2 of L2, 2 nested entries (0 more failed), 2 nested exits\n"));
         Assert.That(File.ReadAllLines(key), Is.EqualTo(new[]
         {
             "position,time,lane,vcpu,kind,type,operand,address,target,exit_reason,exit_level,real_exit,transition,nested_transition,level",

@@ -14,7 +14,7 @@ internal sealed record Scale(double Least, double Most, bool IsLog)
 
     private const double Margin = 0.05;
 
-    // A smallest value below this part of the largest is so near to zero that the axis may as well begin there.
+    // A smallest value below this part of the largest is so near to zero that the axis may as well begin there; so it may if all values are the same.
     private const double NearZero = 0.4;
 
     private const double LongLog = 500;
@@ -47,7 +47,7 @@ internal sealed record Scale(double Least, double Most, bool IsLog)
             return new Scale(least, least < most ? most : least + 1, false);
         }
 
-        if (axis.FromZero || (least >= 0 && least < NearZero * most))
+        if (axis.FromZero || (least >= 0 && (least < NearZero * most || least.Equals(most))))
         {
             least = Math.Min(0, least);
             most = Math.Max(0, most);

@@ -112,12 +112,13 @@ public sealed class RunConfigurationTests
         Assert.That(() => RunConfiguration.Load(null, [new Assignment(path, value, "--set")]), Throws.TypeOf<ConfigurationException>().With.Message.Contains(message));
 
     [Test]
-    public void An_amd_machine_has_its_own_default_policies_and_needs_nested_paging()
+    public void An_amd_machine_has_its_own_default_policies_and_needs_ASIDs_but_not_nested_paging()
     {
         Assignment zen = new("profile", "zen-2", "--profile");
 
         Assert.That(RunConfiguration.Load(null, [zen]).Policies, Is.EqualTo(new[] { "nsvm-5.8", "always-guest", "always-current", "never" }));
-        Assert.That(() => RunConfiguration.Load(null, [zen, new Assignment("machine.l0_ept", "false", "--set")]), Throws.TypeOf<ConfigurationException>().With.Message.Contains("machine.l0_ept: must be true with 'zen-2'"));
+        Assert.That(RunConfiguration.Load(null, [zen, new Assignment("machine.l0_ept", "false", "--set")]).Machine.L0Ept, Is.False);
+        Assert.That(() => RunConfiguration.Load(null, [zen, new Assignment("machine.l0_vpid", "false", "--set")]), Throws.TypeOf<ConfigurationException>().With.Message.Contains("machine.l0_vpid: must be true with 'zen-2'"));
     }
 
     private string Write(string text)

@@ -126,6 +126,7 @@ public sealed class ChartFilesTests
 
         Assert.That(Texts(90, AxisKind.Linear), Does.Contain("//").And.Contain("cost, cycles (the axis does not begin at 0)"));
         Assert.That(Texts(30, AxisKind.Linear), Does.Not.Contain("//").And.Contain("cost, cycles").And.Contain("0"), "so near to zero it may as well begin there");
+        Assert.That(Texts(100, AxisKind.Linear), Does.Not.Contain("//").And.Contain("0"), "where all is the same there is nothing to enlarge");
         Assert.That(Texts(90, AxisKind.Log), Does.Not.Contain("//"));
     }
 
