@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using Sim.Core.Architecture;
 using Sim.Core;
@@ -39,6 +40,8 @@ public sealed class TracepointReader : IDisposable
     public const int ForgivenLines = 100;
 
     private const int WrappedLines = 8;
+
+    private static readonly SearchValues<char> EventNameCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
 
     private readonly LineReader _lines;
     private readonly StringPool _strings = new();
@@ -181,6 +184,9 @@ public sealed class TracepointReader : IDisposable
                 return;
             case Problem.UnknownEvent when held.Event.Name.StartsWith("PERF_RECORD_LOST", StringComparison.Ordinal):
                 NoteLoss(held.Text[held.Text.IndexOf("PERF_RECORD_LOST"u8)..], held.Number);
+                break;
+            case Problem.UnknownEvent when held.Event.Name.AsSpan().ContainsAnyExcept(EventNameCharacters):
+                Findings.Add(Severity.DataLoss, DamagedLine, "", held.Number);
                 break;
             case Problem.UnknownEvent:
                 Findings.Add(held.Event.Name.StartsWith("kvm", StringComparison.Ordinal) ? Severity.Warning : Severity.Information, UnknownEvent, held.Event.Name, held.Number);

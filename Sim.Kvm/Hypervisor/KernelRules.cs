@@ -291,6 +291,7 @@ public sealed record KernelRules
         Primitive = FlushPrimitive.Asid,
         Tags = TagAllocation.PerCpu,
         FlushesOnPgeChange = true,
+        FreesRootsAtVmptrld = false,
         ServicesCurrentBeforeSwitch = false,
         ServicesGuestBeforeSwitch = false,
         FreesRootsAtVmptrld = false,

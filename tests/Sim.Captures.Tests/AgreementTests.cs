@@ -21,8 +21,8 @@ internal sealed class AgreementTests
     {
         SortedDictionary<string, long> lines = Recordings.Awk(
             name,
-            "/(:| )kvm_entry: /{a++} /(:| )kvm_exit: /{b++} /(:| )kvm_nested_vm(enter|run): /{c++} /(:| )kvm_nested_vmexit_inject: /{d++} /(:| )kvm_nested_vmexit: /{x++}"
-            + " END { print a+0, \"entries\"; print b+0, \"exits\"; print c+0, \"nested entries\"; print d+0, \"nested exits\"; print x+0, \"exits of L2\" }");
+            "/(:| )kvm_entry: /{a++} /(:| )kvm_exit: /{b++} /(:| )kvm_nested_vm(enter|run): /{c++} /(:| )kvm_nested_vmexit_inject: /{d++} /(:| )kvm_nested_vmexit: /{x++} {l = /(:| )kvm_exit: /}"
+            + " END { print a+0, \"entries\"; print b+0, \"exits\"; print c+0, \"nested entries\"; print d+0, \"nested exits\"; print x+0, \"exits of L2\"; print l+0, \"ends with an exit\" }");
         EventSummary summary = TracepointSummary.Of(() => new TracepointReader(CaptureText.Open(Recordings.File(name)), name), name);
         TracepointLiftResult lifted = TracepointLiftTests.Lift(() => CaptureText.Open(Recordings.File(name)), name).Result;
         Assert.Multiple(() =>
@@ -30,7 +30,9 @@ internal sealed class AgreementTests
             Assert.That(RefusalTests.Disagreement(summary, lifted.Counts), Is.Null);
             Assert.That(lifted.Counts.EntriesInto(1) + lifted.Counts.EntriesInto(2), Is.EqualTo(lines["entries"]));
             Assert.That(lifted.Counts.ExitsOf(1) + lifted.Counts.ExitsOf(2), Is.EqualTo(lines["exits"]));
-            Assert.That(lifted.Counts.ExitsOf(2), Is.EqualTo(lines["exits of L2"]));
+
+            // The last exit's kvm_nested_vmexit may be behind the recording's end.
+            Assert.That(lifted.Counts.ExitsOf(2), Is.EqualTo(lines["exits of L2"]).Or.EqualTo(lines["exits of L2"] + (lines["ends with an exit"] == 1 ? 1 : 0)));
             Assert.That(lifted.Counts.NestedExits, Is.EqualTo(lines["nested exits"]));
             Assert.That(lifted.Counts.NestedEntries, Is.EqualTo(lines["nested entries"]));
             Assert.That(lifted.Findings.All, Is.Empty);

@@ -46,14 +46,14 @@ public sealed class TraceRecordingTests
         100 1 0 R MARK cmd=1 arg=1 cpl=3 icount=1 vmexits=0 ev=1
         110 2 0 R VMPTRLD a000 0 0
         120 3 0 R INVVPID type=1 d0=1 d1=0
-        130 4 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=0 cpu=0 cpu2=0 intr=0
+        130 4 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=0 cpu=80000000 cpu2=22 intr=0
         140 5 0 G VMEXIT reason=20 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=10
         150 6 0 R VMPTRLD b000 0 0
         160 7 0 R INVEPT type=1 d0=f01e d1=0
-        170 8 0 G VMENTRY vmcs=b000 vpid=2 eptp=f01e cr3=9000 rip=20 pin=0 cpu=0 cpu2=0 intr=0
+        170 8 0 G VMENTRY vmcs=b000 vpid=2 eptp=f01e cr3=9000 rip=20 pin=0 cpu=80000000 cpu2=22 intr=0
         190 9 0 G VMEXIT reason=10 qual=0 vmcs=b000 vpid=2 eptp=f01e cr3=9000 rip=22
         200 10 0 R VMPTRLD a000 0 0
-        210 11 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=13 pin=0 cpu=0 cpu2=0 intr=0
+        210 11 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=13 pin=0 cpu=80000000 cpu2=22 intr=0
         220 12 0 G VMEXIT reason=12 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=14
 
         """;
@@ -61,7 +61,7 @@ public sealed class TraceRecordingTests
     /// <summary>The same, in which L1 begins VMX operation: no L2 ran before.</summary>
     private static readonly string HardwareFromVmxon = Hardware.Replace("140 5 0 G VMEXIT reason=20", """
         132 4 0 G VMEXIT reason=27 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=8
-        134 4 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=c pin=0 cpu=0 cpu2=0 intr=0
+        134 4 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=c pin=0 cpu=80000000 cpu2=22 intr=0
         140 5 0 G VMEXIT reason=20
         """, StringComparison.Ordinal);
 

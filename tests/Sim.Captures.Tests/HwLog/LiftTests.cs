@@ -86,23 +86,23 @@ internal sealed class LiftTests
             1000 1 0 R MARK cmd=1 arg=7 cpl=3 icount=1 vmexits=0 ev=1
             1001 2 0 R VMPTRLD a000 0 0
             1002 3 0 R INVVPID type=1 d0=1 d1=0
-            1003 4 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5002 rip=1 pin=ff cpu=1 cpu2=1 intr=0
+            1003 4 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5002 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0
             1004 5 0 G G_INVVPID type=1 d0=9 d1=0
             1004 5 0 G VMEXIT reason=53 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5002 rip=1
-            1005 6 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5002 rip=1 pin=ff cpu=1 cpu2=1 intr=0
+            1005 6 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5002 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0
             1006 7 0 G MOV_CR3 8000000000006003
             1007 8 0 G INVLPG 7000123
             1008 9 0 G VMEXIT reason=20 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=6003 rip=1
             1009 10 0 R VMPTRLD b000 0 0
             1010 11 0 R INVVPID type=1 d0=2 d1=0
             1011 12 0 R INVEPT type=1 d0=e02e d1=0
-            1012 13 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=70000 rip=1 pin=ff cpu=1 cpu2=1 intr=0
+            1012 13 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=70000 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0
             1013 14 0 G VMEXIT reason=48 qual=181 vmcs=b000 vpid=2 eptp=e02e cr3=70000 rip=1 gpa=71008 gla=200000
             1014 15 0 R VMPTRLD a000 0 0
-            1015 16 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=6003 rip=1 pin=ff cpu=1 cpu2=1 intr=0
+            1015 16 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=6003 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0
             1016 17 0 G VMEXIT reason=24 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=6003 rip=1
             1017 18 0 R VMPTRLD b000 0 0
-            1018 19 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=70000 rip=1 pin=ff cpu=1 cpu2=1 intr=0
+            1018 19 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=70000 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0
             1019 20 0 G VMEXIT reason=12 qual=0 vmcs=b000 vpid=2 eptp=e02e cr3=70000 rip=1
 
             """;
@@ -156,9 +156,9 @@ internal sealed class LiftTests
     public void An_L1_without_VPID_and_EPT_is_recognised_at_its_first_nested_entry()
     {
         byte[] bytes = Encoding.ASCII.GetBytes(
-            "1 1 0 R VMPTRLD a000 0 0\n2 2 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=ff cpu=1 cpu2=1 intr=0\n" +
+            "1 1 0 R VMPTRLD a000 0 0\n2 2 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0\n" +
             "3 3 0 G VMEXIT reason=20 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1\n4 4 0 R VMPTRLD b000 0 0\n" +
-            "5 5 0 G VMENTRY vmcs=b000 vpid=1 eptp=e03e cr3=6000 rip=1 pin=ff cpu=1 cpu2=1 intr=0\n" +
+            "5 5 0 G VMENTRY vmcs=b000 vpid=1 eptp=e03e cr3=6000 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0\n" +
             "6 6 0 G VMEXIT reason=14 qual=0 vmcs=b000 vpid=1 eptp=e03e cr3=6000 rip=1\n7 7 0 R VMPTRLD a000 0 0\n");
         MemoryTrace trace = new();
         Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), trace, 1);
@@ -173,29 +173,29 @@ internal sealed class LiftTests
         const string Capture = """
             1000 1 0 R MARK cmd=1 arg=7 cpl=3 icount=1 vmexits=0 ev=1
             1001 2 0 R VMPTRLD a000 0 0
-            1002 3 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=10 pin=ff cpu=1 cpu2=1 intr=0
+            1002 3 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=10 pin=ff cpu=80000001 cpu2=22 intr=0
             1003 4 0 G VMEXIT reason=48 qual=182 vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=10 gpa=10 gla=10
-            1004 5 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=10 pin=ff cpu=1 cpu2=1 intr=0
+            1004 5 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=10 pin=ff cpu=80000001 cpu2=22 intr=0
             1005 6 0 G G_INVEPT type=1 d0=51a205e d1=0
             1005 6 0 G VMEXIT reason=50 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=10
-            1006 7 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=13 pin=ff cpu=1 cpu2=1 intr=0
+            1006 7 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=13 pin=ff cpu=80000001 cpu2=22 intr=0
             1007 8 0 G VMEXIT reason=20 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=13
             1008 9 0 R VMPTRLD b000 0 0
-            1009 10 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 pin=ff cpu=1 cpu2=1 intr=0
+            1009 10 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 pin=ff cpu=80000001 cpu2=22 intr=0
             1010 11 0 G VMEXIT reason=48 qual=82 vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 gpa=70000 gla=0
-            1018 12 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 pin=ff cpu=1 cpu2=1 intr=0
+            1018 12 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 pin=ff cpu=80000001 cpu2=22 intr=0
             1020 13 0 G VMEXIT reason=48 qual=182 vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 gpa=200008 gla=0
             1021 14 0 R VMPTRLD a000 0 0
-            1022 15 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=16 pin=ff cpu=1 cpu2=1 intr=0
+            1022 15 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=16 pin=ff cpu=80000001 cpu2=22 intr=0
             1023 16 0 G VMEXIT reason=48 qual=daa vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=16 gpa=51a0008 gla=0
-            1031 17 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=19 pin=ff cpu=1 cpu2=1 intr=0
+            1031 17 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=19 pin=ff cpu=80000001 cpu2=22 intr=0
             1032 18 0 G VMEXIT reason=48 qual=daa vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=19 gpa=519f000 gla=0
-            1040 19 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=19 pin=ff cpu=1 cpu2=1 intr=0
+            1040 19 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=19 pin=ff cpu=80000001 cpu2=22 intr=0
             1041 20 0 G VMEXIT reason=24 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=70000 rip=20
             1042 21 0 R VMPTRLD b000 0 0
-            1043 22 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 pin=ff cpu=1 cpu2=1 intr=0
+            1043 22 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 pin=ff cpu=80000001 cpu2=22 intr=0
             1044 23 0 G VMEXIT reason=48 qual=182 vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 gpa=200008 gla=0
-            1052 24 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 pin=ff cpu=1 cpu2=1 intr=0
+            1052 24 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20 pin=ff cpu=80000001 cpu2=22 intr=0
             1053 25 0 G VMEXIT reason=12 qual=0 vmcs=b000 vpid=2 eptp=e02e cr3=9000 rip=20
 
             """;

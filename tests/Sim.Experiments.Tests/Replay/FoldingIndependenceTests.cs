@@ -30,7 +30,7 @@ public sealed class FoldingIndependenceTests
     [Test]
     public void Wrong_uses_are_counted_by_reference()
     {
-        MemoryTrace trace = Read(RepositoryFolder.Of("traces", "nested-gzip-vpid-alternate.nst.gz"), inflate: false);
+        MemoryTrace trace = Read(RepositoryFolder.Of("traces", "nested-gzip-svm.nst.gz"), inflate: false);
         RunConfiguration zen4 = RunConfiguration.Load(null, [new Assignment("profile", "zen-4", "test"), new Assignment("policies", "[\"never\"]", "test")]);
         long[] counts = [.. new[] { trace, Split(trace, new Rng(3)), Fold(trace) }.Select(each => Run(zen4, each).Runs[0].Safety!.Findings.Sum(finding => finding.Count))];
 
