@@ -49,16 +49,17 @@ public sealed record FootprintRecording(string Name, int Lanes, Action<ITraceSin
         }
     }
 
-    /// <summary>Learns a model from files.</summary>
+    /// <summary>Learns a model from files, of which some were recorded without tracing.</summary>
     /// <exception cref="ConfigurationException">One of them has no whole stay of a hypervisor with memory accesses.</exception>
-    public static FootprintModel Learn(IReadOnlyList<string> paths, string name, string summary, Vendor vendor, string kernel, Action<long>? progress = null)
+    public static FootprintModel Learn(
+        IReadOnlyList<string> paths, IReadOnlyCollection<string> untraced, string name, string summary, Vendor vendor, string kernel, Action<long>? progress = null)
     {
         FootprintLearner learner = new();
         List<FootprintSource> sources = [];
         foreach (string path in paths)
         {
             FootprintRecording recording = Open(path, progress);
-            recording.WriteTo(learner.Window(recording.Lanes));
+            recording.WriteTo(learner.Window(recording.Lanes, untraced.Contains(path)));
             (long nested, long stays) = learner.Counts[^1];
             if (stays == 0)
             {

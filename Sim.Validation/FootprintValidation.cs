@@ -12,14 +12,21 @@ namespace Sim.Validation;
 /// <param name="NestedTransitions">Nested entries and exits in them.</param>
 /// <param name="Recorded">From the real accesses.</param>
 /// <param name="Predicted">From footprints learned elsewhere.</param>
-public sealed record FootprintPrediction(uint? Reason, long Exits, long NestedTransitions, TranslationCost Recorded, TranslationCost Predicted);
+/// <param name="Least">The least of the predictions, whatever stands in for foreign stays; that of <paramref name="Predicted"/> if hardly any stay is foreign.</param>
+/// <param name="Most">The most, likewise.</param>
+public sealed record FootprintPrediction(uint? Reason, long Exits, long NestedTransitions, TranslationCost Recorded, TranslationCost Predicted, TranslationCost Least, TranslationCost Most);
 
 /// <summary>How well the other recordings predict one that was left out.</summary>
 /// <param name="Recording">The one left out.</param>
 /// <param name="Policies">For each policy: all exits first, then by reason, most frequent first.</param>
 /// <param name="Substitutes">Kinds of stay in it that the others do not have.</param>
+/// <param name="ForeignShare">Share of its stays that follow an exit of no family that the others have.</param>
 public sealed record FootprintCheck(
-    string Recording, IReadOnlyList<(string Policy, IReadOnlyList<FootprintPrediction> Predictions)> Policies, IReadOnlyList<FootprintSubstitute> Substitutes);
+    string Recording, IReadOnlyList<(string Policy, IReadOnlyList<FootprintPrediction> Predictions)> Policies, IReadOnlyList<FootprintSubstitute> Substitutes, double ForeignShare)
+{
+    /// <summary>So many stays are foreign that the prediction is a range.</summary>
+    public bool IsBracketed => ForeignShare > FootprintWeaveSummary.MostForeign;
+}
 
 /// <summary>
 /// Leaves one recording out, learns footprints from the others, and predicts from them and from the left-out recording's transitions alone what translation costs L0 and L1
@@ -64,9 +71,22 @@ public static class FootprintValidation
         FootprintLearner learner, int leftOut, FootprintRecording recording, MemoryTrace events, EpisodeMeter recorded, MachineSpec machine, IReadOnlyList<string> policies, ulong seed)
     {
         FootprintModel model = learner.Learn("validation", "learned from the other recordings", machine.Profile.Vendor, "unknown", [], leftOut);
-        EpisodeMeter predicted = Meter(machine, policies, recording.Lanes);
-        FootprintWeaveSummary woven = FootprintWeaver.Weave(Open, null, model, new FootprintWeaveOptions { Seed = seed, Fold = false }, predicted);
-        return new FootprintCheck(recording.Name, [.. policies.Select((policy, p) => (policy, Compare(recorded, predicted, p)))], woven.Substitutes);
+        List<EpisodeMeter> predicted = [];
+        FootprintWeaveSummary woven = Predict(StrangerRule.Nearest);
+        if (woven.IsBracketed)
+        {
+            Predict(StrangerRule.Smallest);
+            Predict(StrangerRule.Largest);
+        }
+
+        return new FootprintCheck(recording.Name, [.. policies.Select((policy, p) => (policy, Compare(recorded, predicted, p)))], woven.Substitutes, woven.ForeignShare);
+
+        FootprintWeaveSummary Predict(StrangerRule strangers)
+        {
+            EpisodeMeter meter = Meter(machine, policies, recording.Lanes);
+            predicted.Add(meter);
+            return FootprintWeaver.Weave(Open, null, model, new FootprintWeaveOptions { Seed = seed, Fold = false, Strangers = strangers }, meter);
+        }
 
         ITraceSource Open()
         {
@@ -75,25 +95,35 @@ public static class FootprintValidation
         }
     }
 
-    private static IReadOnlyList<FootprintPrediction> Compare(EpisodeMeter recorded, EpisodeMeter predicted, int policy)
+    // The first prediction is that of the nearest kinds.
+    private static IReadOnlyList<FootprintPrediction> Compare(EpisodeMeter recorded, IReadOnlyList<EpisodeMeter> predicted, int policy)
     {
         FootprintPrediction[] byReason =
         [
-            .. recorded.Exits.OrderByDescending(exits => exits.Value).ThenBy(exits => exits.Key).Select(exits => new FootprintPrediction(
+            .. recorded.Exits.OrderByDescending(exits => exits.Value).ThenBy(exits => exits.Key).Select(exits => Of(
                 exits.Key,
                 exits.Value,
                 recorded.NestedTransitions.GetValueOrDefault(exits.Key),
                 recorded.Costs(policy).GetValueOrDefault(exits.Key),
-                predicted.Costs(policy).GetValueOrDefault(exits.Key))),
+                [.. predicted.Select(meter => meter.Costs(policy).GetValueOrDefault(exits.Key))])),
         ];
-        FootprintPrediction all = new(
+        FootprintPrediction all = Of(
             null,
             byReason.Sum(row => row.Exits),
             byReason.Sum(row => row.NestedTransitions),
             byReason.Aggregate(default(TranslationCost), (sum, row) => sum + row.Recorded),
-            byReason.Aggregate(default(TranslationCost), (sum, row) => sum + row.Predicted));
+            [.. predicted.Select(meter => recorded.Exits.Keys.Aggregate(default(TranslationCost), (sum, reason) => sum + meter.Costs(policy).GetValueOrDefault(reason)))]);
         return [all, .. byReason];
     }
+
+    private static FootprintPrediction Of(uint? reason, long exits, long nestedTransitions, TranslationCost recorded, TranslationCost[] predicted) => new(
+        reason,
+        exits,
+        nestedTransitions,
+        recorded,
+        predicted[0],
+        new TranslationCost(predicted.Min(cost => cost.Walks), predicted.Min(cost => cost.References), predicted.Min(cost => cost.Flushed)),
+        new TranslationCost(predicted.Max(cost => cost.Walks), predicted.Max(cost => cost.References), predicted.Max(cost => cost.Flushed)));
 
     // Footprints do not tell page sizes, so the real accesses must not have recorded ones either.
     private static EpisodeMeter Meter(MachineSpec machine, IReadOnlyList<string> policies, int lanes) =>

@@ -14,6 +14,7 @@ internal static class TraceFootprintVerb
     public static Command Create(Invocation invocation)
     {
         Argument<string[]> files = new("recordings") { Description = "Memory windows of hardware captures, or nested traces with real accesses", Arity = ArgumentArity.OneOrMore };
+        Option<string[]> untraced = new("--untraced") { Description = "A recording that was made without tracing (repeatable): kinds of stay that it has often are learned from such ones alone", HelpName = "file" };
         Option<string> output = new("--output", "-o") { Description = "JSON file to write", HelpName = "file", Required = true };
         Option<string?> name = new("--name") { Description = "Name of the footprints [default: the output's]", HelpName = "name" };
         Option<string?> summary = new("--summary") { Description = "One sentence about them", HelpName = "text" };
@@ -23,17 +24,20 @@ internal static class TraceFootprintVerb
             "footprint",
             "Learn from recordings with memory accesses what L0 and L1 touch in each kind of stay",
             "trace footprint win1.pages.txt.xz win3.pages.txt.xz -o kvm-6.12-vmx.json --kernel 6.12",
-            "trace footprint traces/nested-kvm-two-processes.nst.gz -o mine.json") { files, output, name, summary, kernel, vendor.AcceptOnlyFromAmong("intel", "amd") };
+            "trace footprint traces/nested-kvm-two-processes.nst.gz -o mine.json") { files, untraced, output, name, summary, kernel, vendor.AcceptOnlyFromAmong("intel", "amd") };
         command.SetAction(parse =>
         {
             string target = parse.GetValue(output)!;
+            string[] silent = parse.GetValue(untraced) ?? [];
+            string[] all = [.. parse.GetValue(files)!.Concat(silent)];
             FootprintModel model;
             using (ProgressBar progress = ProgressBar.Of(invocation, parse))
             {
                 model = FootprintRecording.Learn(
-                    parse.GetValue(files)!,
+                    all,
+                    silent,
                     parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(target),
-                    parse.GetValue(summary) ?? $"What L0 and L1 touch, learned from {string.Join(", ", parse.GetValue(files)!.Select(Path.GetFileName))}",
+                    parse.GetValue(summary) ?? $"What L0 and L1 touch, learned from {string.Join(", ", all.Select(Path.GetFileName))}",
                     parse.GetValue(vendor) == "amd" ? Vendor.Amd : Vendor.Intel,
                     parse.GetValue(kernel)!,
                     progress.AddLines);

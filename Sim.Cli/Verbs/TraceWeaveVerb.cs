@@ -28,6 +28,7 @@ internal static class TraceWeaveVerb
         Option<string?> footprints = new("--footprints") { Description = $"With --events: what L0 and L1 touch, a name from 'nestsim list footprints' or a file [default: {DefaultFootprints}]", HelpName = "name|file" };
         Option<string?> rate = new("--cycles-per-tick") { Description = "With --events: cycles in one tick of their clock, such as 2.4 for nanoseconds at 2.4 GHz [default: 1]", HelpName = "number" };
         Option<string?> limit = new("--l2-limit") { Description = "With --events: most accesses of the program in one run of L2; the rest of a longer run passes without [default: all]", HelpName = "count" };
+        Option<string?> foreign = new("--foreign") { Description = "With --events: what stands in for exits of no family that the footprints have: nearest, smallest or largest [default: nearest]", HelpName = "rule" };
         VerbCommand command = new(
             "weave",
             "Compose a nested trace: the program as L2, exits by a schedule or as recorded, L1's and L0's handling around each",
@@ -37,7 +38,7 @@ internal static class TraceWeaveVerb
         command.Arguments.Add(l2);
         command.Arguments.Add(target);
         command.Arguments.Add(words);
-        foreach (Option option in new Option[] { handlers, events, footprints, rate, limit })
+        foreach (Option option in new Option[] { handlers, events, footprints, rate, limit, foreign })
         {
             command.Options.Add(option);
         }
@@ -52,12 +53,12 @@ internal static class TraceWeaveVerb
                     throw new ConfigurationException("--handlers and --events both say what L0 and L1 do. Give one of them.");
                 }
 
-                FootprintWeaveOptions options = Options(parse.GetValue(words) ?? [], parse.GetValue(rate), parse.GetValue(limit));
+                FootprintWeaveOptions options = Options(parse.GetValue(words) ?? [], parse.GetValue(rate), parse.GetValue(limit)) with { Strangers = Strangers(parse.GetValue(foreign)) };
                 Tell(invocation, parse, WeaveEvents(program, recorded, parse.GetValue(target)!, FootprintLibrary.Read(parse.GetValue(footprints) ?? DefaultFootprints), options), parse.GetValue(target)!);
                 return CliApplication.Success;
             }
 
-            foreach (Option<string?> option in new[] { footprints, rate, limit })
+            foreach (Option<string?> option in new[] { footprints, rate, limit, foreign })
             {
                 if (parse.GetValue(option) is not null)
                 {
@@ -123,6 +124,14 @@ internal static class TraceWeaveVerb
             : throw new ConfigurationException($"--cycles-per-tick: expected a number above 0, at most 1000, with at most three decimals, found '{rate}'.");
     }
 
+    private static StrangerRule Strangers(string? text)
+    {
+        (string Word, StrangerRule Rule)[] rules = [("nearest", StrangerRule.Nearest), ("smallest", StrangerRule.Smallest), ("largest", StrangerRule.Largest)];
+        return text is null ? StrangerRule.Nearest
+            : rules.Any(rule => rule.Word == text) ? rules.Single(rule => rule.Word == text).Rule
+            : throw new ConfigurationException($"--foreign: {NearestNames.Unknown("rule", text, rules.Select(rule => rule.Word))}");
+    }
+
     private static ulong Limit(string? text) => text is null ? ulong.MaxValue
         : Counts.Parse(text, "--l2-limit") is > 0 and { } limit ? limit : throw new ConfigurationException("--l2-limit: expected a number of accesses above 0, found '0'.");
 
@@ -148,6 +157,13 @@ internal static class TraceWeaveVerb
             error.Write($"warning: {Numbers.Whole(foreign)} stays follow exits of the other vendor's virtualization, whose hypervisor touches other pages than these footprints say\n");
         }
 
+        if (summary.IsBracketed)
+        {
+            error.Write(
+                $"warning: bracketed: {Numbers.Fraction(100 * summary.ForeignShare)}% of the stays are foreign (more than {Numbers.Whole(100 * FootprintWeaveSummary.MostForeign)}%), so that no single number says what this recording costs. "
+                + "Weave it with --foreign smallest and with --foreign largest, and give the range (docs/footprints.md)\n");
+        }
+
         foreach (bool isStrange in new[] { true, false })
         {
             FootprintSubstitute[] substitutes = [.. summary.Substitutes.Where(substitute => substitute.IsStrange == isStrange).OrderByDescending(substitute => substitute.Count)];
@@ -158,7 +174,7 @@ internal static class TraceWeaveVerb
             }
 
             error.Write(isStrange
-                ? $"warning: {Numbers.Whole(count)} stays follow an exit whose family the footprints do not have; the nearest were taken:\n"
+                ? $"warning: {Numbers.Whole(count)} stays follow an exit whose family the footprints do not have; {summary.StandIns} were taken:\n"
                 : $"{Numbers.Whole(count)} stays are of a kind that the footprints do not have in full; of the same family were taken:\n");
             foreach (FootprintSubstitute substitute in substitutes.Take(parse.GetValue(invocation.Verbose) ? int.MaxValue : isStrange ? ShownSubstitutes : 1))
             {

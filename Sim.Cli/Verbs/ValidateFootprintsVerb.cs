@@ -15,6 +15,7 @@ internal static class ValidateFootprintsVerb
     private static readonly string[] CsvColumns =
     [
         "recording", "policy", "reason", "exits", "nested_transitions", "recorded_walks", "predicted_walks", "recorded_references", "predicted_references", "recorded_flushed", "predicted_flushed",
+        "foreign_percent", "least_walks", "most_walks", "least_references", "most_references", "least_flushed", "most_flushed",
     ];
 
     /// <summary>The command.</summary>
@@ -55,31 +56,37 @@ internal static class ValidateFootprintsVerb
 
     private static IEnumerable<Table> Tables(FootprintCheck check, Vendor vendor)
     {
+        string foreign = $"{Numbers.Fraction(100 * check.ForeignShare)}% of its stays are foreign{(check.IsBracketed ? ": bracketed" : "")}";
         yield return new Table(
-            $"{check.Recording} predicted from the others (L0's and L1's walks, per nested transition)",
+            $"{check.Recording} predicted from the others (L0's and L1's walks, per nested transition); {foreign}",
             Headers("policy", "nt"),
-            [.. check.Policies.Select(policy => Row(policy.Policy, policy.Predictions[0], policy.Predictions[0].NestedTransitions))]);
+            [.. check.Policies.Select(policy => Row(check, policy.Policy, policy.Predictions[0], policy.Predictions[0].NestedTransitions))]);
         foreach ((string policy, IReadOnlyList<FootprintPrediction> predictions) in check.Policies)
         {
             yield return new Table(
                 $"{check.Recording} under {policy}, by reason of L2's exit (L0's and L1's walks, per exit)",
                 Headers("exit", "exits"),
-                [.. predictions.Skip(1).Select(row => Row(ExitReasons.Name(vendor, row.Reason!.Value), row, row.Exits))]);
+                [.. predictions.Skip(1).Select(row => Row(check, ExitReasons.Name(vendor, row.Reason!.Value), row, row.Exits))]);
         }
     }
 
     private static IReadOnlyList<string> Headers(string first, string count) =>
         [first, count, "walks", "predicted", "error", "references", "predicted", "error", "flushed", "predicted", "error"];
 
-    private static IReadOnlyList<string> Row(string name, FootprintPrediction row, long count)
+    private static IReadOnlyList<string> Row(FootprintCheck check, string name, FootprintPrediction row, long count)
     {
         return [name, Numbers.Whole(count), .. Cells(cost => cost.Walks), .. Cells(cost => cost.References), .. Cells(cost => cost.Flushed)];
 
         string[] Cells(Func<TranslationCost, long> figure)
         {
-            (double recorded, double predicted) = (figure(row.Recorded), figure(row.Predicted));
-            return [Numbers.Fraction(count == 0 ? null : recorded / count), Numbers.Fraction(count == 0 ? null : predicted / count), Numbers.Change(predicted, recorded)];
+            string recorded = Each(figure(row.Recorded));
+            (long least, long most) = (figure(row.Least), figure(row.Most));
+            return check.IsBracketed && least != most
+                ? [recorded, $"{Each(least)} to {Each(most)}", $"{Numbers.Change(least, figure(row.Recorded))} to {Numbers.Change(most, figure(row.Recorded))}"]
+                : [recorded, Each(figure(row.Predicted)), Numbers.Change(figure(row.Predicted), figure(row.Recorded))];
         }
+
+        string Each(long cost) => Numbers.Fraction(count == 0 ? null : (double)cost / count);
     }
 
     private static IEnumerable<IReadOnlyList<string>> Rows(FootprintCheck check) =>
@@ -89,6 +96,8 @@ internal static class ValidateFootprintsVerb
         [
             check.Recording, policy.Policy, row.Reason is { } reason ? Text(reason) : "all", Text(row.Exits), Text(row.NestedTransitions), Text(row.Recorded.Walks), Text(row.Predicted.Walks),
             Text(row.Recorded.References), Text(row.Predicted.References), Text(row.Recorded.Flushed), Text(row.Predicted.Flushed),
+            (100 * check.ForeignShare).ToString("0.000", CultureInfo.InvariantCulture),
+            Text(row.Least.Walks), Text(row.Most.Walks), Text(row.Least.References), Text(row.Most.References), Text(row.Least.Flushed), Text(row.Most.Flushed),
         ];
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);

@@ -22,6 +22,11 @@ internal static class ResultDoubts
             return [];
         }
 
+        if (configuration.BracketsPageSizes)
+        {
+            return [new Doubt(DoubtKind.PageSizes, $"page sizes are assumed: {string.Join(", then ", RunConfiguration.PageSizeEnds.Select(size => $"{size} everywhere"))}")];
+        }
+
         MachineSpec machine = configuration.Machine;
         (string Name, MapTable Table, string Size)[] tables =
         [
@@ -30,7 +35,13 @@ internal static class ResultDoubts
         ];
         string sizes = string.Join("; ", tables.Where(table => machine.PageSizes != PageSizeSource.Recorded || !trace.Properties.ContainsKey(TraceHeader.PageSizesOf(table.Table)))
             .GroupBy(table => table.Size, table => table.Name).Select(tables => $"{tables.Key} in {string.Join(", ", tables)}"));
-        return sizes.Length == 0 ? [] : [new Doubt(DoubtKind.PageSizes, $"page sizes are assumed: {sizes}")];
+        string inferred = string.Join(", ", tables.Where(table => machine.PageSizes == PageSizeSource.Recorded && trace.Properties.GetValueOrDefault(TraceHeader.PageSizesOf(table.Table)) == TraceHeader.Inferred)
+            .Select(table => table.Name));
+        return
+        [
+            .. sizes.Length == 0 ? (Doubt[])[] : [new Doubt(DoubtKind.PageSizes, $"page sizes are assumed: {sizes}")],
+            .. inferred.Length == 0 ? (Doubt[])[] : [new Doubt(DoubtKind.PageSizes, $"page sizes of {inferred} are inferred from where the pages lie in host memory")],
+        ];
     }
 
     private static string Word(PageSize size) => ProfileReader.PageSizes.Single(page => page.Size == size).Word;

@@ -15,18 +15,41 @@ public sealed class FrameAllocator(ulong start = 1UL << 30)
     private const int TableKind = Sizes * (Sizes + 1);
     private readonly ulong[] _next = new ulong[TableKind + 1];
     private readonly Dictionary<ulong, PageSize> _mappedBy = [];
+    private readonly long[] _told = new long[Sizes];
     private ulong _nextRegion = start;
 
     /// <summary>Address of a fresh, aligned data page.</summary>
     /// <param name="size">Its size.</param>
     /// <param name="mappedBy">Size of the pages that map it in the next address space; null if nothing tells.</param>
-    public ulong AllocatePage(PageSize size, PageSize? mappedBy = null) => Allocate((int)size + (mappedBy is { } told ? Sizes * ((int)told + 1) : 0), 1UL << EntryKey.Shift(size), mappedBy);
+    public ulong AllocatePage(PageSize size, PageSize? mappedBy = null)
+    {
+        int kind = (int)size;
+        if (mappedBy is { } told)
+        {
+            _told[(int)told]++;
+            kind += Sizes * ((int)told + 1);
+        }
+
+        return Allocate(kind, 1UL << EntryKey.Shift(size), mappedBy);
+    }
 
     /// <summary>Address of a fresh 4 KiB page of paging-structure entries.</summary>
     public ulong AllocateTable() => Allocate(TableKind, 1UL << 12, null);
 
-    /// <summary>Size of the pages that map an address of this space in the next one; null if nothing tells.</summary>
-    public PageSize? MappedBy(ulong address) => _mappedBy.TryGetValue(address / RegionBytes, out PageSize size) ? size : null;
+    /// <summary>
+    /// Size of the pages that map an address of this space in the next one: as it was told, or, for page tables and other pages of which nothing tells it, as it was told most often so far (of
+    /// equals the smaller). Null if nothing was told at all.
+    /// </summary>
+    public PageSize? MappedBy(ulong address)
+    {
+        if (_mappedBy.TryGetValue(address / RegionBytes, out PageSize size))
+        {
+            return size;
+        }
+
+        long most = _told.Max();
+        return most == 0 ? null : (PageSize)Array.IndexOf(_told, most);
+    }
 
     private ulong Allocate(int kind, ulong bytes, PageSize? mappedBy)
     {

@@ -136,8 +136,31 @@ public sealed class PageTable
         }
     }
 
-    /// <summary>Unmaps the page of that size at <paramref name="address"/> and all smaller ones inside; a larger page around it is split first. The next use maps a new frame.</summary>
-    public void Remove(ulong address, PageSize size) => Owner(address).Entry(address, (int)size + 1) = 0;
+    /// <summary>
+    /// Unmaps the page of that size at <paramref name="address"/> and all smaller ones inside; a larger page around it is split first. The next use maps a new frame. Where nothing is mapped
+    /// nothing changes: there are no tables afterwards that were not there, so that the next use may map a larger page.
+    /// </summary>
+    public void Remove(ulong address, PageSize size)
+    {
+        PageTable tree = Owner(address);
+        int table = 0;
+        for (int level = Levels; ; level--)
+        {
+            ref ulong entry = ref tree._tables[table][Index(address, level)];
+            if (level == (int)size + 1 || entry == 0)
+            {
+                entry = 0;
+                return;
+            }
+
+            if ((entry & Leaf) != 0)
+            {
+                tree.SplitEntry(ref entry, level);
+            }
+
+            table = TableOf(entry);
+        }
+    }
 
     /// <summary>The mapping of an address, if there is one; makes none.</summary>
     public bool TryFind(ulong address, out Mapping mapping)

@@ -13,14 +13,24 @@ public sealed class FootprintLearner
     private const int Thousand = 1000;
     private const long PlaceScale = 1_000_000;
 
+    // Fewer stays of a kind in recordings without tracing do not stand for it alone.
+    private const int FewestUntraced = 20;
+
     private readonly List<RecordedWindow> _windows = [];
+    private readonly HashSet<RecordedWindow> _untraced = [];
 
     /// <summary>Begins a recording: write its trace into the sink that is returned, before the next one begins.</summary>
     /// <param name="lanes">Lanes of the trace.</param>
-    public ITraceSink Window(int lanes)
+    /// <param name="untraced">No tracing lengthened L0's paths: kinds of stay that such recordings have often enough are learned from them alone.</param>
+    public ITraceSink Window(int lanes, bool untraced = false)
     {
         RecordedWindow window = new(lanes);
         _windows.Add(window);
+        if (untraced)
+        {
+            _untraced.Add(window);
+        }
+
         return window;
     }
 
@@ -33,9 +43,10 @@ public sealed class FootprintLearner
         RecordedWindow[] windows = [.. _windows.Where((_, index) => index != leftOut)];
         SharedPages shared = new(windows);
         SortedDictionary<StayKey, KindCounts> kinds = new(StayKey.Order);
+        HashSet<StayKey> untraced = [.. windows.Where(_untraced.Contains).SelectMany(window => window.Stays).GroupBy(stay => stay.Key).Where(kind => kind.Count() >= FewestUntraced).Select(kind => kind.Key)];
         for (int w = 0; w < windows.Length; w++)
         {
-            foreach (RecordedStay stay in windows[w].Stays)
+            foreach (RecordedStay stay in windows[w].Stays.Where(stay => IsLearned(windows[w], stay)))
             {
                 if (!kinds.TryGetValue(stay.Key, out KindCounts? kind))
                 {
@@ -47,7 +58,7 @@ public sealed class FootprintLearner
         }
 
         HashSet<int> known = [.. kinds.Values.SelectMany(kind => kind.Pages.Where(page => page.Value.Stays >= 2 && page.Value.Stays * RareShare >= kind.Seen).Select(page => page.Key))];
-        CountVarying(windows, kinds, shared, known, out List<int>[] fresh);
+        CountVarying(windows, kinds, shared, known, IsLearned, out List<int>[] fresh);
         int[][] numbers = [Number(known, shared, 0), Number(known, shared, 1)];
         return new FootprintModel(
             name,
@@ -58,6 +69,8 @@ public sealed class FootprintLearner
             PagesOf(0),
             PagesOf(1),
             [.. kinds.Where(kind => kind.Value.Seen >= 2).Select(kind => kind.Value.Finish(kind.Key, known, numbers[kind.Key.Level]))]);
+
+        bool IsLearned(RecordedWindow window, RecordedStay stay) => _untraced.Contains(window) || !untraced.Contains(stay.Key);
 
         LevelPages PagesOf(int level) => new(
             [.. known.Where(page => shared.Page(page).Level == level).OrderBy(page => numbers[level][page]).Select(page => shared.Page(page).Number)],
@@ -78,7 +91,8 @@ public sealed class FootprintLearner
         return numbers;
     }
 
-    private static void CountVarying(RecordedWindow[] windows, SortedDictionary<StayKey, KindCounts> kinds, SharedPages shared, HashSet<int> known, out List<int>[] fresh)
+    private static void CountVarying(
+        RecordedWindow[] windows, SortedDictionary<StayKey, KindCounts> kinds, SharedPages shared, HashSet<int> known, Func<RecordedWindow, RecordedStay, bool> counts, out List<int>[] fresh)
     {
         fresh = [[], [], [], []];
         HashSet<int> listed = [];
@@ -86,7 +100,7 @@ public sealed class FootprintLearner
         {
             ReadOnlySpan<int> numbers = shared.Of(w);
             RecencyStack[] stacks = [new(), new(), new(), new()];
-            foreach (RecordedStay stay in windows[w].Stays)
+            foreach (RecordedStay stay in windows[w].Stays.Where(stay => counts(windows[w], stay)))
             {
                 KindCounts kind = kinds[stay.Key];
                 foreach (PackedTouch touch in stay.Touches)

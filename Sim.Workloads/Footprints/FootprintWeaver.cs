@@ -20,6 +20,9 @@ public sealed record FootprintWeaveOptions
     /// <summary>Seed of everything random.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>What stands in for exits of no family that the footprints have.</summary>
+    public StrangerRule Strangers { get; init; }
+
     /// <summary>Runs on one page are folded (<see cref="Folding"/>).</summary>
     public bool Fold { get; init; } = true;
 
@@ -38,6 +41,21 @@ public sealed record FootprintWeaveOptions
 public sealed record FootprintWeaveSummary(
     ulong Records, IReadOnlyList<ulong> Accesses, long Stays, long Unknown, long NestedTransitions, long ProgramRuns, IReadOnlyList<FootprintSubstitute> Substitutes)
 {
+    /// <summary>With a larger share of foreign stays, what a trace costs is no number but a range, between those of <see cref="StrangerRule.Smallest"/> and of <see cref="StrangerRule.Largest"/>.</summary>
+    public const double MostForeign = 0.10;
+
+    /// <summary>Share of the stays that follow an exit of no family that the model has.</summary>
+    public double ForeignShare { get; init; }
+
+    /// <summary>What stands in for them.</summary>
+    public StrangerRule Strangers { get; init; }
+
+    /// <summary>The trace is one end of a range, or a place inside.</summary>
+    public bool IsBracketed => ForeignShare > MostForeign;
+
+    /// <summary>What was taken for foreign stays, in words.</summary>
+    public string StandIns => Strangers switch { StrangerRule.Smallest => "the smallest kinds", StrangerRule.Largest => "the largest kinds", _ => "the nearest" };
+
     private long All => Stays + Unknown;
 
     /// <summary>What the woven trace rests on that nobody recorded.</summary>
@@ -46,10 +64,17 @@ public sealed record FootprintWeaveSummary(
         get
         {
             List<Doubt> doubts = [];
+            if (IsBracketed)
+            {
+                doubts.Add(new Doubt(
+                    DoubtKind.Handlers,
+                    string.Create(CultureInfo.InvariantCulture, $"bracketed: {100 * ForeignShare:0.0}% of the stays of L0 and L1 follow an exit whose family the footprints do not have, and {StandIns} stand in: what this trace costs is a place in a range, no figure of its own")));
+            }
+
             Add(
                 Substitutes.Where(substitute => substitute.IsForeign).Sum(substitute => substitute.Count),
                 "follow exits of the other vendor's virtualization, whose hypervisor touches other pages than these footprints say");
-            Add(Substitutes.Where(substitute => substitute.IsStrange).Sum(substitute => substitute.Count), "follow an exit whose family the footprints do not have; the nearest were taken");
+            Add(Substitutes.Where(substitute => substitute.IsStrange).Sum(substitute => substitute.Count), $"follow an exit whose family the footprints do not have; {StandIns} were taken");
             Add(Unknown, "have no accesses, because the exit that began them was not recorded");
             if (Substitutes.Where(substitute => !substitute.IsStrange).Sum(substitute => substitute.Count) is > 0 and { } kin)
             {
@@ -94,7 +119,7 @@ public sealed class FootprintWeaver
 
     private FootprintWeaver(FootprintModel model, Func<ITraceSource>? program, FootprintWeaveOptions options, ITraceSink sink, int lanes)
     {
-        _choice = new FootprintChoice(model);
+        _choice = new FootprintChoice(model, options.Strangers);
         _options = options;
         _program = program;
         _appender = new TraceAppender(sink, lanes, options.Fold);
@@ -157,7 +182,11 @@ public sealed class FootprintWeaver
             weaver._unknown,
             weaver._nestedTransitions,
             weaver._programs.Values.Sum(cursor => cursor.Runs),
-            weaver._choice.Substitutes);
+            weaver._choice.Substitutes)
+        {
+            ForeignShare = weaver._choice.ForeignShare,
+            Strangers = options.Strangers,
+        };
         foreach (ProgramCursor cursor in weaver._programs.Values)
         {
             cursor.Dispose();
@@ -168,6 +197,7 @@ public sealed class FootprintWeaver
 
     private void Plan(ITraceSource events)
     {
+        _choice.Vendor = events.Header.Vendor;
         StayTracker tracker = new(_lanes.Length);
         TraceBlock block = new();
         bool any = false;

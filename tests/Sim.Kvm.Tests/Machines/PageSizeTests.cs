@@ -54,6 +54,17 @@ public sealed class PageSizeTests
         Assert.That(Walks(script), Is.EqualTo(2));
     }
 
+    [TestCase(MapChangeKind.Changed)]
+    [TestCase(MapChangeKind.Removed)]
+    public void Where_sizes_are_assumed_a_change_of_what_was_never_used_makes_no_small_pages_either(MapChangeKind change)
+    {
+        Script script = With(spec => spec with { PageSizes = PageSizeSource.Assumed, L0Pages = PageSize.Size2M });
+
+        script.Change(MapTable.L0, Kernel, change, by: 0).Event(TraceEvent.Invlpg(0, 0, Kernel)).Touch(Kernel, Kernel + Page, Kernel + (511 * Page));
+
+        Assert.That(Walks(script), Is.EqualTo(1));
+    }
+
     [Test]
     public void Where_small_pages_are_assumed_the_change_of_a_large_one_changes_all_small_ones_inside_and_leaves_them_small()
     {

@@ -27,16 +27,19 @@ internal sealed class FrameAllocatorTests
     }
 
     [Test]
-    public void Pages_that_are_mapped_by_pages_of_a_told_size_take_regions_of_their_own_and_every_address_in_them_tells_it()
+    public void Pages_that_are_mapped_by_pages_of_a_told_size_take_regions_of_their_own_and_all_others_are_mapped_as_most_of_them()
     {
         FrameAllocator frames = new();
         Assert.That(frames.AllocatePage(PageSize.Size4K), Is.EqualTo(Region));
+        Assert.That(frames.MappedBy(Region), Is.Null);
         Assert.That(frames.AllocatePage(PageSize.Size4K, PageSize.Size2M), Is.EqualTo(2 * Region));
         Assert.That(frames.AllocatePage(PageSize.Size2M, PageSize.Size4K), Is.EqualTo(3 * Region));
         Assert.That(frames.AllocatePage(PageSize.Size4K, PageSize.Size2M), Is.EqualTo((2 * Region) + 0x1000));
         Assert.That(
             new[] { Region, 2 * Region, (3 * Region) - 1, 3 * Region, 4 * Region }.Select(address => frames.MappedBy(address)),
-            Is.EqualTo(new PageSize?[] { null, PageSize.Size2M, PageSize.Size2M, PageSize.Size4K, null }));
+            Is.EqualTo(new PageSize?[] { PageSize.Size2M, PageSize.Size2M, PageSize.Size2M, PageSize.Size4K, PageSize.Size2M }));
+        Assert.That(frames.AllocatePage(PageSize.Size2M, PageSize.Size4K), Is.EqualTo((3 * Region) + 0x20_0000));
+        Assert.That(frames.MappedBy(Region), Is.EqualTo(PageSize.Size4K), "of equals the smaller");
     }
 
     [TestCase(PageSize.Size4K, 1 << 18)]

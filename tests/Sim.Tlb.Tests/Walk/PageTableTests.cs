@@ -31,6 +31,15 @@ internal sealed class PageTableTests
     }
 
     [Test]
+    public void To_unmap_a_small_page_where_nothing_is_mapped_leaves_room_for_a_large_one()
+    {
+        PageTable tree = new(0x1000, 4, PageSize.Size2M, new FrameAllocator());
+        tree.Remove(0x20_3000, PageSize.Size4K);
+
+        Assert.That(tree.Map(0x20_3000).Size, Is.EqualTo(PageSize.Size2M));
+    }
+
+    [Test]
     public void What_is_told_of_a_page_that_is_mapped_larger_splits_it_on_the_same_memory()
     {
         PageTable tree = new(0x1000, 4, PageSize.Size2M, new FrameAllocator());
@@ -60,8 +69,10 @@ internal sealed class PageTableTests
         ulong large = guest.AllocatePage(PageSize.Size4K, PageSize.Size2M);
         ulong unknown = guest.AllocatePage(PageSize.Size4K);
         PageTable tree = new(0x1000, 4, PageSize.Size1G, new FrameAllocator(), told: guest.MappedBy);
+        PageTable untold = new(0x1000, 4, PageSize.Size1G, new FrameAllocator(), told: new FrameAllocator().MappedBy);
 
-        Assert.That((tree.Map(small).Size, tree.Map(large).Size, tree.Map(unknown).Size), Is.EqualTo((PageSize.Size4K, PageSize.Size2M, PageSize.Size1G)));
+        Assert.That((tree.Map(small).Size, tree.Map(large).Size, tree.Map(unknown).Size), Is.EqualTo((PageSize.Size4K, PageSize.Size2M, PageSize.Size4K)));
+        Assert.That(untold.Map(unknown).Size, Is.EqualTo(PageSize.Size1G));
     }
 
     [TestCase(PageSize.Size4K, 0x1000UL)]

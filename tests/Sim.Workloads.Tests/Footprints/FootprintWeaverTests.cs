@@ -140,11 +140,58 @@ internal sealed class FootprintWeaverTests
 
         (MemoryTrace trace, FootprintWeaveSummary summary) = Weave(events, null, Learn(recorded));
 
-        // VMCALL is CPUID's kin; port I/O is nobody's, so the most frequent exit stands in.
+        // VMCALL is CPUID's kin; port I/O is nobody's, so a small emulation stands in and not the most frequent exit, which walks tables.
         Assert.That(
             summary.Substitutes.Where(substitute => substitute.Wanted.Level == 0).Select(substitute => (substitute.Wanted.Reason, substitute.Taken.Reason, substitute.IsStrange, substitute.Count)),
-            Is.EqualTo(new[] { (Vmcall, Cpuid, false, 2L), (IoInstruction, EptViolation, true, 1L) }));
-        Assert.That(AccessesOf(trace, 0).Select(access => access.Address), Is.EqualTo(new ulong[] { 0x3000, 0x1000, 0x3000, 0x1000, 0x3000, 0x4000, 0x3000 }));
+            Is.EqualTo(new[] { (Vmcall, Cpuid, false, 2L), (IoInstruction, Cpuid, true, 1L) }));
+        Assert.That(AccessesOf(trace, 0).Select(access => access.Address), Is.EqualTo(new ulong[] { 0x3000, 0x1000, 0x3000, 0x1000, 0x3000, 0x1000, 0x3000 }));
+        Assert.That(summary.IsBracketed);
+    }
+
+    [TestCase(StrangerRule.Nearest, new ulong[] { 0x1000 })]
+    [TestCase(StrangerRule.Smallest, new ulong[] { 0x1000 })]
+    [TestCase(StrangerRule.Largest, new ulong[] { 0x4000, 0x5000, 0x6000 })]
+    public void A_stranger_is_stood_in_for_by_a_small_kind_or_by_a_large_one_for_the_ends_of_a_range(StrangerRule strangers, ulong[] pages)
+    {
+        const uint IoInstruction = 30;
+        NestedScript recorded = new NestedScript().Start();
+        for (int i = 0; i < 3; i++)
+        {
+            recorded.Exit(TransitionKind.L2ToL0, Cpuid).Touch(1).Enter(TransitionKind.L0ToL2).Exit(TransitionKind.L2ToL0, EptViolation).Touch(4, 5, 6).Enter(TransitionKind.L0ToL2);
+        }
+
+        NestedScript events = new NestedScript(withAccesses: false).Start();
+        events.Exit(TransitionKind.L2ToL0, IoInstruction).Touch(1).Enter(TransitionKind.L0ToL2);
+        MemoryTrace trace = Weave(events, null, Learn(recorded), new FootprintWeaveOptions { Fold = false, Strangers = strangers }).Trace;
+
+        Assert.That(AccessesOf(trace, 0).Select(access => access.Address).TakeLast(pages.Length), Is.EqualTo(pages));
+    }
+
+    [TestCase(9, 1, false)]
+    [TestCase(8, 1, true)]
+    public void More_than_a_tenth_of_foreign_stays_makes_a_range_of_it(int known, int foreign, bool bracketed)
+    {
+        const uint IoInstruction = 30;
+        NestedScript recorded = new NestedScript();
+        NestedScript events = new NestedScript(withAccesses: false);
+        foreach (NestedScript script in new[] { recorded, events })
+        {
+            script.Enter(TransitionKind.L0ToL2);
+            for (int i = 0; i < known; i++)
+            {
+                script.Exit(TransitionKind.L2ToL0, Cpuid).Touch(1).Enter(TransitionKind.L0ToL2);
+            }
+        }
+
+        for (int i = 0; i < foreign; i++)
+        {
+            events.Exit(TransitionKind.L2ToL0, IoInstruction).Touch(1).Enter(TransitionKind.L0ToL2);
+        }
+
+        FootprintModel model = Learn(recorded);
+        FootprintWeaveSummary summary = Weave(events, null, model).Summary;
+        Assert.That((summary.IsBracketed, summary.ForeignShare), Is.EqualTo((bracketed, (double)foreign / (known + foreign))));
+        Assert.That(summary.Doubts.Any(doubt => doubt.Sentence.StartsWith("bracketed: ", StringComparison.Ordinal)), Is.EqualTo(bracketed));
     }
 
     [Test]
