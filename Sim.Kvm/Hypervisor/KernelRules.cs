@@ -294,7 +294,6 @@ public sealed record KernelRules
         FreesRootsAtVmptrld = false,
         ServicesCurrentBeforeSwitch = false,
         ServicesGuestBeforeSwitch = false,
-        FreesRootsAtVmptrld = false,
     };
 
     /// <summary>nSVM, 5.14 to 6.6 (recorded: stable 6.1.192).</summary>
