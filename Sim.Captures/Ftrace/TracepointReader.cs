@@ -282,7 +282,8 @@ public sealed class TracepointReader : IDisposable
         read.Problem = EventFrame.TryParse(line, _strings, ref read.Event, out ReadOnlySpan<byte> text, out bool hasTask, out bool hasCpu)
             ? ParseText(text, ref read.Event)
             : Problem.NoEvent;
-        (read.HasTask, read.HasCpu, read.HoldsAnother) = (hasTask, hasCpu, HoldsEvent(text));
+        int before = Math.Max(0, line.Length - text.Length - read.Event.Name.Length - ": ".Length);
+        (read.HasTask, read.HasCpu, read.HoldsAnother) = (hasTask, hasCpu, HoldsEvent(text) || HoldsEvent(line[..before]));
         return read;
     }
 
