@@ -282,9 +282,16 @@ public sealed class TracepointReader : IDisposable
         read.Problem = EventFrame.TryParse(line, _strings, ref read.Event, out ReadOnlySpan<byte> text, out bool hasTask, out bool hasCpu)
             ? ParseText(text, ref read.Event)
             : Problem.NoEvent;
-        int before = Math.Max(0, line.Length - text.Length - read.Event.Name.Length - ": ".Length);
-        (read.HasTask, read.HasCpu, read.HoldsAnother) = (hasTask, hasCpu, HoldsEvent(text) || HoldsEvent(line[..before]));
+        (read.HasTask, read.HasCpu, read.HoldsAnother) = (hasTask, hasCpu, HoldsEvent(text) || HoldsEvent(BeforeName(line, text, read.Event.Name)));
         return read;
+    }
+
+    /// <summary>What stands before the event's name in its line: task, CPU, flags and time, and nothing that is an event.</summary>
+    private static ReadOnlySpan<byte> BeforeName(ReadOnlySpan<byte> line, ReadOnlySpan<byte> text, string name)
+    {
+        ReadOnlySpan<byte> head = line[..Math.Max(0, line.Length - text.Length)];
+        Span<byte> bytes = stackalloc byte[64];
+        return Encoding.UTF8.TryGetBytes(name, bytes, out int length) && length > 0 && head.LastIndexOf(bytes[..length]) is >= 0 and var at ? head[..at] : default;
     }
 
     private Problem ParseText(ReadOnlySpan<byte> text, ref KernelEvent e)
