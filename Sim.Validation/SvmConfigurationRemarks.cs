@@ -1,7 +1,6 @@
 using Sim.Captures.Ftrace;
 using Sim.Core.Profiles;
 using Sim.Experiments;
-using Sim.Kvm;
 using Sim.Reports.Views;
 
 namespace Sim.Validation;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Sim.Core.Architecture;
 
 namespace Sim.Captures.Ftrace;
@@ -14,6 +15,9 @@ namespace Sim.Captures.Ftrace;
 /// </remarks>
 internal static class EventFrame
 {
+    private static readonly SearchValues<byte> FlagCharacters = SearchValues.Create("dDXnNpPlLbBuUhHsZz.#0123456789abcef"u8);
+    private static readonly SearchValues<byte> DecimalDigits = SearchValues.Create("0123456789"u8);
+
     private const int MostCpus = 1 << 16;
     private const ulong NanosecondsPerSecond = 1_000_000_000;
     private const int Digits = 9;
@@ -126,7 +130,7 @@ internal static class EventFrame
 
     // irqs-off, need-resched, hardirq or softirq, preempt depth, and from 5.16 on migrate depth.
     private static bool IsFlags(ReadOnlySpan<byte> flags) =>
-        flags.Length is >= 3 and <= 8 && flags.IndexOfAnyExcept("dDXnNpPlLbBuUhHsZz.#0123456789abcef"u8) < 0 && flags.IndexOfAnyExcept("0123456789"u8) >= 0;
+        flags.Length is >= 3 and <= 8 && !flags.ContainsAnyExcept(FlagCharacters) && flags.ContainsAnyExcept(DecimalDigits);
 
     private static bool FlagsAndTime(ref TextCursor cursor, out ulong time)
     {

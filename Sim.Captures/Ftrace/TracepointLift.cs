@@ -1,7 +1,6 @@
 using Sim.Workloads;
 using Sim.Workloads.Scenarios;
 using Sim.Core.Architecture;
-using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Core;
 

@@ -41,6 +41,8 @@ public sealed class TracepointReader : IDisposable
 
     private const int WrappedLines = 8;
 
+    private static readonly SearchValues<byte> KvmNameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz_0123456789"u8);
+
     private static readonly SearchValues<char> EventNameCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
 
     private readonly LineReader _lines;
@@ -243,7 +245,7 @@ public sealed class TracepointReader : IDisposable
         for (int at = line.IndexOf("kvm_"u8); at >= 0; line = line[(at + 4)..], at = line.IndexOf("kvm_"u8))
         {
             ReadOnlySpan<byte> rest = line[at..];
-            int end = rest.IndexOfAnyExcept("abcdefghijklmnopqrstuvwxyz_0123456789"u8);
+            int end = rest.IndexOfAnyExcept(KvmNameCharacters);
             if (end > 0 && rest[end] == ':' && (end + 1 == rest.Length || rest[end + 1] == ' '))
             {
                 return true;
@@ -342,7 +344,7 @@ public sealed class TracepointReader : IDisposable
     }
 
     // "<CANT FIND FIELD rip>": libtraceevent's plugin asks for a field that this kernel does not have, then prints the rest, or nothing more.
-    private ReadOnlySpan<byte> WithoutMissingFields(ReadOnlySpan<byte> text, out bool missesFields)
+    private static ReadOnlySpan<byte> WithoutMissingFields(ReadOnlySpan<byte> text, out bool missesFields)
     {
         missesFields = false;
         for (int at = text.IndexOf("<CANT FIND FIELD "u8); at >= 0 && text[at..].IndexOf((byte)'>') is > 0 and int length; at = text.IndexOf("<CANT FIND FIELD "u8))

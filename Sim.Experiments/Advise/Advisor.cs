@@ -74,7 +74,7 @@ public static class Advisor
                 request.ConfigurationFile, [.. request.Assignments, new Assignment("policies", JsonSerializer.Serialize(policies), "--before and --after"), new Assignment("reference", "null", "advise"), .. more], suggested);
     }
 
-    private static Advice Answer(AdviceRequest request, AdviceInput input, IReadOnlyList<AdviceReplay> replays)
+    private static Advice Answer(AdviceRequest request, AdviceInput input, List<AdviceReplay> replays)
     {
         RunSet first = replays[0].Results;
         (string before, string after) = (first.Runs[0].Run, first.Runs[1].Run);
@@ -99,7 +99,7 @@ public static class Advisor
     private static string Safety(IReadOnlyList<AdviceReplay> replays)
     {
         Verdict[] verdicts = [.. replays.Select(replay => Verdict.Of(replay.Results))];
-        IEnumerable<IGrouping<string, string>> groups = new[] { 0, 1 }.GroupBy(run => Judged([.. verdicts.Select(verdict => verdict.Standings[run])]), run => Named(verdicts[0].Standings[run].Run), StringComparer.Ordinal);
+        IEnumerable<IGrouping<string, string>> groups = Enumerable.Range(0, 2).GroupBy(run => Judged([.. verdicts.Select(verdict => verdict.Standings[run])]), run => Named(verdicts[0].Standings[run].Run), StringComparer.Ordinal);
         return $"Safety: {string.Join("; ", groups.Select(group => $"{string.Join(" and ", group)}: {group.Key}"))}.";
 
         static string Named(RunResult run) => run.Run + (run.Holes is [var hole, ..] ? $" (known hole {hole.Id})" : run.IsYardstick ? " (a yardstick)" : "");
@@ -156,7 +156,7 @@ public static class Advisor
         return $"for each round trip: {each[0]} by {set.Runs[0].Run}, {each[1]} by {set.Runs[1].Run}";
     }
 
-    private static string Assumed(AdviceInput input, IReadOnlyList<AdviceReplay> replays, Pricing? pricing)
+    private static string Assumed(AdviceInput input, List<AdviceReplay> replays, Pricing? pricing)
     {
         Provenance provenance = replays[0].Results.Provenance;
         List<string> parts = [$"a {provenance.Profile} CPU"];

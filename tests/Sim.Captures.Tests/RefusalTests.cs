@@ -3,7 +3,6 @@ using System.Text;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
 using Sim.Captures.Tests.Ftrace;
-using Sim.Core;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.Tests;

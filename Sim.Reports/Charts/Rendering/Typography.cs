@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Sim.Reports.Fonts;
@@ -22,6 +23,8 @@ internal sealed class Typefaces(byte[] regular, byte[] semiBold)
 /// <summary>Text in charts: set in Inter, which travels with the program, so that it looks the same on every machine.</summary>
 internal static class Typography
 {
+    private static readonly SearchValues<char> BreakCharacters = SearchValues.Create("-,/_=:");
+
     /// <summary>All characters of Inter.</summary>
     public static Typefaces Whole { get; } = new(Inter.Regular, Inter.SemiBold);
 
@@ -88,6 +91,6 @@ internal static class Typography
     private static int LastBreak(string text, int fits)
     {
         int blank = text.LastIndexOf(' ', fits);
-        return blank > 0 ? blank : text.AsSpan(0, fits).LastIndexOfAny("-,/_=:") + 1;
+        return blank > 0 ? blank : text.AsSpan(0, fits).LastIndexOfAny(BreakCharacters) + 1;
     }
 }

@@ -1,7 +1,6 @@
 using System.Text;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
-using Sim.Captures.Tests.Ftrace;
 using Sim.Core.Traces;
 using Sim.Workloads.Operations;
 

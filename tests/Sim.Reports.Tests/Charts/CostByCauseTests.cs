@@ -46,7 +46,7 @@ public sealed class CostByCauseTests
         sheet.Counter("cycles.hypervisor", "cycles", "H.", (1L << 53) + 1);
         sheet.Counter("vm.nested_entries", "transitions", "E.", 1L << 50);
 
-        Bar bar = Bars(sheet).First();
+        Bar bar = Bars(sheet)[0];
 
         Assert.That((Fact(bar, "total"), Fact(bar, "per nested transition")), Is.EqualTo(("9,007,199,254,740,993 cycles", "8.000 cycles")));
     }
