@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Sim.Cli;
 
 /// <summary>Ctrl-C and SIGTERM: the first one asks whoever listens to stop and to write what there is; without a listener, or the second time, the process ends at once.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "It lives as long as the process; a signal may still come while everything else is disposed of.")]
 public sealed class Interruption
 {
     private const int ByKeyboard = 130;

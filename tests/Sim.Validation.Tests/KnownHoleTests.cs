@@ -1,4 +1,3 @@
-using Sim.Core.Profiles;
 using Sim.Experiments;
 using Sim.Kvm;
 using Sim.Workloads.Scenarios;
