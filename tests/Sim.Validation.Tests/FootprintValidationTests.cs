@@ -48,13 +48,16 @@ internal sealed class FootprintValidationTests
         Assert.That(check.Substitutes, Has.Count.EqualTo(2), "L0's and L1's");
     }
 
+    // Window 3 is predicted from window 4 above all, which lies beside the repository.
+    private static IEnumerable<string> LeftOut => Recordings.Exists("bochs-vmx-mem.win4.pages.txt.xz")
+        ? ["bochs-vmx-mem.win2.full.txt.xz", "bochs-vmx-mem.win3.pages.txt.xz", "bochs-vmx-mem.win4.pages.txt.xz"]
+        : ["bochs-vmx-mem.win2.full.txt.xz"];
+
     /// <summary>
     /// Issue 3's figure: 15 % on walks and references per nested transition. Window 1 is not among them: its port I/O (a third of its exits) occurs nowhere else, and it misses by
     /// what docs/footprints.md says.
     /// </summary>
-    [TestCase("bochs-vmx-mem.win2.full.txt.xz")]
-    [TestCase("bochs-vmx-mem.win3.pages.txt.xz")]
-    [RecordingBeside("bochs-vmx-mem.win4.pages.txt.xz")]
+    [TestCaseSource(nameof(LeftOut))]
     public void A_window_of_a_real_nested_KVM_is_predicted_from_the_others_within_15_percent(string leftOut)
     {
         FootprintCheck check = OfCaptures.Value.Single(check => check.Recording == leftOut);

@@ -16,7 +16,7 @@ public sealed class ListTlbTests
     [TestCase("bochs-vmx-mem.win3.pages.txt.xz", Explicit = true, Reason = "a minute; the kind is that of window 1")]
     [TestCase("bochs-vmx-mem.win4.pages.txt.xz", Explicit = true, Reason = "a minute; the kind is that of window 1")]
     [TestCase("bochs-vmx-mem.win13.pages.txt.xz", Explicit = true, Reason = "a minute; the kind is that of window 1")]
-    [TestCase("../captures2/bochs-vmx-6.12.117.p-mix.win110.pages.txt.xz")]
+    [TestCase("bochs-vmx-6.12.117.p-mix.win110.pages.txt.xz")]
     public void A_TLB_of_lists_misses_as_often_at_every_level(string name)
     {
         string path = Recordings.File(name);

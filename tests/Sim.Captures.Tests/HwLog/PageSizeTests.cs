@@ -95,7 +95,7 @@ internal sealed class PageSizeTests
     [Test]
     public void Every_inferred_EPT_page_behind_a_large_page_is_as_the_emulator_says()
     {
-        string path = Recordings.File("../captures2/bochs-vmx-6.12.117.p-mix.win110.pages.txt.xz");
+        string path = Recordings.File("bochs-vmx-6.12.117.p-mix.win110.pages.txt.xz");
         string list = PageSizeList.Beside(path)!;
         Dictionary<(bool, ulong, ulong, ulong), ulong> truth = [];
         WindowPageSizes inferred = new();
