@@ -1,6 +1,7 @@
 using Sim.Workloads;
 using System.Globalization;
 using Sim.Captures.Ftrace;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -158,7 +159,6 @@ public sealed class Lift
     private const int MaxAccessSize = 64;
     private const ulong EnableEpt = 1 << 1;
     private const uint Exception = 0;
-    private const uint ExternalInterrupt = 1;
     private const uint Hlt = 12;
     private const uint Invlpg = 14;
     private const uint Vmlaunch = 20;
@@ -219,6 +219,11 @@ public sealed class Lift
         foreach (MapTable table in hasWalks ? Enum.GetValues<MapTable>() : [])
         {
             properties[TraceHeader.PageSizesOf(table)] = table <= MapTable.L2 || listsPages ? TraceHeader.Recorded : TraceHeader.Inferred;
+        }
+
+        if (reader.Findings.Worst == Severity.DataLoss)
+        {
+            properties["data_loss"] = "yes";
         }
 
         return new TraceHeader(lanes, false, "1/1", properties);
@@ -622,7 +627,7 @@ public sealed class Lift
         }
         else if (change == LevelChange.NestedExit && vcpu.InL2)
         {
-            ExitNested(lane, vcpu, time, lane.ExitReason ?? ExternalInterrupt);
+            ExitNested(lane, vcpu, time, lane.ExitReason ?? ExitReasons.Unknown);
         }
     }
 
@@ -632,8 +637,8 @@ public sealed class Lift
         _synthesizedEntries.Add(_appender.Records);
         EnterNested(lane, vcpu, time);
         EnterSynthesized(lane, vcpu, time, 2);
-        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
-        ExitNested(lane, vcpu, time, ExternalInterrupt);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExitReasons.Unknown));
+        ExitNested(lane, vcpu, time, ExitReasons.Unknown);
         EnterSynthesized(lane, vcpu, time, 1);
         Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
         _synthesized += 4;
@@ -655,6 +660,7 @@ public sealed class Lift
             }
         }
 
+        vcpu.Activate(vmcs12.Number);
         vcpu.InL2 = true;
         vcpu.NestedTransitions++;
         lane.Nested = LevelChange.NestedEntry;
@@ -689,8 +695,8 @@ public sealed class Lift
         else if (level == 1 && vcpu.InL2)
         {
             EnterSynthesized(lane, vcpu, time, 2);
-            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
-            ExitNested(lane, vcpu, time, ExternalInterrupt);
+            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExitReasons.Unknown));
+            ExitNested(lane, vcpu, time, ExitReasons.Unknown);
             _synthesized += 2;
         }
     }
@@ -714,13 +720,13 @@ public sealed class Lift
     private void RunBefore(Lane lane, Vcpu vcpu, ulong time)
     {
         EnterSynthesized(lane, vcpu, time, 1);
-        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, ExternalInterrupt));
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, ExitReasons.Unknown));
         _synthesized++;
     }
 
     private void Leave(Lane lane, ulong time)
     {
-        Emit(lane, TraceEvent.VmExit(time, lane.Level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, lane.Vcpu!.Number, ExternalInterrupt));
+        Emit(lane, TraceEvent.VmExit(time, lane.Level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, lane.Vcpu!.Number, ExitReasons.Unknown));
         lane.Level = 0;
         _synthesized++;
     }
@@ -1133,6 +1139,8 @@ public sealed class Lift
 
     private sealed class Vcpu(ushort number, ulong vmcs01)
     {
+        private readonly Dictionary<int, Registers> _l2 = [];
+
         public ushort Number { get; } = number;
 
         public ulong Vmcs01 { get; } = vmcs01;
@@ -1178,7 +1186,20 @@ public sealed class Lift
 
         public Registers L1 { get; } = new();
 
-        public Registers L2 { get; } = new();
+        // Of the L2 that is, or was last, active.
+        public Registers L2 { get; private set; } = new();
+
+        // Each vmcs12 has its own CR3 and CR4.
+        public void Activate(int vmcs12)
+        {
+            if (!_l2.TryGetValue(vmcs12, out Registers? registers))
+            {
+                registers = new Registers();
+                _l2.Add(vmcs12, registers);
+            }
+
+            L2 = registers;
+        }
 
         public void Learn(int level, in HwRecord record)
         {
