@@ -30,6 +30,9 @@ public sealed class ApicTimer
     /// <summary>When it expires next; null if it is not armed.</summary>
     public ulong? Due => _due;
 
+    /// <summary>False as long as nothing told whether it is armed: what comes of it was armed before.</summary>
+    public bool IsKnown => _isKnown;
+
     /// <summary>True for the registers that <see cref="Write"/> takes.</summary>
     public static bool IsRegister(uint msr) => msr is X2ApicLvtTimer or X2ApicInitialCount or X2ApicDivide or TscDeadline;
 
