@@ -7,12 +7,17 @@ namespace Sim.Workloads.Formats;
 /// <summary>The content of bzip2 streams, one behind the other, each block with its checksum. What follows the last stream and is none is refused, which the library alone would pass over.</summary>
 internal sealed class Bzip2Input : ReadOnlyStream
 {
+    private readonly Stream _inner;
     private readonly Feed _compressed;
     private BZip2Stream? _stream;
     private bool _ended;
 
     /// <summary>At the first byte of the first stream; owned.</summary>
-    public Bzip2Input(Stream compressed) => _compressed = new Feed(compressed);
+    public Bzip2Input(Stream compressed)
+    {
+        _inner = compressed;
+        _compressed = new Feed(compressed);
+    }
 
     /// <inheritdoc/>
     public override int Read(Span<byte> buffer)
@@ -51,12 +56,13 @@ internal sealed class Bzip2Input : ReadOnlyStream
         if (disposing)
         {
             _compressed.Dispose();
+            _inner.Dispose();
         }
 
         base.Dispose(disposing);
     }
 
-    /// <summary>Hands out byte by byte, as the decoder asks for them, and lets the next ones be looked at.</summary>
+    /// <summary>Hands out byte by byte, as the decoder asks for them, and lets the next ones be looked at. The decoder disposes it with each stream's end, which means nothing: it owns nothing.</summary>
     private sealed class Feed(Stream inner) : ReadOnlyStream
     {
         private readonly byte[] _buffer = new byte[1 << 14];
@@ -90,16 +96,6 @@ internal sealed class Bzip2Input : ReadOnlyStream
             _buffer.AsSpan(_at, read).CopyTo(buffer);
             _at += read;
             return read;
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                inner.Dispose();
-            }
-
-            base.Dispose(disposing);
         }
 
         private bool Refill()

@@ -66,7 +66,7 @@ public sealed class TraceFile : ISeekableTraceSource
         if (Directory.Exists(path))
         {
             ITraceSource source = DrMemtraceFolder.Open(path, lanes, out IReadOnlyList<(string Name, TraceInput Input)> files);
-            return new TraceFile(path, FolderFormat, files, source);
+            return new TraceFile(Path.TrimEndingDirectorySeparator(path), FolderFormat, files, source);
         }
 
         if (path == "-")

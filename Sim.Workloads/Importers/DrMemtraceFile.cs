@@ -94,6 +94,9 @@ internal sealed class DrMemtraceFile : IDisposable
     /// <summary>The process that the next entries belong to.</summary>
     public ulong Process { get; private set; }
 
+    /// <summary>The file is a core on which threads run as they come, with the headers and footers of their own files.</summary>
+    private bool IsCore => Type.HasFlag(DrFileType.CoreSharded);
+
     /// <summary>Appends accesses until something pauses it.</summary>
     /// <exception cref="TraceFormatException">The file is damaged.</exception>
     public DrPause Read(TraceBlock block)
@@ -112,7 +115,7 @@ internal sealed class DrMemtraceFile : IDisposable
 
             (ushort kind, ushort size, ulong value) = Entry();
             _at += DrEntry.Bytes;
-            if (_lastKind == DrEntry.Footer && kind != DrEntry.Header)
+            if (_lastKind == DrEntry.Footer && kind != DrEntry.Header && !IsCore)
             {
                 throw Bad("the end of the file, or the header of a further trace, behind a footer", $"an entry of kind {kind}", "The trace is damaged.", back: true);
             }
@@ -158,7 +161,7 @@ internal sealed class DrMemtraceFile : IDisposable
 
     private void Data(TraceBlock block, ulong address, int size, AccessType type)
     {
-        if (!_hasThread && !Type.HasFlag(DrFileType.CoreSharded))
+        if (!_hasThread && !IsCore)
         {
             throw Bad("the thread before its first access", "an access", "The trace is damaged.", back: true);
         }
@@ -179,7 +182,7 @@ internal sealed class DrMemtraceFile : IDisposable
 
     private void Fetch(TraceBlock block, ulong address, int size, bool isFetched)
     {
-        if (!_hasThread && !Type.HasFlag(DrFileType.CoreSharded))
+        if (!_hasThread && !IsCore)
         {
             throw Bad("the thread before its first instruction", "an instruction", "The trace is damaged.", back: true);
         }
@@ -250,7 +253,7 @@ internal sealed class DrMemtraceFile : IDisposable
 
     private void TakeHeader(ushort size, ulong value)
     {
-        if (_lastKind != DrEntry.Footer || size != 0 || value is 0 or > DrEntry.LastVersion || (Version != 0 && value != Version))
+        if ((_lastKind != DrEntry.Footer && !IsCore) || size != 0 || value is 0 or > DrEntry.LastVersion || (Version != 0 && value != Version))
         {
             throw Bad(
                 Version == 0 ? $"a header of version 1 to {DrEntry.LastVersion}" : $"a further header of version {Version}, as the first, behind a footer",
@@ -270,7 +273,7 @@ internal sealed class DrMemtraceFile : IDisposable
         {
             // A chunk begins with the last timestamp and CPU of the one before, again.
             case DrMarker.Timestamp when !wasAfterChunk:
-                if (value < Timestamp && !Type.HasFlag(DrFileType.CoreSharded))
+                if (value < Timestamp && !IsCore)
                 {
                     throw Bad($"a timestamp of at least {Timestamp}", $"{value}", "The trace is damaged.", back: true);
                 }
@@ -294,7 +297,7 @@ internal sealed class DrMemtraceFile : IDisposable
                 HasPhysicalAddresses = true;
                 break;
             case DrMarker.ChunkFooter:
-                if (value != _chunks++)
+                if (value != _chunks++ && !IsCore)
                 {
                     throw Bad($"the end of chunk {_chunks - 1}", $"that of chunk {value}", "A chunk is missing or comes twice.", back: true);
                 }

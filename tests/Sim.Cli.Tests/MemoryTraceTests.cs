@@ -103,7 +103,7 @@ public sealed class MemoryTraceTests
     }
 
     [TestCase("Unknown policy 'kvm-9.9'", "--rate", "10000", "--kernel", "kvm-9.9")]
-    [TestCase("Unknown exit mix 'databse'. Did you mean database?", "--rate", "10000", "--mix", "databse")]
+    [TestCase("Unknown exit mix 'databse'. Did you mean database", "--rate", "10000", "--mix", "databse")]
     [TestCase("Unknown profile 'sky'", "--rate", "10000", "--profile", "sky")]
     [TestCase("Exits per second must be 1 to 3000000000", "--rate", "0")]
     [TestCase("--mix needs --rate.", "--mix", "database")]

@@ -115,6 +115,15 @@ public sealed class DrMemtraceTests
     }
 
     [Test]
+    public void On_a_core_threads_come_with_the_headers_of_their_files_and_leave_with_their_footers()
+    {
+        byte[] trace = Writer().Begin(1, 50, 1000, type: 0x10240, version: 7).Fetch(0x1000).Begin(2, 50, 990, type: 0x10240, version: 7).Fetch(0x2000).End(2).Entry(22, 4, 1).Entry(24, 4, 50).Fetch(0x1004).End(1).Bytes;
+        using TraceFile file = AccessLines.Open(trace);
+        Assert.That(file.Header.Properties["cores"], Is.EqualTo("1"));
+        Assert.That(AccessLines.Of(file), Is.EqualTo(new[] { "0 1000 Execute 4 cpl3", "1 2000 Execute 4 cpl3", "2 1004 Execute 4 cpl3" }));
+    }
+
+    [Test]
     public void Threads_of_a_folder_follow_one_another_by_their_timestamps_on_one_lane_or_on_a_lane_each()
     {
         Save("trace/drmemtrace.app.1.0001.trace.zip", CompressionTests.Zip(Writer().Begin(1, 50, 1000).Fetch(0x1000).Timestamp(1020).Fetch(0x1004).End(1).Bytes));
