@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using CsvHelper;
 using Sim.Core;
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Workloads.Formats;
 
@@ -59,6 +60,11 @@ internal sealed class CsvSource : ITraceSource
         if (_columns.SizeAt < 0)
         {
             properties["access sizes"] = "not given; one byte each, none crosses a page";
+        }
+
+        if (_columns.LevelAt >= 0)
+        {
+            properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(Vendor.Intel);
         }
 
         Header = new TraceHeader(lanes, Folded: false, "1/1", properties)

@@ -24,7 +24,7 @@ internal static class ByteMutations
             catch (TraceFormatException e)
             {
                 refused++;
-                wrong = e.Message.Contains("expected", StringComparison.Ordinal) && (e.Message.Contains("offset", StringComparison.Ordinal) || e.Message.Contains("line", StringComparison.Ordinal)) ? null : e.Message;
+                wrong = e.Message.Contains("expected", StringComparison.Ordinal) && (e.Message.Contains("offset", StringComparison.Ordinal) || e.Message.Contains("line", StringComparison.Ordinal) || e.Message.Contains("its end", StringComparison.Ordinal)) ? null : e.Message;
             }
             catch (Exception e) when (e is not NUnit.Framework.AssertionException)
             {
