@@ -24,7 +24,7 @@ public sealed class MemoryTraceTests
             ulong pc = 0x401000 + (ulong)(i % 900 * 4);
             ulong data = 0x10000000 + ((ulong)i * 7919 % 3000 * 4096);
             lackey.Append($"I  {pc:x8},4\n L {data:x},8\n");
-            csv.Append($"{i},x,0x{pc:x},4\n{i},w,0x{data:x},8\n");
+            csv.Append($"{i},x,0x{pc:x},4\n{i},r,0x{data:x},8\n");
             dr.Fetch(pc).Load(data);
             champsim.Write(BitConverter.GetBytes(pc));
             champsim.Write(new byte[24]);
@@ -62,6 +62,24 @@ public sealed class MemoryTraceTests
         }
 
         Assert.That(Directory.GetFiles(Path.Combine(_folder, "plots"), "*.png"), Is.Not.Empty);
+    }
+
+    /// <summary>The files of this test hold the same accesses, each as its tracer would have written them.</summary>
+    [Test]
+    public void The_same_accesses_have_the_same_walks_and_cycles_whichever_format_holds_them()
+    {
+        string rows = Path.Combine(_folder, "rows.csv");
+        string others = string.Join(',', new[] { "program.champsim.gz", "drmemtrace.app.dir", "accesses.csv" }.Select(name => Path.Combine(_folder, name)));
+        (int code, string _, string error) = Run("sweep", Path.Combine(_folder, "program.lackey"), "--traces", others, "--over", "second_level[0].sets=32,128", "-p", "never", "--metric", "walks,translation,first-level-misses", "--rows", rows, "-q");
+        Assert.That(code, Is.Zero, error);
+        string[][] cells = [.. File.ReadAllLines(rows).Skip(1).Select(line => line.Split(','))];
+        Assert.That(cells, Has.Length.EqualTo(4 * 2 * 3));
+        foreach (IGrouping<string, string[]> same in cells.GroupBy(row => $"{row[2]} {row[3]}"))
+        {
+            Assert.That(same.Select(row => row[^1]).Distinct().Count(), Is.EqualTo(1), $"{same.Key}: {string.Join(", ", same.Select(row => $"{row[0]} {row[^1]}"))}");
+        }
+
+        Assert.That(cells.Where(row => row[3] == "walks").Select(row => double.Parse(row[^1], System.Globalization.CultureInfo.InvariantCulture)), Is.All.GreaterThan(1000.0));
     }
 
     /// <summary>A word that names a file of the page, in the test's folder.</summary>

@@ -168,6 +168,52 @@ public sealed class CompressionTests
         Assert.That(Assert.Throws<InvalidDataException>(() => Unpack(packed.ToArray()))!.Message, Does.Contain("unzip -p FILE"));
     }
 
+    [Test]
+    public void Zip64_sizes_are_read_and_a_checksum_that_is_another_is_refused()
+    {
+        byte[] content = [.. "123456789"u8];
+        Assert.That(Crc32.Continue(0, content), Is.EqualTo(0xCBF43926), "the check value of CRC-32/ISO-HDLC");
+        Assert.That(Crc32.Continue(Crc32.Continue(0, content.AsSpan(0, 4)), content.AsSpan(4)), Is.EqualTo(0xCBF43926));
+        Assert.That(Unpack(Zip64(content, 0xCBF43926, 9)), Is.EqualTo(content));
+        Assert.That(Assert.Throws<InvalidDataException>(() => Unpack(Zip64(content, 0xCBF43927, 9)))!.Message, Does.Contain("another length or checksum"));
+        Assert.That(Assert.Throws<InvalidDataException>(() => Unpack(Zip64(content, 0xCBF43926, 8)))!.Message, Does.Contain("expected a file, the directory or its end"));
+    }
+
+    /// <summary>An archive of one stored file whose sizes are in the extra field, with the records of Zip64 at its end (APPNOTE 4.3.14 to 4.5.3).</summary>
+    private static byte[] Zip64(byte[] content, uint crc, ulong size)
+    {
+        using MemoryStream bytes = new();
+        using BinaryWriter writer = new(bytes);
+        writer.Write(0x04034B50);
+        writer.Write([45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        writer.Write(crc);
+        writer.Write(uint.MaxValue);
+        writer.Write(uint.MaxValue);
+        writer.Write((ushort)1);
+        writer.Write((ushort)20);
+        writer.Write((byte)'a');
+        writer.Write((ushort)1);
+        writer.Write((ushort)16);
+        writer.Write(size);
+        writer.Write(size);
+        writer.Write(content);
+        writer.Write(0x02014B50);
+        writer.Write(new byte[24]);
+        writer.Write((ushort)1);
+        writer.Write(new byte[16]);
+        writer.Write((byte)'a');
+        writer.Write(0x06064B50);
+        writer.Write(44UL);
+        writer.Write(new byte[44]);
+        writer.Write(0x07064B50);
+        writer.Write(new byte[16]);
+        writer.Write(0x06054B50);
+        writer.Write(new byte[6]);
+        writer.Write((ushort)1);
+        writer.Write(new byte[10]);
+        return bytes.ToArray();
+    }
+
     /// <summary>DynamoRIO writes chunks without a checksum, of kinds that the framing format does not have.</summary>
     [Test]
     public void Snappy_chunks_without_a_checksum_are_read()
