@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -7,10 +8,10 @@ namespace Sim.Kvm.Interrupts;
 public sealed record InterruptSpec
 {
     /// <summary>posted_intr_nv: the vector that L1's KVM notifies L2's vCPUs with.</summary>
-    public const byte PostedIntrNv = 0xF2;
+    public const byte PostedIntrNv = (byte)HostVector.PostedInterrupt;
 
     /// <summary>The vector of L1's own reschedule IPI.</summary>
-    public const byte L1Reschedule = 0xFD;
+    public const byte L1Reschedule = (byte)HostVector.Reschedule;
 
     /// <summary>Controls that L1's KVM sets in vmcs12 if it may use everything.</summary>
     public const VmControls FullControls12 = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow

@@ -1,7 +1,8 @@
 using Sim.Apic;
+using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
-using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -319,7 +320,7 @@ internal sealed class InterruptSystem
 
     private void Reset(VirtualCpu vcpu)
     {
-        vcpu.Pid.Load((uint)vcpu.Cpu.Index, HostVectorNumbers.PostedInterrupt);
+        vcpu.Pid.Load((uint)vcpu.Cpu.Index, (byte)HostVector.PostedInterrupt);
         PidPointers.Set(vcpu.Id, vcpu.Pid);
         AvicPhysicalIds[vcpu.Id] = AvicPhysicalEntry.For(0x1_0000_0000 + ((ulong)vcpu.Id << 12));
         AvicLogicalIds?.Set(LogicalApicId.XApic(vcpu.Id, Vcpus.Length), (byte)vcpu.Id);

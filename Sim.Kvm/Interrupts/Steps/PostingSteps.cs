@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -87,7 +88,7 @@ internal static class PostingSteps
         if (descriptor.RequestNotification())
         {
             activity.System.Ledger.Notifications++;
-            HostVectors vector = descriptor.Nv == HostVectorNumbers.Wakeup ? HostVectors.Wakeup : HostVectors.PostedInterrupt;
+            HostVectors vector = descriptor.Nv == (byte)HostVector.Wakeup ? HostVectors.Wakeup : HostVectors.PostedInterrupt;
             activity.System.Send(activity.System.Cpus[descriptor.Ndst], vector);
         }
         else if (descriptor.On)
