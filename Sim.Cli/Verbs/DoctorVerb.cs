@@ -58,7 +58,7 @@ internal static class DoctorVerb
         return (never == Pages && always == Pages * RoundTrips, $"{never} walks under never (expected {Pages}), {always} under always-current (expected {Pages * RoundTrips})");
     }
 
-    private static double? Walks(StatSheet sheet) => sheet.Total("lane[*].stlb.misses", "level=2");
+    private static double? Walks(StatSheet sheet) => sheet.Total(StatNames.LaneStlbMisses, "level=2");
 
     private static void WriteRoundTrips(TraceAppender trace)
     {

@@ -11,6 +11,7 @@ internal sealed class NestedVmx
     private readonly MachineSpec _spec;
     private readonly IFlushPolicy _policy;
     private readonly KernelRules _rules;
+    private readonly AddressSpaces _spaces;
     private readonly FlushFunctions _flush;
     private readonly MmuRoots _roots;
     private readonly RequestService _requests;
@@ -21,11 +22,12 @@ internal sealed class NestedVmx
     private long _exits;
     private long _vmfails;
 
-    public NestedVmx(MachineSpec spec, IFlushPolicy policy, FlushFunctions flush, MmuRoots roots, RequestService requests, SafetyOracle? oracle)
+    public NestedVmx(MachineSpec spec, IFlushPolicy policy, AddressSpaces spaces, FlushFunctions flush, MmuRoots roots, RequestService requests, SafetyOracle? oracle)
     {
         _spec = spec;
         _policy = policy;
         _rules = policy.Rules(spec.Profile.Vendor);
+        _spaces = spaces;
         _flush = flush;
         _roots = roots;
         _requests = requests;
@@ -44,12 +46,18 @@ internal sealed class NestedVmx
     {
         vmcs12 = new Vmcs12(e.C, Offered((VmControls)e.F), (uint)e.D, InveptSingle.Ep4taOf(e.E));
         lane.HypervisorCycles += _spec.Profile.Costs.KvmNestedEntry;
-        string? fault = !Amd ? NotOffered((VmControls)e.F) ?? VmEntryChecks.Vmx(vmcs12.Controls, vmcs12.Vpid, e.E) : vmcs12.UsesVpid ? VmEntryChecks.Svm(vmcs12.Vpid) : null;
+        string? fault = !Amd ? NotOffered((VmControls)e.F) ?? VmEntryChecks.Vmx(vmcs12.Controls, vmcs12.Vpid, e.E, TakesFiveLevels) : vmcs12.UsesVpid ? VmEntryChecks.Svm(vmcs12.Vpid) : null;
         if (fault is not null)
         {
             string check = Amd ? $"vmcb12: {fault}: VMRUN fails with exit code -1" : $"vmcs12: {fault}: VM-instruction error {VmEntryChecks.InvalidControlFields}, invalid control field";
             _failed.Add(new FailedVmEntry(e.Time, lane.Index, vcpu.Id, vmcs12.Address, check));
             return false;
+        }
+
+        if (!Amd && vmcs12.UsesEpt && VmEntryChecks.LevelsOf(e.E) is { } levels)
+        {
+            // What L0 does not offer, L1 is taken to have left alone.
+            _spaces.HasLevels(vmcs12.Eptp, _spec.Profile.FiveLevelEpt ? levels : 4);
         }
 
         _entries++;
@@ -120,7 +128,7 @@ internal sealed class NestedVmx
 
         foreach (ushort tag in elsewhere ? [] : EffectiveTags(vcpu, type, (ushort)vpid))
         {
-            if (type == 0 && _rules.Invvpid != InvvpidEmulation.FlushVpid02AndEptp)
+            if (tag != 0 && type == 0 && _rules.Invvpid != InvvpidEmulation.FlushVpid02AndEptp)
             {
                 lane.Execute(new InvvpidAddress(tag, e.C), reason);
             }
@@ -155,7 +163,7 @@ internal sealed class NestedVmx
         }
 
         (ulong type, ulong eptp12) = (e.A, InveptSingle.Ep4taOf(e.B));
-        if (InvalidationOperands.Invept(type, e.B) is not null)
+        if (InvalidationOperands.Invept(type, e.B, TakesFiveLevels) is not null)
         {
             _vmfails++;
             return;
@@ -219,10 +227,10 @@ internal sealed class NestedVmx
     /// <summary>Adds the counters.</summary>
     public void Collect(StatSheet sheet)
     {
-        sheet.Counter("vm.nested_entries", "transitions", "Nested VM-entries that succeeded.", _entries);
-        sheet.Counter("vm.nested_exits", "transitions", "Nested VM-exits.", _exits);
-        sheet.Counter("vm.failed_entries", "transitions", "VM-entries that failed their consistency checks.", _failed.Count);
-        sheet.Counter("vm.vmfails", "events", "INVVPID or INVEPT of L1 that failed with VMfail.", _vmfails);
+        sheet.Counter(StatNames.VmNestedEntries, "transitions", "Nested VM-entries that succeeded.", _entries);
+        sheet.Counter(StatNames.VmNestedExits, "transitions", "Nested VM-exits.", _exits);
+        sheet.Counter(StatNames.VmFailedEntries, "transitions", "VM-entries that failed their consistency checks.", _failed.Count);
+        sheet.Counter(StatNames.Vmfails, "events", "INVVPID or INVEPT of L1 that failed with VMfail.", _vmfails);
     }
 
     /// <summary>
@@ -284,6 +292,9 @@ internal sealed class NestedVmx
         2 => new InvvpidAll(),
         _ => new InvvpidSingleRetainGlobals(vpid12),
     };
+
+    /// <summary>nested_vmx_check_eptp: L0 offers five levels if its CPU has them (cpu_has_vmx_ept_5levels). Elsewhere a trace of another machine may name them.</summary>
+    private bool TakesFiveLevels => _spec.Profile.FiveLevelEpt || !_spec.RefusesControlsNotOffered;
 
     private string? NotOffered(VmControls controls) => _spec.RefusesControlsNotOffered ? VmEntryChecks.Offered(controls, Offered(controls)) : null;
 

@@ -52,7 +52,7 @@ internal sealed class VCpu
 
     public ushort Id { get; }
 
-    /// <summary>Real VPID (ASID) of L1; 0 if L0 uses no VPID. Under <see cref="TagAllocation.PerCpu"/> it changes, and is L2's too.</summary>
+    /// <summary>Real VPID (ASID) of L1; 0 if L0 uses no VPID, or had none left for it. Under <see cref="TagAllocation.PerCpu"/> it changes, and is L2's too.</summary>
     public ushort Vpid01 { get; set; }
 
     /// <summary>Real VPIDs (ASIDs) of L2.</summary>

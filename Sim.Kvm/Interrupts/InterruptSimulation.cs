@@ -161,7 +161,7 @@ public sealed class InterruptSimulation : IConductor
     {
         StatSheet sheet = new();
         _system.Ledger.Collect(sheet, IsDrained);
-        sheet.Gauge("irq.time", "cycles", "Simulated time.", Now);
+        sheet.Gauge(StatNames.IrqTime, "cycles", "Simulated time.", Now);
         return sheet;
     }
 

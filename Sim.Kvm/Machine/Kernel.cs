@@ -11,7 +11,7 @@ internal sealed class Kernel
         Flush = new FlushFunctions(spec, Rules, spaces, calls);
         Roots = new MmuRoots(spec, Rules, Flush, spaces, ShadowMmu, ShadowEpt);
         Requests = new RequestService(Rules, Flush, Roots);
-        Nested = new NestedVmx(spec, policy, Flush, Roots, Requests, oracle);
+        Nested = new NestedVmx(spec, policy, spaces, Flush, Roots, Requests, oracle);
     }
 
     public KernelRules Rules { get; }
