@@ -7,10 +7,6 @@ namespace Sim.Validation;
 /// <summary>First pass over a hardware capture that is read as interrupts.</summary>
 internal static class CapturedClocks
 {
-    private const uint PreemptionTimer = 52;
-    /// <summary>IA32_TSC_DEADLINE.</summary>
-    public const uint TscDeadline = 0x6E0;
-
     /// <summary>Which VMCS is whose vmcs02, and the guests' clocks.</summary>
     public static (IReadOnlyList<VmcsLink> Links, TscOffsets Offsets) Learn(Func<HwLogReader> open)
     {

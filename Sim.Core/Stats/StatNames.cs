@@ -155,6 +155,9 @@ public static class StatNames
     /// <summary>Interrupts that nothing will deliver.</summary>
     public const string IrqLost = "irq.lost";
 
+    /// <summary>Interrupts that waited in an APIC when it was disabled.</summary>
+    public const string IrqForgotten = "irq.forgotten";
+
     /// <summary>VM-exits on interrupts' way, by level and cause.</summary>
     public const string IrqExits = "irq.exits";
 

@@ -67,9 +67,8 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
         }
 
         bool isPath = subject == ExpectationSubject.Path;
-        InterruptSpec spec = new() { Profile = configuration.Machine.Profile };
         return new InterruptScenarioRun(
-            scenario, spec, isPath ? Components.InterruptPaths.Create(name) : new PostedInterrupts(), isPath ? new DeferredUpdate() : Components.ApicvUpdateRules.Create(name));
+            scenario, configuration.Interrupts.Spec, isPath ? Components.InterruptPaths.Create(name) : new PostedInterrupts(), isPath ? new DeferredUpdate() : Components.ApicvUpdateRules.Create(name));
     }
 
     private static string[] Runnable(ExpectationSubject subject, Vendor vendor) => subject switch

@@ -294,7 +294,7 @@ internal sealed class NestedVmx
     };
 
     /// <summary>nested_vmx_check_eptp: L0 offers five levels if its CPU has them (cpu_has_vmx_ept_5levels). Elsewhere a trace of another machine may name them.</summary>
-    private bool TakesFiveLevels => _spec.Profile.FiveLevelEpt || !_spec.RefusesControlsNotOffered;
+    private bool TakesFiveLevels => _spec.Profile.FiveLevelEpt || !_spec.RefusesLevelsNotOffered;
 
     private string? NotOffered(VmControls controls) => _spec.RefusesControlsNotOffered ? VmEntryChecks.Offered(controls, Offered(controls)) : null;
 

@@ -29,6 +29,7 @@ internal sealed class InterruptLedger
     private readonly long[] _handled = new long[2];
     private readonly long[] _accepted = new long[2];
     private readonly long[] _coalesced = new long[2];
+    private readonly long[] _forgotten = new long[2];
     private readonly long[] _exits = new long[2 * Causes];
     private readonly long[] _stolen = new long[Victims * Causes];
     private readonly string[] _recent = new string[StoryLines];
@@ -168,6 +169,17 @@ internal sealed class InterruptLedger
         }
     }
 
+    /// <summary>An APIC that is disabled forgets what it was sent: nobody is owed it any more.</summary>
+    public void Forgotten(int vcpu, int level)
+    {
+        for (int vector = 0; vector < Vectors; vector++)
+        {
+            ref Account account = ref AccountOf(vcpu, level, vector);
+            _forgotten[level - 1] += account.OnTheWay + account.Requested;
+            (account.OnTheWay, account.Requested) = (0, 0);
+        }
+    }
+
     /// <summary>Whether an APIC's interrupts (vCPU, level) may still wait when nothing happens any more, because its guest was not on a CPU when that ended.</summary>
     public Func<int, int, bool> MayWait { get; init; } = (_, _) => false;
 
@@ -208,6 +220,11 @@ internal sealed class InterruptLedger
             sheet.Counter(StatNames.IrqSent, "interrupts", "Interrupts sent to APICs of this level.", _posted[level - 1], label);
             sheet.Counter(StatNames.IrqHandled, "interrupts", "Interrupts whose handler ran.", _handled[level - 1], label);
             sheet.Counter(StatNames.IrqCoalesced, "interrupts", "Interrupts merged with an equal vector that still waited.", _coalesced[level - 1], label);
+            if (_forgotten[level - 1] > 0)
+            {
+                sheet.Counter(StatNames.IrqForgotten, "interrupts", "Interrupts that waited in an APIC when it was disabled.", _forgotten[level - 1], label);
+            }
+
             (long waiting, long excused) = Waiting(level);
             long lost = drained ? waiting - excused : 0;
             sheet.Gauge(StatNames.IrqPending, "interrupts", "Interrupts on their way at the end, or for a guest that was not on a CPU then.", waiting - lost + _accepted[level - 1] - _handled[level - 1], label);
@@ -237,8 +254,8 @@ internal sealed class InterruptLedger
         sheet.Counter(StatNames.IrqWakeUps, "wake-ups", "Sleeping vCPUs woken.", WakeUps);
         sheet.Counter(StatNames.IrqSpuriousWakeUps, "wake-ups", "Wake-ups of vCPUs that found nothing to run for.", SpuriousWakeUps);
         sheet.Counter(StatNames.IrqPreemptions, "switches", "Time slices that ended with another vCPU waiting.", Preemptions);
-        sheet.Counter(StatNames.IrqNestedEntries, "transitions", "Nested VM-entries behind interrupts; those of a trace are in vm.nested_entries.", NestedEntries);
-        sheet.Counter(StatNames.IrqNestedExits, "transitions", "Nested VM-exits for interrupts; those of a trace are in vm.nested_exits.", NestedExits);
+        sheet.Counter(StatNames.IrqNestedEntries, "transitions", $"Nested VM-entries behind interrupts; those of a trace are in {StatNames.VmNestedEntries}.", NestedEntries);
+        sheet.Counter(StatNames.IrqNestedExits, "transitions", $"Nested VM-exits for interrupts; those of a trace are in {StatNames.VmNestedExits}.", NestedExits);
         sheet.Counter(StatNames.IrqApicvUpdates, "updates", "vCPUs' APICv (AVIC) controls rewritten.", ApicvUpdates);
         sheet.Counter(StatNames.IrqFailedVmEntries, "transitions", "VM-entries that failed their consistency checks.", FailedEntries.Count);
     }

@@ -328,6 +328,11 @@ public sealed class InterruptSimulation : IConductor
     /// <summary>Sends an interrupt by the activity of a source that is idle.</summary>
     private void Send(in Delivery delivery, int hostLane, int source)
     {
+        if (!_system.Takes(delivery))
+        {
+            return;
+        }
+
         _system.Ledger.Posted(delivery, Now);
         bool byHardware = _system.IsDeliveredByHardware(delivery);
         if (delivery.Source == InterruptSource.Timer)

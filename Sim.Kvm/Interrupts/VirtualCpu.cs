@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -76,6 +77,9 @@ internal sealed class VirtualCpu
 
     /// <summary>L1's APIC.</summary>
     public ApicPage Apic { get; } = new();
+
+    /// <summary>Mode of L1's APIC.</summary>
+    public ApicMode ApicMode { get; set; }
 
     public PostedInterruptDescriptor Pid { get; } = new();
 

@@ -25,7 +25,11 @@ internal static class PostingSteps
     /// <summary>Row 2.</summary>
     public static Step TestAndSetPir { get; } = new("test and set PIR", Costs.SharedLine, activity =>
     {
-        activity.Requested();
+        if (!activity.Requested())
+        {
+            return Flow.Return;
+        }
+
         if (activity.Target.Pid.Pir.TestAndSet(activity.Delivery.Vector))
         {
             return Flow.Return;
@@ -75,7 +79,11 @@ internal static class PostingSteps
     /// <summary>The processor's or the IOMMU's write of PIR: it goes on even if the bit was set.</summary>
     public static Step SetPir { get; } = new("set PIR (hardware)", Costs.SharedLine, activity =>
     {
-        activity.Requested();
+        if (!activity.Requested())
+        {
+            return Flow.Return;
+        }
+
         activity.Target.Pid.Pir.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(activity.Target.Cpu);
         return Flow.Next;
