@@ -106,7 +106,7 @@ internal sealed class Lane
     /// <summary>Executes an invalidation on this CPU's hardware, and pays for it.</summary>
     public void Execute(Invalidation invalidation, Reason reason)
     {
-        _invalidationCycles += CostOf(invalidation, _spec.Profile.Costs);
+        _invalidationCycles += invalidation.Cycles(_spec.Profile.Costs) ?? throw new InvalidOperationException($"{invalidation.Name} has no price: override Cycles.");
         int dropped = Mmu.Apply(invalidation, Cause(invalidation.Name, reason));
         _observer?.Invoke(new IssuedInvalidation(Time, Index, invalidation, reason.Transition, reason.Rule, dropped));
     }
@@ -157,22 +157,4 @@ internal sealed class Lane
     }
 
     private int Cause(string invalidation, Reason reason) => _causes.Intern(new FlushCause(invalidation, reason.Transition, reason.Rule));
-
-    private static int CostOf(Invalidation invalidation, OperationCosts costs) => invalidation switch
-    {
-        MovToCr3 { NoFlush: true } => costs.MovToCr3NoFlush,
-        MovToCr3 => costs.MovToCr3,
-        MovToCr4Pge or MovToCr4Context => costs.MovToCr4,
-        Invlpg => costs.Invlpg,
-        InvpcidAddress or InvpcidContext => costs.InvpcidSingle,
-        InvpcidAll or InvpcidAllNonGlobal => costs.InvpcidAll,
-        InvvpidAddress or Invlpga => costs.InvvpidAddress,
-        InvvpidSingle or InvvpidSingleRetainGlobals => costs.InvvpidSingle,
-        InvvpidAll => costs.InvvpidAll,
-        InveptSingle => costs.InveptSingle,
-        InveptGlobal => costs.InveptGlobal,
-        TlbControlAsid or TlbControlAsidNonGlobal => costs.TlbControlAsid,
-        TlbControlAll => costs.TlbControlAll,
-        _ => 0,
-    };
 }
