@@ -14,7 +14,7 @@ internal static class ApicModes
     /// <summary>The write; the mode is the delivery's vector, the vCPU its target. A disabled APIC forgets what it held.</summary>
     private static Step Write { get; } = new("write IA32_APIC_BASE", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Target;
+        Vcpu vcpu = activity.Target;
         vcpu.ApicMode = (ApicMode)activity.Delivery.Vector;
         if (vcpu.ApicMode == ApicMode.Disabled)
         {
@@ -56,7 +56,7 @@ internal static class ApicModes
         : Array.Exists(system.Vcpus, vcpu => vcpu.ApicMode == ApicMode.XApic) && Array.Exists(system.Vcpus, vcpu => vcpu.ApicMode == ApicMode.X2Apic);
 
     /// <summary>The vCPU's entries in the tables by which hardware finds targets: none of an APIC that is disabled.</summary>
-    public static void EnterIds(InterruptSystem system, VirtualCpu vcpu)
+    public static void EnterIds(InterruptSystem system, Vcpu vcpu)
     {
         bool isThere = vcpu.ApicMode != ApicMode.Disabled;
         system.PidPointers.Set(vcpu.Id, isThere ? vcpu.Pid : null);

@@ -159,7 +159,7 @@ public sealed class InterruptScenario
 
     private void EnterL2(int vcpu)
     {
-        VirtualCpu entering = _simulation.System.Vcpus[vcpu];
+        Vcpu entering = _simulation.System.Vcpus[vcpu];
         entering.L2Failed = false;
         _script.Settle(vcpu, 2);
         _simulation.Rouse(vcpu);
@@ -170,7 +170,7 @@ public sealed class InterruptScenario
     // An exit that L1 intercepts: HLT is one.
     private void LeaveL2(int vcpu)
     {
-        VirtualCpu leaving = _simulation.System.Vcpus[vcpu];
+        Vcpu leaving = _simulation.System.Vcpus[vcpu];
         _script.Settle(vcpu, 1);
         if (leaving.GuestMode)
         {
@@ -192,7 +192,7 @@ public sealed class InterruptScenario
 
     private bool Runs(int vcpu)
     {
-        VirtualCpu running = _simulation.System.Vcpus[vcpu];
+        Vcpu running = _simulation.System.Vcpus[vcpu];
         return running.Cpu.Current == running && running.Cpu.InGuest && running.Thread.IsIdle;
     }
 
