@@ -159,6 +159,15 @@ internal sealed class Translation
         }
     }
 
+    /// <summary>avic_activate_vmcb: by kernel, translations of the level that is active (L1, at a nested VM-exit) go.</summary>
+    public void AvicActivated(Vcpu vcpu, bool x2Apic, string occasion)
+    {
+        if (_trace.Vcpus.Follows(vcpu.Id) && (x2Apic ? _machine.Kernel.Rules.FlushesOnX2Avic : _machine.Kernel.Rules.FlushesOnXAvic))
+        {
+            vcpu.Raise(FlushRequest.Current, new Reason(occasion, "avic_activated"));
+        }
+    }
+
     /// <summary>A guest's handler starts.</summary>
     public void Handler(Activity activity, byte vector)
     {
