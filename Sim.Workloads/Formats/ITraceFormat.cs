@@ -15,6 +15,11 @@ public interface ITraceFormat
     bool Sniff(ReadOnlySpan<byte> head);
 
     /// <summary>
+    /// A short trace in this format, which its contract reads, cuts and damages. Null for one that can be written (<see cref="IWritableTraceFormat"/>), of which a trace can be made.
+    /// </summary>
+    byte[]? Example => null;
+
+    /// <summary>
     /// Begins to read. The stream is at the content's first byte, may be a pipe (<see cref="Stream.CanSeek"/> is false) and belongs to the source from now on.
     /// <paramref name="name"/> names the input in messages.
     /// </summary>
