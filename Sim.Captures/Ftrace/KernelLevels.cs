@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.Ftrace;
 
 /// <summary>What a kernel event is to the level of the vCPU whose thread it comes from.</summary>
@@ -22,17 +24,6 @@ internal readonly record struct KernelStep(LevelChange Change, int Level, bool I
 /// </summary>
 internal sealed class KernelLevels(KernelSurvey? known = null, bool infersNestedExits = false)
 {
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
-    private const uint PreemptionTimer = 52;
-    private const uint Vmrun = 0x80;
-    private const uint Invept = 50;
-    private const uint Invvpid = 53;
-    private const uint Vmclear = 19;
-    private const uint Vmxon = 27;
-    private const uint Vmmcall = 0x81;
-    private const uint Clgi = 0x85;
-    private const ulong Svm = 2;
     private const ulong LongestInstruction = 15;
 
     private readonly bool _infersNestedExits = known?.InfersNestedExits ?? infersNestedExits;
@@ -115,8 +106,8 @@ internal sealed class KernelLevels(KernelSurvey? known = null, bool infersNested
         }
 
         uint reason = (uint)e[KernelOperand.Reason];
-        bool isSvm = e[KernelOperand.Isa] == Svm;
-        bool asks = isSvm ? reason == Vmrun : reason is Vmlaunch or Vmresume;
+        bool isSvm = (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm;
+        bool asks = isSvm ? (SvmExit)reason == SvmExit.Vmrun : (VmxExit)reason is VmxExit.Vmlaunch or VmxExit.Vmresume;
         if (_infersNestedExits && IsOfHypervisor(isSvm, reason))
         {
             thread.Tell(1);
@@ -125,7 +116,7 @@ internal sealed class KernelLevels(KernelSurvey? known = null, bool infersNested
         int level = thread.Level;
         LevelChange change = thread.State.Exit(level, asks);
         thread.IsInGuest = false;
-        thread.IsUnsettled = isSvm || reason != PreemptionTimer;
+        thread.IsUnsettled = isSvm || (VmxExit)reason != VmxExit.PreemptionTimer;
         HasRequests |= asks;
         thread.AskedAt = asks && level == 1 && (!isSvm || _infersNestedExits) ? e[KernelOperand.Rip] : null;
         thread.LeftAt = asks || !e.Has(KernelOperand.Rip) ? null : e[KernelOperand.Rip];
@@ -133,7 +124,8 @@ internal sealed class KernelLevels(KernelSurvey? known = null, bool infersNested
     }
 
     private static bool IsOfHypervisor(bool isSvm, uint reason) =>
-        isSvm ? reason is >= Vmrun and <= Clgi and not Vmmcall : reason is (>= Vmclear and <= Vmxon) or Invept or Invvpid;
+        isSvm ? (SvmExit)reason is >= SvmExit.Vmrun and <= SvmExit.Clgi and not SvmExit.Vmmcall
+            : (VmxExit)reason is (>= VmxExit.Vmclear and <= VmxExit.Vmxon) or VmxExit.Invept or VmxExit.Invvpid;
 
     private Thread Find(int pid)
     {

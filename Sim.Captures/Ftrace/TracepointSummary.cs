@@ -165,7 +165,7 @@ public sealed class TracepointSummary
     }
 
     // A number without a name does not say whose it is; the rest of the recording does.
-    private string ReasonName(in KernelEvent e) => (e.Has(KernelOperand.Isa) ? e[KernelOperand.Isa] == 1 ? Vendor.Intel : Vendor.Amd : _survey.Vendor) is { } vendor
+    private string ReasonName(in KernelEvent e) => (e.Has(KernelOperand.Isa) ? (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Vmx ? Vendor.Intel : Vendor.Amd : _survey.Vendor) is { } vendor
         ? ExitReasons.Name(vendor, (uint)e[KernelOperand.Reason])
         : "0x" + e[KernelOperand.Reason].ToString("x", CultureInfo.InvariantCulture);
 

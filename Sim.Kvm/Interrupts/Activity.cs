@@ -34,7 +34,7 @@ public class Activity
     private readonly int[] _positions = new int[MaximumDepth];
     private int _depth;
 
-    internal Activity(InterruptSystem system, VirtualCpu? vcpu, PhysicalCpu? cpu)
+    internal Activity(InterruptSystem system, Vcpu? vcpu, PhysicalCpu? cpu)
     {
         System = system;
         Vcpu = vcpu;
@@ -44,7 +44,7 @@ public class Activity
     internal InterruptSystem System { get; }
 
     /// <summary>The vCPU whose thread this is; null for others.</summary>
-    internal VirtualCpu? Vcpu { get; }
+    internal Vcpu? Vcpu { get; }
 
     /// <summary>The physical CPU whose interrupt context this is; null for others.</summary>
     internal PhysicalCpu? Interrupted { get; }
@@ -56,7 +56,7 @@ public class Activity
     internal Delivery Delivery { get; set; }
 
     /// <summary>Its target.</summary>
-    internal VirtualCpu Target => System.Vcpus[Delivery.Target];
+    internal Vcpu Target => System.Vcpus[Delivery.Target];
 
     /// <summary>What the step before found: carried from one step to the next, as in a register.</summary>
     internal bool Found { get; set; }
@@ -94,13 +94,20 @@ public class Activity
     /// <summary>A program under way, the outermost first, and the position in it.</summary>
     internal (Program Program, int Position) Frame(int index) => (_programs[index], _positions[index]);
 
-    /// <summary>The delivery is about to become a bit of its target's PIR or IRR.</summary>
-    internal void Requested()
+    /// <summary>The delivery is about to become a bit of its target's PIR or IRR. False if the target's APIC takes none: then it ends here.</summary>
+    internal bool Requested()
     {
+        if (!System.Takes(Delivery))
+        {
+            return false;
+        }
+
         if (!Guest.IsL1Notification(Delivery.Level, Delivery.Vector))
         {
             System.Ledger.Requested(Delivery);
         }
+
+        return true;
     }
 
     /// <summary>Begins a program; the one under way goes on behind its present step when that ends.</summary>

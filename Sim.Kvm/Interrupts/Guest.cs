@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -9,7 +10,7 @@ internal sealed class Guest
 {
     private static readonly Step ProcessPostedStep = new("posted-interrupt processing", profile => profile.InterruptCosts.PostedInterruptProcessing, activity =>
     {
-        VmcsState vmcs = activity.Vcpu!.Active;
+        Vmcs vmcs = activity.Vcpu!.ActiveVmcs;
         activity.Cpu!.Pending &= ~vmcs.NotificationVector;
         vmcs.Descriptor!.TestAndClearOn();
         vmcs.Status.Process(ref vmcs.Descriptor.Pir, vmcs.Page);
@@ -18,8 +19,8 @@ internal sealed class Guest
 
     private static readonly Step DeliverStep = new("virtual-interrupt delivery", profile => profile.InterruptCosts.Delivery, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        VmcsState vmcs = vcpu.Active;
+        Vcpu vcpu = activity.Vcpu!;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         int apic = vmcs == vcpu.Vmcs01 ? 1 : 2;
         int vector = vmcs.Avic ? vmcs.Page.Deliverable : vmcs.Status.Rvi;
         Account(activity.System, vcpu, apic, vector);
@@ -41,7 +42,7 @@ internal sealed class Guest
 
     private static readonly Step StartHandlerStep = new("handler starts", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         InterruptSystem system = activity.System;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         guest.InterruptsEnabled = false;
@@ -50,7 +51,7 @@ internal sealed class Guest
         guest.Work = system.Spec.HandlerCycles;
         system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.HandlerCycles);
         guest.Spins = false;
-        activity.Extra += system.Exits?.OnHandler(activity.Cpu!.Index, vcpu.Id, vcpu.Level, (byte)guest.Handler) ?? 0;
+        system.Translation?.Handler(activity, (byte)guest.Handler);
         if (!IsL1Notification(guest.HandlerApic, guest.Handler))
         {
             system.Ledger.Started(vcpu.Id, guest.HandlerApic, guest.Handler, vcpu.Level, NestedSteps.PassesThrough(system), system.Conductor.Now);
@@ -61,8 +62,8 @@ internal sealed class Guest
 
     private static readonly Step VirtualEoiStep = new("virtual EOI", profile => profile.InterruptCosts.VirtualEoi, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        VmcsState vmcs = vcpu.Active;
+        Vcpu vcpu = activity.Vcpu!;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         int vector = vmcs.Avic ? vmcs.Page.EndOfInterrupt() : vmcs.Status.EndOfInterrupt(vmcs.Page);
         vcpu.LookAtIrr();
         vcpu.Guest(vcpu.Level).EoiWritten = true;
@@ -76,7 +77,7 @@ internal sealed class Guest
 
     private static readonly Step EndHandlerStep = new("handler returns", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         byte vector = (byte)guest.Handler;
         int apic = guest.HandlerApic;
@@ -89,7 +90,7 @@ internal sealed class Guest
             int roused = activity.System.Behaviour.Handled(vcpu.Id, apic, vector);
             if (roused >= 0)
             {
-                VirtualCpu other = activity.System.Vcpus[roused];
+                Vcpu other = activity.System.Vcpus[roused];
                 other.Guest(1).Spins = false;
                 other.Guest(2).Spins = false;
                 activity.System.Conductor.Poke(other.Cpu);
@@ -101,9 +102,9 @@ internal sealed class Guest
 
     private static readonly Step StartIcr = new("write ICR", profile => profile.InterruptCosts.IcrFence, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         bool self = activity.Delivery.Target == vcpu.Id && !activity.Multicast.IsMulticast;
-        VmcsState vmcs = vcpu.Active;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         if (self && vmcs.Has(VmControls.VirtualInterruptDelivery) && activity.Delivery.Level == vcpu.Level)
         {
             activity.Requested();
@@ -111,7 +112,7 @@ internal sealed class Guest
             return Flow.Return;
         }
 
-        bool virtualizes = !vcpu.GuestMode && activity.System.Path.HardwareIpi is not null && (vmcs.Avic || vmcs.Has(VmControls.VirtualInterruptDelivery));
+        bool virtualizes = !vcpu.GuestMode && activity.System.Path.HardwareIpi is not null && (AvicTakesWrites(activity.System, vcpu) || vmcs.Has(VmControls.VirtualInterruptDelivery));
         activity.Jump(virtualizes ? activity.System.Path.HardwareIpi! : ExitSteps.IcrWrite);
         return Flow.Next;
     });
@@ -130,16 +131,16 @@ internal sealed class Guest
     public static Program StartHandler { get; } = new("injected handler", StartHandlerStep);
 
     /// <summary>An APIC accepts a vector on behalf of software: from IRR to ISR, and the oracle is told.</summary>
-    public static void Accept(InterruptSystem system, VirtualCpu vcpu, int level, int vector)
+    public static void Accept(InterruptSystem system, Vcpu vcpu, int level, int vector)
     {
         Account(system, vcpu, level, vector);
         (level == 1 ? vcpu.Apic : vcpu.L2Apic).Accept(vector);
     }
 
     /// <summary>The program that begins now; null if the guest works, or waits.</summary>
-    public Program? Next(VirtualCpu vcpu, PhysicalCpu cpu)
+    public Program? Next(Vcpu vcpu, PhysicalCpu cpu)
     {
-        VmcsState vmcs = vcpu.Active;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         // Virtual interrupts and interrupt windows come before physical interrupts on Intel (SDM vol. 3, 31.2.2), behind them on AMD (APM vol. 2, 15.21.4).
         bool isIntel = _system.Spec.Profile.Vendor == Vendor.Intel;
@@ -172,10 +173,10 @@ internal sealed class Guest
         return vcpu.Level == 1 && _system.Behaviour.HomeLevel(vcpu.Id) == 2 && !vcpu.L2Failed ? Hypervisor(vcpu) : Act(vcpu, guest);
     }
 
-    private static Program? ImmediateExit(VirtualCpu vcpu) => vcpu.ImmediateExit ? ExitSteps.ImmediateExit : null;
+    private static Program? ImmediateExit(Vcpu vcpu) => vcpu.ImmediateExit ? ExitSteps.ImmediateExit : null;
 
     /// <summary>A virtual interrupt that is delivered now, or the exit of an open interrupt window.</summary>
-    private static Program? Virtual(VirtualCpu vcpu, VmcsState vmcs, GuestContext guest)
+    private static Program? Virtual(Vcpu vcpu, Vmcs vmcs, GuestContext guest)
     {
         if (!guest.InterruptsEnabled)
         {
@@ -189,7 +190,7 @@ internal sealed class Guest
     /// <summary>Vectors by which L1's KVM notifies itself: no interrupts that anybody waits for.</summary>
     public static bool IsL1Notification(int apic, int vector) => apic == 1 && vector is InterruptSpec.PostedIntrNv or InterruptSpec.L1Reschedule;
 
-    private static void Account(InterruptSystem system, VirtualCpu vcpu, int level, int vector)
+    private static void Account(InterruptSystem system, Vcpu vcpu, int level, int vector)
     {
         if (!IsL1Notification(level, vector))
         {
@@ -197,7 +198,7 @@ internal sealed class Guest
         }
     }
 
-    private static Program EndOfHandler(VirtualCpu vcpu, VmcsState vmcs, GuestContext guest)
+    private Program EndOfHandler(Vcpu vcpu, Vmcs vmcs, GuestContext guest)
     {
         if (guest.EoiWritten)
         {
@@ -205,11 +206,14 @@ internal sealed class Guest
         }
 
         bool own = guest.HandlerApic == vcpu.Level;
-        return own && (vmcs.Avic || vmcs.Has(VmControls.VirtualInterruptDelivery)) ? VirtualEoi : ExitSteps.Eoi;
+        return own && (AvicTakesWrites(_system, vcpu) || vmcs.Has(VmControls.VirtualInterruptDelivery)) ? VirtualEoi : ExitSteps.Eoi;
     }
 
+    /// <summary>AVIC is on, and takes the guest's writes to APIC registers: to those of x2APIC mode only with x2AVIC (avic_set_x2apic_msr_interception).</summary>
+    public static bool AvicTakesWrites(InterruptSystem system, Vcpu vcpu) => vcpu.ActiveVmcs.Avic && (vcpu.ApicMode != ApicMode.X2Apic || system.Spec.Profile.X2Avic);
+
     /// <summary>L1 as hypervisor, with nothing else to do: what L2 needs of it, then L2.</summary>
-    private Program Hypervisor(VirtualCpu vcpu)
+    private Program Hypervisor(Vcpu vcpu)
     {
         L1Task task = vcpu.L1Task;
         vcpu.L1Task = L1Task.None;
@@ -236,7 +240,7 @@ internal sealed class Guest
         return L1Steps.Enter(_system, vcpu);
     }
 
-    private Program? Act(VirtualCpu vcpu, GuestContext guest)
+    private Program? Act(Vcpu vcpu, GuestContext guest)
     {
         if (guest.Spins)
         {
@@ -264,6 +268,12 @@ internal sealed class Guest
                 vcpu.Thread.Delivery = new Delivery(action.Vector, vcpu.Id, 1, InterruptSource.Software);
                 vcpu.Thread.Found = action.Kind == GuestActionKind.Inhibit;
                 return ExitSteps.ChangeInhibit;
+            case GuestActionKind.SetApicMode:
+                vcpu.Thread.Delivery = new Delivery(action.Vector, vcpu.Id, 1, InterruptSource.Software);
+                return ExitSteps.ChangeApicMode;
+            case GuestActionKind.SendIpi when action.Level == 1 && vcpu.Level == 1 && vcpu.ApicMode == ApicMode.Disabled:
+                // There is no ICR: the MSR faults, and the page is memory.
+                return ExitSteps.Other;
             case GuestActionKind.SendIpi:
                 Send(vcpu, action);
                 return vcpu.Level == 1 && action.Level == 2 ? L1Steps.Deliver(_system) : WriteIcr;
@@ -274,18 +284,22 @@ internal sealed class Guest
     }
 
     /// <summary>Takes an IPI, or one to several vCPUs of L1, on its way.</summary>
-    private void Send(VirtualCpu vcpu, in GuestAction action)
+    private void Send(Vcpu vcpu, in GuestAction action)
     {
         vcpu.Thread.Delivery = new Delivery(action.Vector, action.Target, action.Level, InterruptSource.Ipi);
         if (action.Destination == IpiDestination.Physical)
         {
-            _system.Ledger.Posted(vcpu.Thread.Delivery, _system.Conductor.Now);
+            if (_system.Takes(vcpu.Thread.Delivery))
+            {
+                _system.Ledger.Posted(vcpu.Thread.Delivery, _system.Conductor.Now);
+            }
+
             return;
         }
 
         bool logical = action.Destination == IpiDestination.Logical;
         vcpu.Thread.Multicast = new IcrWrite(action.Vector, (uint)action.Target, Logical: logical, Shorthand: logical ? 0 : IcrWrite.AllButSelf);
-        foreach (VirtualCpu target in _system.Vcpus)
+        foreach (Vcpu target in _system.Vcpus)
         {
             if (_system.IsAddressed(vcpu.Thread.Multicast, vcpu.Id, target.Id))
             {

@@ -120,6 +120,11 @@ public sealed class InterruptScenario
             case RecordKind.ApicvInhibit:
                 Do(lane, new GuestAction(e.B != 0 ? GuestActionKind.Inhibit : GuestActionKind.Uninhibit, Vector: (byte)e.A));
                 break;
+            case RecordKind.ApicMode when e.Level != 1:
+                throw new ConfigurationException("The APIC of L2 is one that L1 emulates, and L1's does not leave the mode it has. Let L1 change its own, as in 'v1: L1 apic disabled'.");
+            case RecordKind.ApicMode:
+                Do(lane, new GuestAction(GuestActionKind.SetApicMode, Vector: (byte)e.A));
+                break;
             case RecordKind.Interrupt:
                 Send(lane, e);
                 break;
@@ -154,7 +159,7 @@ public sealed class InterruptScenario
 
     private void EnterL2(int vcpu)
     {
-        VirtualCpu entering = _simulation.System.Vcpus[vcpu];
+        Vcpu entering = _simulation.System.Vcpus[vcpu];
         entering.L2Failed = false;
         _script.Settle(vcpu, 2);
         _simulation.Rouse(vcpu);
@@ -165,7 +170,7 @@ public sealed class InterruptScenario
     // An exit that L1 intercepts: HLT is one.
     private void LeaveL2(int vcpu)
     {
-        VirtualCpu leaving = _simulation.System.Vcpus[vcpu];
+        Vcpu leaving = _simulation.System.Vcpus[vcpu];
         _script.Settle(vcpu, 1);
         if (leaving.GuestMode)
         {
@@ -187,7 +192,7 @@ public sealed class InterruptScenario
 
     private bool Runs(int vcpu)
     {
-        VirtualCpu running = _simulation.System.Vcpus[vcpu];
+        Vcpu running = _simulation.System.Vcpus[vcpu];
         return running.Cpu.Current == running && running.Cpu.InGuest && running.Thread.IsIdle;
     }
 

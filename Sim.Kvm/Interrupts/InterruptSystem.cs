@@ -1,7 +1,8 @@
 using Sim.Apic;
+using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
-using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -55,13 +56,24 @@ internal sealed class InterruptSystem
         Apicv = new ApicvState(spec.Inhibits);
         Ledger = trace is null ? new InterruptLedger(spec.Vcpus) : new InterruptLedger(spec.Vcpus) { MayWait = trace.MayWait };
         Cpus = [.. Enumerable.Range(0, spec.Lanes).Select(index => new PhysicalCpu(this, index))];
-        Vcpus = [.. Enumerable.Range(0, spec.Vcpus).Select(id => new VirtualCpu(this, id, Cpus[id % spec.Lanes]))];
+        Vcpus = trace?.Vcpus.All ?? [.. Enumerable.Range(0, spec.Vcpus).Select(id => new Vcpu(id))];
         PidPointers = new PidPointerTable(spec.Vcpus);
         AvicPhysicalIds = new AvicPhysicalIdTable(spec.Vcpus);
-        AvicLogicalIds = spec.X2Apic ? null : new AvicLogicalIdTable(LogicalApicId.IsFlat(spec.Vcpus));
+        AvicLogicalIds = new AvicLogicalIdTable(LogicalApicId.IsFlat(spec.Vcpus));
         _guest = new Guest(this);
-        foreach (VirtualCpu vcpu in Vcpus)
+        foreach (Vcpu vcpu in Vcpus)
         {
+            vcpu.ApicMode = spec.X2Apic ? ApicMode.X2Apic : ApicMode.XApic;
+        }
+
+        foreach (ApicvInhibit reason in ApicModes.Reasons(this))
+        {
+            Apicv.Reasons |= ApicModes.WantsInhibit(this, reason) ? 1UL << (int)reason : 0;
+        }
+
+        foreach (Vcpu vcpu in Vcpus)
+        {
+            vcpu.Start(this, Cpus[vcpu.Id % spec.Lanes]);
             Reset(vcpu);
             if (trace?.Vcpus.Follows(vcpu.Id) != true)
             {
@@ -89,15 +101,18 @@ internal sealed class InterruptSystem
 
     public PhysicalCpu[] Cpus { get; }
 
-    public VirtualCpu[] Vcpus { get; }
+    public Vcpu[] Vcpus { get; }
 
     /// <summary>IPI virtualization's table, one for the VM.</summary>
     public PidPointerTable PidPointers { get; }
 
     public AvicPhysicalIdTable AvicPhysicalIds { get; }
 
-    /// <summary>Null in x2AVIC, which has none.</summary>
-    public AvicLogicalIdTable? AvicLogicalIds { get; }
+    /// <summary>Of vCPUs in xAPIC mode; x2AVIC has none.</summary>
+    public AvicLogicalIdTable AvicLogicalIds { get; }
+
+    /// <summary>The VM has APICv or AVIC unless inhibited. Before <see cref="InterruptSpec.HybridAvic"/> a guest that may use x2APIC had no AVIC on a CPU without x2AVIC.</summary>
+    public bool HasApicv => Path.UsesApicv || (Path.UsesAvic && (Spec.HybridAvic || !Spec.X2Apic || Spec.Profile.X2Avic));
 
     /// <summary>Controls of vmcs12: those that L1 wants and L0 can offer. Without APICv in L0 there is none in vmcs12.</summary>
     public VmControls Controls12 => Path.UsesApicv ? Spec.Controls12
@@ -112,8 +127,8 @@ internal sealed class InterruptSystem
     /// <summary>Told of every step behind its effect, if somebody wants to know.</summary>
     public Action<ExecutedStep>? Observer { get; init; }
 
-    /// <summary>Told of VM-exits and VM-entries, and asked what they cost beyond this model.</summary>
-    public IExitObserver? Exits { get; init; }
+    /// <summary>The translation side of L0's steps; null in a run of interrupts alone.</summary>
+    public Translation? Translation => Trace?.Translation;
 
     /// <summary>The next step of a CPU as an activity to advance; null if it has none now.</summary>
     public Activity? Next(PhysicalCpu cpu)
@@ -141,7 +156,7 @@ internal sealed class InterruptSystem
             SchedulerSteps.Choose(cpu);
         }
 
-        VirtualCpu vcpu = cpu.Current!;
+        Vcpu vcpu = cpu.Current!;
         if (vcpu.Thread.IsIdle && cpu.InGuest && _guest.Next(vcpu, cpu) is { } program)
         {
             vcpu.Thread.Begin(program);
@@ -220,17 +235,20 @@ internal sealed class InterruptSystem
     public bool IsDeliveredByHardware(in Delivery delivery) =>
         delivery.Source == InterruptSource.Device && Path.HardwareDevice is not null && !Spec.EoiExitVectors.Contains(delivery.Vector);
 
-    /// <summary>Whether an IPI of a vCPU goes to another one (or itself).</summary>
-    public bool IsAddressed(in IcrWrite icr, int sender, int vcpu) =>
-        icr.Shorthand == IcrWrite.AllButSelf ? vcpu != sender
-        : icr.Logical ? LogicalApicId.Names(icr.Destination, vcpu, Vcpus.Length, Spec.X2Apic)
-        : icr.Destination == vcpu;
+    /// <summary>Whether an IPI of a vCPU goes to another one (or itself), whose own mode says what its ID is (kvm_apic_match_dest).</summary>
+    public bool IsAddressed(in IcrWrite icr, int sender, int vcpu) => Vcpus[vcpu].ApicMode != ApicMode.Disabled
+        && (icr.Shorthand == IcrWrite.AllButSelf ? vcpu != sender
+            : icr.Logical ? LogicalApicId.Names(icr.Destination, vcpu, Vcpus.Length, Vcpus[vcpu].ApicMode == ApicMode.X2Apic)
+            : icr.Destination == vcpu);
+
+    /// <summary>Whether the APIC that an interrupt is for takes any: one that is disabled is in no map of KVM's (kvm_recalculate_apic_map), and the interrupt is dropped.</summary>
+    public bool Takes(in Delivery delivery) => delivery.Level != 1 || Vcpus[delivery.Target].ApicMode != ApicMode.Disabled;
 
     /// <summary>Sends a physical interrupt.</summary>
     public void Send(PhysicalCpu cpu, HostVectors vector) => Conductor.Send(new Message(cpu.Index, vector, false));
 
     /// <summary>kvm_vcpu_wake_up: true if the thread slept, or was about to.</summary>
-    public bool WakeUp(VirtualCpu vcpu)
+    public bool WakeUp(Vcpu vcpu)
     {
         if (vcpu.State == VcpuThreadState.Runnable)
         {
@@ -249,7 +267,7 @@ internal sealed class InterruptSystem
     }
 
     /// <summary>kvm_vcpu_kick: wakes it, or sends a reschedule IPI if it is in guest mode on another CPU.</summary>
-    public void Kick(VirtualCpu vcpu, PhysicalCpu? self)
+    public void Kick(Vcpu vcpu, PhysicalCpu? self)
     {
         if (!WakeUp(vcpu) && vcpu.Mode == VcpuMode.InGuestMode)
         {
@@ -263,20 +281,20 @@ internal sealed class InterruptSystem
     }
 
     /// <summary>Makes a request that the vCPU sees before its next VM-entry.</summary>
-    public void Request(VirtualCpu vcpu, VcpuRequests request)
+    public void Request(Vcpu vcpu, VcpuRequests request)
     {
         vcpu.Requests |= request;
         Conductor.Poke(vcpu.Cpu);
     }
 
     /// <summary>A vCPU's thread moves to another CPU; it must not be on one.</summary>
-    public void Migrate(VirtualCpu vcpu, PhysicalCpu to)
+    public void Migrate(Vcpu vcpu, PhysicalCpu to)
     {
         PhysicalCpu from = vcpu.Cpu;
         int waiting = from.RunQueue.Count;
         for (int i = 0; i < waiting; i++)
         {
-            VirtualCpu other = from.RunQueue.Dequeue();
+            Vcpu other = from.RunQueue.Dequeue();
             (other == vcpu ? to : from).RunQueue.Enqueue(other);
         }
 
@@ -293,7 +311,7 @@ internal sealed class InterruptSystem
     /// <exception cref="InvalidOperationException">The simulator is wrong.</exception>
     public void CheckConservation()
     {
-        foreach (VirtualCpu vcpu in Vcpus)
+        foreach (Vcpu vcpu in Vcpus)
         {
             for (int level = 1; level <= 2; level++)
             {
@@ -317,13 +335,11 @@ internal sealed class InterruptSystem
     public void Observe(Activity activity, string name) =>
         Observer?.Invoke(new ExecutedStep(Conductor.Now, activity.Cpu?.Index ?? -1, activity.Vcpu?.Id ?? -1, activity.Vcpu?.Level ?? 0, name));
 
-    private void Reset(VirtualCpu vcpu)
+    private void Reset(Vcpu vcpu)
     {
-        vcpu.Pid.Load((uint)vcpu.Cpu.Index, HostVectorNumbers.PostedInterrupt);
-        PidPointers.Set(vcpu.Id, vcpu.Pid);
-        AvicPhysicalIds[vcpu.Id] = AvicPhysicalEntry.For(0x1_0000_0000 + ((ulong)vcpu.Id << 12));
-        AvicLogicalIds?.Set(LogicalApicId.XApic(vcpu.Id, Vcpus.Length), (byte)vcpu.Id);
-        vcpu.ApicvActive = (Path.UsesApicv || Path.UsesAvic) && !Apicv.IsInhibited;
+        vcpu.Pid.Load((uint)vcpu.Cpu.Index, (byte)HostVector.PostedInterrupt);
+        ApicModes.EnterIds(this, vcpu);
+        vcpu.ApicvActive = HasApicv && !Apicv.IsInhibited;
         vcpu.Vmcs01.NotificationVector = HostVectors.PostedInterrupt;
         vcpu.Vmcs01.Descriptor = vcpu.Pid;
         vcpu.Vmcs01.Controls = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow;

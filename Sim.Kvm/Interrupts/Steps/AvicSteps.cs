@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -9,7 +10,7 @@ internal static class AvicSteps
     public static Step CheckIcr { get; } = new("check the ICR write (hardware)", Costs.SharedLine, activity =>
     {
         InterruptSystem system = activity.System;
-        if (AvicExits.Check(activity.Icr, system.AvicPhysicalIds, system.AvicLogicalIds) is not null)
+        if (AvicExits.Check(activity.Icr, system.AvicPhysicalIds, activity.Vcpu!.ApicMode == ApicMode.X2Apic ? null : system.AvicLogicalIds) is not null)
         {
             activity.Jump(ExitSteps.IncompleteIpiInSoftware);
         }
@@ -25,7 +26,11 @@ internal static class AvicSteps
     /// <summary>The processor's or the IOMMU's, or KVM's, write to IRR in the backing page.</summary>
     public static Step SetIrr { get; } = new("set IRR in the backing page", Costs.SharedLine, activity =>
     {
-        activity.Requested();
+        if (!activity.Requested())
+        {
+            return Flow.Return;
+        }
+
         activity.Target.Apic.Irr.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(activity.Target.Cpu);
         return Flow.Next;
@@ -75,7 +80,7 @@ internal static class AvicSteps
     /// <summary>svm_complete_interrupt_delivery: the rest.</summary>
     public static Step Complete { get; } = new("doorbell, wake, or request and kick", Costs.SharedLine, activity =>
     {
-        VirtualCpu target = activity.Target;
+        Vcpu target = activity.Target;
         if (!target.ApicvActive)
         {
             activity.System.Request(target, VcpuRequests.Event);
@@ -171,7 +176,7 @@ internal static class AvicSteps
     public static Program GuestModeIrte { get; } = new("IRTE in guest mode", DeliverByIrte, DoorbellOrLog);
 
     /// <summary>The vCPU runs on its CPU: in the table (unless IPIs are not to use it) and in the IOMMU.</summary>
-    public static void SetRunning(Activity activity, VirtualCpu vcpu)
+    public static void SetRunning(Activity activity, Vcpu vcpu)
     {
         ref AvicPhysicalEntry entry = ref activity.System.AvicPhysicalIds[vcpu.Id];
         entry.HostApicId = (uint)vcpu.Cpu.Index;
@@ -183,7 +188,7 @@ internal static class AvicSteps
     }
 
     /// <summary>The vCPU does not run.</summary>
-    public static void ClearRunning(Activity activity, VirtualCpu vcpu, bool gaLog)
+    public static void ClearRunning(Activity activity, Vcpu vcpu, bool gaLog)
     {
         activity.System.AvicPhysicalIds[vcpu.Id].IsRunning = false;
         vcpu.Irte.IsRun = false;

@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>VM-exits and what L0 does about each, up to the next VM-entry.</summary>
@@ -27,8 +29,8 @@ internal static class ExitSteps
 
     private static readonly Step HandleWindow = new("handle the interrupt window", profile => profile.Costs.KvmExitHandling, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        vcpu.Active.WindowExiting = false;
+        Vcpu vcpu = activity.Vcpu!;
+        vcpu.ActiveVmcs.WindowExiting = false;
         if (vcpu.GuestMode && !NestedSteps.PassesThrough(activity.System))
         {
             activity.Call(NestedSteps.NestedExit);
@@ -43,10 +45,10 @@ internal static class ExitSteps
 
     private static readonly Step HandleEoi = new("emulate EOI", profile => profile.Costs.KvmExitHandling, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         guest.EoiWritten = true;
-        if (!activity.System.Spec.X2Apic)
+        if (UsesPage(activity, guest.HandlerApic))
         {
             activity.Extra += activity.System.Spec.Profile.InterruptCosts.KvmApicMmio;
         }
@@ -67,8 +69,8 @@ internal static class ExitSteps
 
     private static readonly Step HandleIcrWrite = new("handle the ICR write", profile => profile.InterruptCosts.KvmIcrWrite, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        if (!activity.System.Spec.X2Apic)
+        Vcpu vcpu = activity.Vcpu!;
+        if (UsesPage(activity, activity.Delivery.Level))
         {
             activity.Extra += activity.System.Spec.Profile.InterruptCosts.KvmApicMmio;
         }
@@ -89,7 +91,7 @@ internal static class ExitSteps
 
     private static readonly Step HandleHlt = new("handle HLT", profile => profile.Costs.KvmExitHandling, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (vcpu.GuestMode && activity.System.Spec.L1InterceptsHlt)
         {
             vcpu.L2Halted = true;
@@ -144,11 +146,17 @@ internal static class ExitSteps
     /// <summary>Something that sets or clears an inhibit reason.</summary>
     public static Program ChangeInhibit { get; } = Program(ExitCause.Other, Handle, ApicvSteps.CallChange);
 
+    /// <summary>A write of IA32_APIC_BASE.</summary>
+    public static Program ChangeApicMode { get; } = Program(ExitCause.Other, Handle, ApicModes.CallChange);
+
+    /// <summary>Whether the APIC that is written is a page. L2's is what all begin with: L1 emulates it.</summary>
+    private static bool UsesPage(Activity activity, int level) => level == 1 ? activity.Vcpu!.ApicMode == ApicMode.XApic : !activity.System.Spec.X2Apic;
+
     private static Program Program(ExitCause cause, params Step[] handling) => new($"VM-exit {cause}", [Exit(cause), LeaveGuestMode, EnableInterrupts, .. handling, Enter]);
 
     private static Step Exit(ExitCause cause) => new($"VM-exit {cause}", profile => profile.Costs.VmExit, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         PhysicalCpu cpu = activity.Cpu!;
         cpu.InGuest = false;
         cpu.InterruptsEnabled = false;
@@ -157,7 +165,7 @@ internal static class ExitSteps
         cpu.LastVictim = cpu.Victim(cause);
         vcpu.ImmediateExit = false;
         activity.System.Ledger.Exited(vcpu.Level, cause);
-        activity.Extra += activity.System.Exits?.OnExit(cpu.Index, vcpu.Id, vcpu.Level, cause) ?? 0;
+        activity.System.Translation?.Exit(activity, cause);
         return Flow.Next;
     });
 }

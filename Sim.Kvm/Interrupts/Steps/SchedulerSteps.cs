@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -8,7 +9,7 @@ internal static class SchedulerSteps
     /// <summary>kvm_vcpu_halt polls before it sleeps.</summary>
     public static Step Poll { get; } = new("poll", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (vcpu.PollUntil <= activity.System.Conductor.Now || vcpu.Pid.On || EntrySteps.HasEvents(activity.System, vcpu))
         {
             return Flow.Next;
@@ -28,7 +29,7 @@ internal static class SchedulerSteps
     /// <summary>kvm_vcpu_check_block.</summary>
     public static Step CheckRunnable { get; } = new("check whether runnable", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         bool woken = vcpu.WasWoken;
         vcpu.WasWoken = false;
         if (EntrySteps.HasEvents(activity.System, vcpu))
@@ -53,7 +54,7 @@ internal static class SchedulerSteps
     /// <summary>schedule(): off the run queue, unless somebody woke the thread since <see cref="PrepareToSleep"/>.</summary>
     public static Step Deactivate { get; } = new("schedule()", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (vcpu.State == VcpuThreadState.Interruptible)
         {
             vcpu.State = VcpuThreadState.Asleep;
@@ -69,7 +70,7 @@ internal static class SchedulerSteps
     /// <summary>The CPU is free; the thread goes on here when it has one again.</summary>
     public static Step LeaveCpu { get; } = new("leave the CPU", profile => profile.InterruptCosts.KvmContextSwitch / 2, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         vcpu.IsLoaded = false;
         vcpu.Cpu.Current = null;
         vcpu.Cpu.NeedResched = false;
@@ -79,7 +80,7 @@ internal static class SchedulerSteps
     /// <summary>Chosen by the scheduler.</summary>
     private static readonly Step SwitchIn = new("switch in", profile => profile.InterruptCosts.KvmContextSwitch / 2, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         vcpu.IsLoaded = true;
         if (vcpu.WasWoken)
         {
@@ -107,13 +108,13 @@ internal static class SchedulerSteps
     /// <summary>vmx_vcpu_pi_load, one compare-and-exchange: NDST, SN and NV; and off the wake-up list.</summary>
     public static Step LoadDescriptor { get; } = new("NDST, SN=0, NV=0xf2", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        if (vcpu.Pid.Nv == HostVectorNumbers.Wakeup)
+        Vcpu vcpu = activity.Vcpu!;
+        if (vcpu.Pid.Nv == (byte)HostVector.Wakeup)
         {
             activity.System.Cpus[vcpu.Pid.Ndst].WakeupList.Remove(vcpu);
         }
 
-        vcpu.Pid.Load((uint)vcpu.Cpu.Index, HostVectorNumbers.PostedInterrupt);
+        vcpu.Pid.Load((uint)vcpu.Cpu.Index, (byte)HostVector.PostedInterrupt);
         return Flow.Next;
     });
 
@@ -146,7 +147,7 @@ internal static class SchedulerSteps
     /// <summary>From here on hardware that posts uses the wake-up vector.</summary>
     public static Step SetWakeupVector { get; } = new("NV=0xf1", Costs.SharedLine, activity =>
     {
-        activity.Vcpu!.Pid.Nv = HostVectorNumbers.Wakeup;
+        activity.Vcpu!.Pid.Nv = (byte)HostVector.Wakeup;
         return Flow.Next;
     });
 
@@ -164,7 +165,7 @@ internal static class SchedulerSteps
 
     private static readonly Step Requeue = new("to the end of the run queue", profile => profile.InterruptCosts.KvmContextSwitch / 2, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         PhysicalCpu cpu = vcpu.Cpu;
         activity.System.Ledger.Preemptions++;
         vcpu.IsLoaded = false;
@@ -225,7 +226,7 @@ internal static class SchedulerSteps
     /// <summary>Gives an idle CPU to the thread that waits longest.</summary>
     public static void Choose(PhysicalCpu cpu)
     {
-        VirtualCpu vcpu = cpu.RunQueue.Dequeue();
+        Vcpu vcpu = cpu.RunQueue.Dequeue();
         cpu.Current = vcpu;
         vcpu.Cpu = cpu;
         if (vcpu.Thread.IsIdle)

@@ -1,7 +1,8 @@
 using Sim.Apic;
+using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
-using Sim.Core;
 using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;
@@ -162,17 +163,17 @@ internal sealed class RandomLoadTests
             return;
         }
 
-        foreach (VirtualCpu vcpu in run.System.Vcpus.Where(vcpu => vcpu.GuestMode))
+        foreach (Vcpu vcpu in run.System.Vcpus.Where(vcpu => vcpu.GuestMode))
         {
-            if (vcpu.Active.NotificationVector != HostVectors.NestedPostedInterrupt || vcpu.Active.Descriptor == vcpu.Pid)
+            if (vcpu.ActiveVmcs.NotificationVector != HostVectors.NestedPostedInterrupt || vcpu.ActiveVmcs.Descriptor == vcpu.Pid)
             {
-                broken.Add($"{step}: L2 on vCPU {vcpu.Id} notifies on {vcpu.Active.NotificationVector}, or has L1's descriptor");
+                broken.Add($"{step}: L2 on vCPU {vcpu.Id} notifies on {vcpu.ActiveVmcs.NotificationVector}, or has L1's descriptor");
             }
         }
 
         if (step.Name == "nested VM-exit")
         {
-            VirtualCpu vcpu = run.System.Vcpus[step.Vcpu];
+            Vcpu vcpu = run.System.Vcpus[step.Vcpu];
             if ((run.System.Path.UsesAvic ? vcpu.Vmcs01.Avic : vcpu.Vmcs01.Has(VmControls.VirtualInterruptDelivery)) != vcpu.ApicvActive)
             {
                 broken.Add($"{step}: vmcs01 has controls for apicv_active = {!vcpu.ApicvActive}");
@@ -184,16 +185,16 @@ internal sealed class RandomLoadTests
             return;
         }
 
-        foreach (VirtualCpu vcpu in run.System.Vcpus)
+        foreach (Vcpu vcpu in run.System.Vcpus)
         {
             bool inGuest = vcpu.Mode == VcpuMode.InGuestMode;
             int lists = run.System.Cpus.Count(cpu => cpu.WakeupList.Contains(vcpu));
-            if (inGuest && (vcpu.Pid.Sn || vcpu.Pid.Ndst != vcpu.Cpu.Index || vcpu.Pid.Nv != HostVectorNumbers.PostedInterrupt))
+            if (inGuest && (vcpu.Pid.Sn || vcpu.Pid.Ndst != vcpu.Cpu.Index || vcpu.Pid.Nv != (byte)HostVector.PostedInterrupt))
             {
                 broken.Add($"{step}: vCPU {vcpu.Id} is in guest mode with SN={vcpu.Pid.Sn} NDST={vcpu.Pid.Ndst} NV={vcpu.Pid.Nv:x2}");
             }
 
-            if (step.Name != "onto the wake-up list" && lists != (vcpu.Pid.Nv == HostVectorNumbers.Wakeup ? 1 : 0))
+            if (step.Name != "onto the wake-up list" && lists != (vcpu.Pid.Nv == (byte)HostVector.Wakeup ? 1 : 0))
             {
                 broken.Add($"{step}: vCPU {vcpu.Id} has NV={vcpu.Pid.Nv:x2} and is on {lists} wake-up lists");
             }
