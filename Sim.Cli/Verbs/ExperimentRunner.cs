@@ -25,20 +25,40 @@ internal static class ExperimentRunner
     public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
-        bool quiet = parse.GetValue(invocation.Quiet);
+        using ResultOutputs outputs = ResultOutputs.Claim(parse.GetValue(options.Out), parse.GetValue(options.Json), parse.GetValue(options.Csv), parse.GetValue(options.Trace)!);
         RunSet set;
         using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
-            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine, Timeline = timeline };
+            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, Unverified = options.Unverified(parse), CommandLine = invocation.CommandLine, Timeline = timeline };
             set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interruption.Token);
         }
 
-        if (set.Runs.All(run => run.Failure is null))
+        // A terminal that cannot be written to loses no result, and a file that cannot be written loses no table.
+        try
         {
-            timeline?.Complete();
+            Print(invocation, parse, options, configuration, details, set);
+        }
+        finally
+        {
+            foreach (string beside in outputs.Write(set))
+            {
+                terminal.Error.Write($"{beside}: partial results; what was there before stays\n");
+            }
+
+            if (timeline is not null && !(set.Partial && timeline.Replaces) && set.Runs.All(run => run.Failure is null))
+            {
+                timeline.Complete();
+            }
         }
 
-        WriteFiles(parse, options, set);
+        int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
+        return set.Partial ? terminal.Interruption.ExitCode : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, set) : CliApplication.Success;
+    }
+
+    /// <summary>Everything that is said about a result, the answer last.</summary>
+    private static void Print(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, RunSet set)
+    {
+        Terminal terminal = invocation.Terminal;
         bool all = parse.GetValue(invocation.Verbose) || options.AllTables(parse);
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
         Verdict verdict = Verdict.Of(set);
@@ -57,7 +77,7 @@ internal static class ExperimentRunner
         }
 
         WriteStories(terminal.Output, [.. set.Runs.Where(run => all || !run.IsYardstick)], style);
-        if (!quiet)
+        if (!parse.GetValue(invocation.Quiet))
         {
             WriteHints(terminal, set, configuration.Machine.Profile);
         }
@@ -69,8 +89,6 @@ internal static class ExperimentRunner
         }
 
         Prose.Write(terminal.Output, [answer], style);
-        int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
-        return set.Partial ? terminal.Interruption.ExitCode : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, set) : CliApplication.Success;
     }
 
     /// <summary>What was run, the answer, why, and what stands behind it.</summary>
@@ -130,24 +148,6 @@ internal static class ExperimentRunner
             _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
         };
         return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
-    }
-
-    private static void WriteFiles(ParseResult parse, ExperimentOptions options, RunSet set)
-    {
-        if (parse.GetValue(options.Out) is { } folder)
-        {
-            ResultFiles.WriteAll(set, folder);
-        }
-
-        if (parse.GetValue(options.Json) is { } json)
-        {
-            ResultFiles.Write(json, RunSetJson.ToText(set));
-        }
-
-        if (parse.GetValue(options.Csv) is { } csv)
-        {
-            ResultFiles.Write(csv, RunSetCsv.ToText(set));
-        }
     }
 
     private static void WriteHints(Terminal terminal, RunSet set, CpuProfile profile)

@@ -1,11 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Sim.Captures;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 using Sim.Core;
-using Sim.Reports.Results;
 using Sim.Reports.Views;
 using Sim.Workloads.Formats;
 
@@ -37,9 +38,10 @@ internal static class TraceLiftVerb
             string path = parse.GetValue(file)!;
             Request request;
             Outcome outcome;
+            using OutputFile? answerKey = parse.GetValue(key) is { } keyFile ? OutputFile.Check(keyFile, "answer key", path) : null;
             using (ProgressBar progress = ProgressBar.Of(invocation, parse))
             {
-                request = new Request(path, parse.GetValue(output)!, parse.GetValue(format), parse.GetValue(asRecorded), parse.GetValue(key), progress.AddLines);
+                request = new Request(path, parse.GetValue(output)!, parse.GetValue(format), parse.GetValue(asRecorded), answerKey, progress.AddLines);
                 outcome = KindOf(path) == CaptureKind.Hardware ? LiftHardware(request) : LiftKernelEvents(request);
             }
 
@@ -69,7 +71,7 @@ internal static class TraceLiftVerb
         }
 
         header = request.AsRecorded ? With(header, "as_recorded", "yes") : header;
-        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format, request.Path);
         LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded, pageSizes: pageSizes);
         Finish(request, writer, result.AnswerKey.Select(Row), result.Doubts);
         return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.BeyondEvents, result.Findings, result.Findings.Worst == Severity.DataLoss, result.Counts);
@@ -93,7 +95,7 @@ internal static class TraceLiftVerb
 
         TraceHeader header = TracepointLift.HeaderOf(survey, request.Source);
         using TracepointReader events = Open();
-        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
+        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format, request.Path);
         TracepointLiftResult result = TracepointLift.Run(events, survey, writer);
         Finish(request, writer, result.Flushes.Select(Row), result.Doubts);
         return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, 0, result.Findings, result.DataLoss, result.Counts);
@@ -104,15 +106,11 @@ internal static class TraceLiftVerb
     private static TraceHeader With(TraceHeader header, string property, string value) =>
         header with { Properties = new SortedDictionary<string, string>(header.Properties.ToDictionary(), StringComparer.Ordinal) { [property] = value } };
 
-    /// <summary>The answer key goes first: if it cannot be written, the trace does not appear either.</summary>
+    /// <summary>The trace and its answer key appear together.</summary>
     private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key, IReadOnlyList<Doubt> doubts)
     {
-        if (request.AnswerKey is { } path)
-        {
-            ResultFiles.Write(path, CsvText.Of(KeyColumns, key));
-        }
-
-        writer.Complete(doubts);
+        request.AnswerKey?.Write(Encoding.UTF8.GetBytes(CsvText.Of(KeyColumns, key)));
+        writer.Complete(doubts, request.AnswerKey is { } file ? [file] : []);
     }
 
     private static IReadOnlyList<string> Row(AnswerKeyEntry e) =>
@@ -163,7 +161,7 @@ internal static class TraceLiftVerb
         }
     }
 
-    private sealed record Request(string Path, string Output, string? Format, bool AsRecorded, string? AnswerKey, Action<long> Progress)
+    private sealed record Request(string Path, string Output, string? Format, bool AsRecorded, OutputFile? AnswerKey, Action<long> Progress)
     {
         public string Source => System.IO.Path.GetFileName(Path);
 

@@ -1,6 +1,7 @@
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 using Sim.Workloads.Footprints;
 using Sim.Workloads.Formats;
@@ -66,6 +67,7 @@ internal sealed class AdviceInput : IDisposable
         if (_folder is not null)
         {
             Directory.Delete(_folder, recursive: true);
+            Unfinished.Remove(_folder);
         }
     }
 
@@ -171,5 +173,14 @@ internal sealed class AdviceInput : IDisposable
         return (accesses, l2Stays, transitions);
     }
 
-    private string Temporary(string name) => Path.Combine(_folder ??= Directory.CreateTempSubdirectory("nestsim-advise-").FullName, name);
+    private string Temporary(string name)
+    {
+        if (_folder is null)
+        {
+            _folder = Directory.CreateTempSubdirectory("nestsim-advise-").FullName;
+            Unfinished.Add(_folder);
+        }
+
+        return Path.Combine(_folder, name);
+    }
 }

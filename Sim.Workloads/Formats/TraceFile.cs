@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Formats;
@@ -13,7 +14,6 @@ public sealed class TraceFile : ISeekableTraceSource
     public const int HeadBytes = 4096;
 
     private const int MaxCompressionLayers = 4;
-    private const int FileBufferBytes = 1 << 16;
 
     private readonly TraceInput _raw;
     private readonly ITraceSource _source;
@@ -52,12 +52,7 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <exception cref="TraceFormatException">It is no trace, or a damaged one.</exception>
     public static TraceFile Open(string path)
     {
-        if (path == "-")
-        {
-            return Open(Console.OpenStandardInput(), "stdin");
-        }
-
-        return Open(OpenFile(path), path);
+        return Open(OpenFile(path), path == "-" ? "stdin" : path);
     }
 
     /// <summary>True if the file's content begins as a trace in one of <see cref="Formats"/> does; false for recordings and everything else.</summary>
@@ -90,17 +85,17 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <summary>
     /// Begins to write a trace: to standard output if <paramref name="path"/> is "-", else to a name beside <paramref name="path"/> that becomes it when the
     /// trace is complete. <paramref name="format"/> is a writable format of <see cref="Formats"/>; without it the extension decides (.nst, .txt), and a pipe
-    /// gets the native format. A further extension .gz compresses.
+    /// gets the native format. A further extension .gz compresses. It must be none of the <paramref name="inputs"/>.
     /// </summary>
     /// <exception cref="ConfigurationException">The format is unknown or cannot be written, or the place cannot.</exception>
-    public static TraceFileWriter Create(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format, isDraft: false);
+    public static TraceFileWriter Create(string path, TraceHeader header, string? format = null, params IEnumerable<string> inputs) => TraceFileWriter.Create(path, header, format, isDraft: false, inputs);
 
     /// <summary>
-    /// Begins to write a trace whose doubts are known only when its last record is: the records wait in a temporary file until <see cref="TraceFileWriter.Complete(IReadOnlyList{Doubt})"/>.
+    /// Begins to write a trace whose doubts are known only when its last record is: the records wait in a temporary file until <see cref="TraceFileWriter.Complete(IReadOnlyList{Doubt}, IReadOnlyList{Core.Files.OutputFile})"/>.
     /// Everything else is as for <see cref="Create"/>.
     /// </summary>
     /// <exception cref="ConfigurationException">The format is unknown or cannot be written, or the place cannot.</exception>
-    public static TraceFileWriter CreateDraft(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format, isDraft: true);
+    public static TraceFileWriter CreateDraft(string path, TraceHeader header, string? format = null, params IEnumerable<string> inputs) => TraceFileWriter.Create(path, header, format, isDraft: true, inputs);
 
     /// <summary>Reads what is left of the input without looking at its records, so that <see cref="Sha256"/> is known although nobody wants the rest.</summary>
     /// <param name="cancellation">Leaves the rest, and <see cref="Sha256"/> null.</param>
@@ -127,17 +122,7 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <inheritdoc/>
     public void Dispose() => _source.Dispose();
 
-    private static FileStream OpenFile(string path)
-    {
-        try
-        {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, FileBufferBytes, FileOptions.SequentialScan);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new ConfigurationException($"The trace '{path}' cannot be opened: {e.Message} Give the path of a trace file, or - for standard input.", e);
-        }
-    }
+    private static Stream OpenFile(string path) => InputFile.Open(path, "trace", "Give the path of a trace file, or - for standard input.");
 
     /// <summary>Looks through every layer of compression. The layers own each other, the innermost all.</summary>
     private static TraceInput Unwrap(TraceInput raw, string name, out ReadOnlySpan<byte> head)
