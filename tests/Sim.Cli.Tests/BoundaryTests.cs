@@ -51,7 +51,7 @@ public sealed class BoundaryTests
     [TestCase("gate {empty} -b {baseline}")]
     [TestCase("gate {result} -b {empty}")]
     [TestCase("gate {result} -b {empty} --update")]
-    [TestCase("explain {empty} a b")]
+    [TestCase("explain {empty} kvm-6.12 never")]
     [TestCase("validate flushes {empty}")]
     [TestCase("validate interrupts {empty}")]
     [TestCase("validate scenarios {empty}")]

@@ -101,7 +101,7 @@ public sealed class FuzzTests
                 return ("t.lackey", Encoding.ASCII.GetBytes("==500== Lackey, an example Valgrind tool\n" + string.Concat(Enumerable.Range(0, 60).Select(i => FormattableString.Invariant($"I  {0x401000 + (i * 3):x},3\n L {0x1ffeff0000 + (i * 4096):x},8\n M {0x4c2a000 + i:x},4\n")))),
                     [["run", At("t.lackey"), "-p", "kvm-6.12"], ["trace", "verify", At("t.lackey")]]);
             case "kernel-vmx":
-                return ("k.txt", Encoding.ASCII.GetBytes(KernelText(amd: false, perf: false)), [["trace", "events", At("k.txt")], ["trace", "lift", At("k.txt"), "-o", At("o.nst")], ["validate", "flushes", At("k.txt")]]);
+                return ("k.txt", Encoding.ASCII.GetBytes(KernelText(amd: false, perf: false)), [["trace", "events", At("k.txt")], ["trace", "lift", At("k.txt"), "-o", At("o.nst")], ["advise", At("k.txt"), "--programs", At("bare.nst")]]);
             case "kernel-svm":
                 return ("k.txt", Encoding.ASCII.GetBytes(KernelText(amd: true, perf: false)), [["trace", "events", At("k.txt")], ["trace", "lift", At("k.txt"), "-o", At("o.nst")], ["validate", "interrupts", At("k.txt")]]);
             case "perf":
@@ -113,10 +113,10 @@ public sealed class FuzzTests
                 File.WriteAllText(At("w.pages.txt"), Hardware);
                 return ("w.pagesizes.txt", "0 R 0 0 3000 1000 1000 1000 0 sr-\n1 R 0 0 3000 2000 200000 1000 0 sr-\n2 G 5000 0 3000 400000 200000 200000 0 sr-\n"u8.ToArray(), [["trace", "lift", At("w.pages.txt"), "-o", At("o.nst")]]);
             case "configuration":
-                return ("c.json", """{"profile": "skylake-sp", "policies": ["kvm-6.12", "never"], "reference": "never", "machine": {"l1_pages": "4K", "seed": 7}, "windows": {"warm_up": "10%", "measure": "50"}, "second_level[0].ways": {"value": 8, "source": "mine"}}"""u8.ToArray(),
+                return ("c.json", """{"profile": "skylake-sp", "policies": ["kvm-6.12", "never"], "reference": "never", "machine": {"l1_pages": "4K", "seed": 7}, "windows": {"warm_up": "10%", "measure": "50"}, "costs.invvpid_single": {"value": 600, "source": "mine"}}"""u8.ToArray(),
                     [["config", "check", At("c.json")], ["run", trace, "-c", At("c.json")]]);
             case "interrupts":
-                return ("c.json", """{"interrupts": {"paths": ["none", "posted"], "apicv_updates": ["deferred"], "sources": [{"kind": "device", "period_cycles": 100000, "vector": 64}], "ipis": {"pattern": "ping-pong", "work_cycles": 2000}, "peers": 1, "inhibits": [{"time_cycles": 1000, "reason": "irqwin", "set": true}]}}"""u8.ToArray(),
+                return ("c.json", """{"interrupts": {"paths": ["none", "posted"], "apicv_updates": ["deferred"], "sources": [{"kind": "device", "period_cycles": 100000, "vector": 64}], "ipis": {"pattern": "ping-pong", "work_cycles": 2000}, "peers": 1, "inhibits": [{"time_cycles": 1000, "reason": "irq-window", "set": true}]}}"""u8.ToArray(),
                     [["config", "check", At("c.json")]]);
             case "sweep":
                 return ("c.json", """{"over": ["second_level[0].sets=64,128", "machine.l1_pages=4K,2M"], "policies": ["kvm-6.12"], "seeds": 2}"""u8.ToArray(), [["config", "check", At("c.json")]]);

@@ -16,9 +16,7 @@ public sealed partial class HostileTextTests
     [TearDown]
     public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
 
-    private static IEnumerable<string> Commands()
-    {
-        string[] traces =
+    private static readonly string[] Commands =
         [
             "run {t} -v", "compare {t} -p kvm-6.12,never -v", "sweep {t} --over second_level[0].sets=64,128 -p kvm-6.12", "explain {t} kvm-6.12 never", "advise {t}", "trace info {t}", "trace head {t}",
             "trace verify {t}", "trace convert {t} {o}/x.nst", "trace cut {t} {o}/x.nst --from-record 2", "trace merge {o}/x.nst {t} {t}", "trace weave {t} {o}/x.nst", "trace events {t}",
@@ -28,8 +26,6 @@ public sealed partial class HostileTextTests
             "report {e}", "gate {e} -b {e}", "list {e}", "config check {e}", "config show --set {e}=1", "interrupts --irq-paths {e}", "validate scenarios {e}", "trace weave {t} {o}/x.nst {e}=1", "report {r} --only {e} --charts svg",
             "report {r} -o {o}/p.html", "report {r} --charts svg,json -o {o}/charts", "explain {r} a{e} b", "gate {r} -b {b} --github --junit {o}/j.xml --markdown {o}/m.md", "gate {r} -b {b} --update", "report {bad}", "run {t} -c {bad}",
         ];
-        return traces;
-    }
 
     [TestCaseSource(nameof(Commands))]
     public void Nothing_of_it_acts(string line)
