@@ -33,6 +33,9 @@ public sealed class TracepointReader : IDisposable
     /// <summary>Kind of the finding for events that came after later ones and were put into order.</summary>
     public const string OutOfOrder = "event behind a later one, sorted by time";
 
+    /// <summary>Kind of finding: an event of a CPU (of a task, where lines have no CPU) behind a later one of the same, which no kernel writes.</summary>
+    public const string WrongOrder = "event behind a later one of the same CPU";
+
     /// <summary>Kind of the finding for events that the kernel or the tool says it lost.</summary>
     public const string LostEvents = "lost events";
 
@@ -48,6 +51,7 @@ public sealed class TracepointReader : IDisposable
     private readonly LineReader _lines;
     private readonly StringPool _strings = new();
     private readonly EventOrder _order = new();
+    private readonly Dictionary<int, ulong> _newestOf = [];
     private readonly byte[] _scratch = new byte[LineReader.MaxLineBytes];
     private readonly Stack<HeldLine> _free = new();
     private HeldLine? _held;
@@ -202,7 +206,7 @@ public sealed class TracepointReader : IDisposable
             default:
                 if (isCut)
                 {
-                    Findings.Add(Severity.Warning, CutLine, "", held.Number);
+                    Findings.Add(Severity.DataLoss, CutLine, "", held.Number);
                 }
 
                 break;
@@ -216,6 +220,14 @@ public sealed class TracepointReader : IDisposable
         }
 
         RequireOneVcpu(held);
+        int buffer = held.HasCpu ? held.Event.Cpu : -1 - held.Event.Pid;
+        if (_newestOf.TryGetValue(buffer, out ulong newest) && held.Event.Time < newest)
+        {
+            // A CPU's buffer is in order: lines were put into another order, or one recording twice into the text.
+            Findings.Add(Severity.DataLoss, WrongOrder, "", held.Number);
+        }
+
+        _newestOf[buffer] = Math.Max(newest, held.Event.Time);
         long before = _order.Reordered;
         if (!_order.Add(held.Event, held.Number))
         {

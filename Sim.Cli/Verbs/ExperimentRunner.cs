@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sim.Core.Profiles;
+using Sim.Core.Traces;
 using Sim.Experiments;
 using Sim.Reports.Analysers;
 using Sim.Reports.Results;
@@ -147,7 +148,8 @@ internal static class ExperimentRunner
             { Skipped: 0 } => $" after {Numbers.Whole(windows.WarmedUp)} of warm-up",
             _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
         };
-        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
+        string loss = provenance.Doubts.Any(doubt => doubt.Kind == DoubtKind.DataLoss) ? "DATA LOSS: " : "";
+        return $"{loss}{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
     }
 
     private static void WriteHints(Terminal terminal, RunSet set, CpuProfile profile)

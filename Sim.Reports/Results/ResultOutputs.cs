@@ -1,6 +1,7 @@
 using System.Text;
 using Sim.Core;
 using Sim.Core.Files;
+using Sim.Core.Text;
 
 namespace Sim.Reports.Results;
 
@@ -32,7 +33,7 @@ public sealed class ResultOutputs : IDisposable
             {
                 outputs._files.Add((claimed.File("results.json"), Json));
                 outputs._files.Add((claimed.File("results.csv"), RunSetCsv.ToText));
-                outputs._files.Add((claimed.File("config.json"), set => set.Provenance.Configuration + "\n"));
+                outputs._files.Add((claimed.File("config.json"), set => Harmless.Json(set.Provenance.Configuration) + "\n"));
             }
 
             outputs.Add(json, Json, inputs);

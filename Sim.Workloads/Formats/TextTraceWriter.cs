@@ -20,7 +20,7 @@ public sealed class TextTraceWriter : ITraceWriter
         byte[] json = HeaderJson.Write(header, withRecords: false);
         _text = new StreamWriter(stream, new UTF8Encoding(false, true), BufferCharacters) { NewLine = "\n" };
         _text.WriteLine(TextFormat.Magic + TextFormat.VersionOf(header));
-        _text.WriteLine(TextFormat.Header + Encoding.UTF8.GetString(json));
+        _text.WriteLine(TextFormat.Header + Harmless.Json(Encoding.UTF8.GetString(json)));
     }
 
     /// <inheritdoc/>

@@ -15,7 +15,7 @@ namespace Sim.Cli.Tests;
 [NonParallelizable]
 public sealed class FuzzTests
 {
-    private const int Mutants = 150;
+    private const int Mutants = 100;
     private const long MostBytes = 1L << 30;
     private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(20);
 
