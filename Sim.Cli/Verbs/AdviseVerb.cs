@@ -58,7 +58,7 @@ internal static class AdviseVerb
                     CommandLine = invocation.CommandLine,
                     Progress = progress.Report,
                 };
-                advice = Advisor.Of(request, invocation.Terminal.Interruption.Token);
+                advice = Advisor.Of(request);
             }
 
             if (target == "-")
