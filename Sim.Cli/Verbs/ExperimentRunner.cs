@@ -26,12 +26,13 @@ internal static class ExperimentRunner
     public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
+        CancellationToken stop = terminal.Interruption.Token;
         using ResultOutputs outputs = ResultOutputs.Claim(parse.GetValue(options.Out), parse.GetValue(options.Json), parse.GetValue(options.Csv), parse.GetValue(options.Trace)!);
         RunSet set;
         using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
             Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, Unverified = options.Unverified(parse), CommandLine = invocation.CommandLine, Timeline = timeline };
-            set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interruption.Token);
+            set = experiment.Run(parse.GetValue(options.Trace)!, stop);
         }
 
         // A terminal that cannot be written to loses no result, and a file that cannot be written loses no table.
