@@ -23,17 +23,32 @@ internal static class ExperimentRunner
     /// <param name="details">The tables behind the first screen if seeds are not repeated and nothing is swept: all of them, or those that are always shown.</param>
     /// <param name="timeline">Where the measured window is written down, completed here; null for nowhere.</param>
     /// <returns>The exit code: that of the worst failed run, 130 if interrupted, 143 if terminated.</returns>
-    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, ChromeTraceWriter? timeline = null)
+    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, ChromeTraceWriter? timeline = null) =>
+        Execute(invocation, parse, options, configuration, parse.GetValue(options.Trace)!, parse.GetValue(options.Out), details, _ => { }, timeline);
+
+    /// <summary>The same for a trace that is named otherwise, with its own result folder; <paramref name="taken"/> gets the results.</summary>
+    public static int Execute(
+        Invocation invocation,
+        ParseResult parse,
+        ExperimentOptions options,
+        RunConfiguration configuration,
+        string trace,
+        string? folder,
+        Func<RunSet, bool, IReadOnlyList<Table>> details,
+        Action<RunSet> taken,
+        ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
         CancellationToken stop = terminal.Interruption.Token;
-        using ResultOutputs outputs = ResultOutputs.Claim(parse.GetValue(options.Out), parse.GetValue(options.Json), parse.GetValue(options.Csv), parse.GetValue(options.Trace)!);
+        using ResultOutputs outputs = ResultOutputs.Claim(folder, parse.GetValue(options.Json), parse.GetValue(options.Csv), trace);
         RunSet set;
         using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
             Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, Unverified = options.Unverified(parse), CommandLine = invocation.CommandLine, Timeline = timeline };
-            set = experiment.Run(parse.GetValue(options.Trace)!, stop);
+            set = experiment.Run(trace, stop);
         }
+
+        taken(set);
 
         // A terminal that cannot be written to loses no result, and a file that cannot be written loses no table.
         try
