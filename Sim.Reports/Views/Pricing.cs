@@ -30,6 +30,9 @@ public sealed class Pricing
 {
     private const double NanosecondsPerMillisecond = 1e6;
 
+    /// <summary>The activity that stands for the trace's own time, which is no real one.</summary>
+    private const string TraceOwn = "trace";
+
     /// <summary>An assumed cost may be from half to twice as much.</summary>
     private static readonly Bracket Unpublished = new(0.5, 2);
 
@@ -77,21 +80,44 @@ public sealed class Pricing
     public static Pricing? Of(RunSet set, double? rate = null, double? roundTrip = null) =>
         set.Provenance.Base is { Count: > 0 } priceBase ? new Pricing(priceBase, Strangers(set.Provenance.Doubts), rate, roundTrip) : null;
 
-    /// <summary>What a run costs more than another.</summary>
+    /// <summary>What a run costs more than another. The part of a round trip is that of the other's.</summary>
     public RoundTripPrice Of(StatSheet run, StatSheet against)
     {
-        Bracket cycles = default;
+        (Bracket cycles, Bracket parts) = (default, default);
         foreach (string path in run.PathsUnder("cycles.").Union(against.PathsUnder("cycles.")))
         {
             string activity = path["cycles.".Length..];
-            double difference = run.Total(path) - against.Total(path);
             Bracket doubt = activity == "translation" ? _refills : _base.AssumedActivities.Contains(activity) ? Unpublished : new Bracket(1, 1);
+            double has = against.Total(path);
+            double difference = run.Total(path) - has;
             cycles += new Bracket(difference, difference) * doubt;
+            parts += activity == TraceOwn ? default : new Bracket(has, has) * doubt;
         }
 
-        double each = NanosecondsPerMillisecond / _base.Count;
-        Bracket nanoseconds = cycles * new Bracket(each / _base.BoostKilohertz, each / _base.ReferenceKilohertz);
-        return new RoundTripPrice(nanoseconds, RoundTrip is { } trip ? nanoseconds / trip : null, Rate is { } rate ? nanoseconds * new Bracket(rate / 1e9, rate / 1e9) : null);
+        Bracket nanoseconds = cycles * EachNanosecond;
+        return new RoundTripPrice(nanoseconds, RoundTrip is { } trip ? Part(nanoseconds, trip, (parts * EachNanosecond).Most) : null, Rate is { } rate ? nanoseconds * new Bracket(rate / 1e9, rate / 1e9) : null);
+    }
+
+    /// <summary>Nanoseconds for each round trip that one cycle of the window is, at the boost and at the reference clock.</summary>
+    private Bracket EachNanosecond
+    {
+        get
+        {
+            double each = NanosecondsPerMillisecond / _base.Count;
+            return new Bracket(each / _base.BoostKilohertz, each / _base.ReferenceKilohertz);
+        }
+    }
+
+    /// <summary>
+    /// A difference as a part of a round trip, both ends under one assumption: where costs and misses are as high as they may be, the round trip, which has them in it, is at least as long as they are together; and no more
+    /// than the whole can be saved.
+    /// </summary>
+    private static Bracket Part(Bracket difference, Bracket trip, double mostOfParts)
+    {
+        double dear = Math.Min(Math.Max(trip.Least, mostOfParts), trip.Most);
+        double least = difference.Least < 0 ? Math.Max(-1, difference.Least / dear) : difference.Least / trip.Most;
+        double most = difference.Most > 0 ? difference.Most / dear : Math.Max(-1, difference.Most / trip.Most);
+        return new Bracket(least, most);
     }
 
     /// <summary><c>L2 CPUID round trip</c>.</summary>
