@@ -20,7 +20,7 @@ public static class Price
         if (Pricing.Of(set) is { } pricing)
         {
             RoundTripPrice price = pricing.Of(run.Statistics, other.Statistics);
-            return !price.Nanoseconds.HasSign || price.IsNothing || price.OfRoundTrip?.Magnitude.Most < Resolution;
+            return !price.Nanoseconds.HasSign || price.IsNothing || price.IsSmall;
         }
 
         return Figures.TotalCycles(run.Statistics) is { } a && Figures.TotalCycles(other.Statistics) is { } b && Math.Abs(a - b) < Resolution * Math.Min(a, b);
@@ -92,7 +92,7 @@ public static class Price
             parts.Add(doubt.Kind switch
             {
                 DoubtKind.Costs => $"{doubt.Count} of {doubt.Of} costs (half to twice)",
-                DoubtKind.Handlers when doubt is { Count: { } count, Of: > 0 and { } of } => $"strangers' footprints for {new Bracket((double)count / of, (double)count / of).Percent()} of the stays",
+                DoubtKind.Handlers when doubt is { Count: { } count, Of: > 0 and { } of } => $"what L0 and L1 touch ({new Bracket((double)count / of, (double)count / of).Percent()} of it for exits of other kinds; half less or more)",
                 DoubtKind.Handlers => "what L0 and L1 touch",
                 DoubtKind.Program => "L2's program",
                 DoubtKind.Clock => "the trace's clock",

@@ -14,6 +14,12 @@ public sealed record RoundTripPrice(Bracket Nanoseconds, Bracket? OfRoundTrip, B
     /// <summary>True if it is less than a nanosecond for a round trip, which is not worth a figure.</summary>
     public bool IsNothing => Math.Abs(Nanoseconds.Least) < 1 && Math.Abs(Nanoseconds.Most) < 1;
 
+    /// <summary>Costs are whole cycles, many of them rounded or assumed: less than this part of a round trip is the same.</summary>
+    private const double Resolution = 0.001;
+
+    /// <summary>True if it is less than a thousandth of a round trip, whatever was assumed.</summary>
+    public bool IsSmall => OfRoundTrip is { } part && Math.Abs(part.Least) < Resolution && Math.Abs(part.Most) < Resolution;
+
     /// <summary>The smallest price around both.</summary>
     public RoundTripPrice Around(RoundTripPrice other) => new(
         Nanoseconds.Around(other.Nanoseconds),
@@ -99,7 +105,7 @@ public sealed class Pricing
     }
 
     /// <summary>Nanoseconds for each round trip that one cycle of the window is, at the boost and at the reference clock.</summary>
-    private Bracket EachNanosecond
+    internal Bracket EachNanosecond
     {
         get
         {
@@ -150,6 +156,11 @@ public sealed class Pricing
         }
 
         string share = price.OfRoundTrip is { } part ? $" ({part.Magnitude.Percent()})" : "";
+        if (price.IsSmall)
+        {
+            return $"{(each.Most < 0 ? "saves" : "costs")} {each.Magnitude.Nanoseconds()} {(each.Most < 0 ? "" : "more ")}{trip}{share}: too little to matter";
+        }
+
         string cpu = price.OfCpu is { } busy ? $", {busy.Magnitude.Percent()} of a CPU at {RateName}" : "";
         return $"{(each.Most < 0 ? "saves" : "costs")} {each.Magnitude.Nanoseconds()} {(each.Most < 0 ? "" : "more ")}{trip}{share}{cpu}";
     }

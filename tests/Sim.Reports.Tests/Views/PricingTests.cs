@@ -96,8 +96,10 @@ public sealed class PricingTests
     }
 
     [TestCase(1999, "costs the same, to within a nanosecond, for each 3,000..4,000 ns L2 CPUID round trip")]
-    [TestCase(4000, "costs 1..2 ns more of a 3,000..4,000 ns L2 CPUID round trip (0.025..0.067%)")]
-    public void What_is_less_than_a_nanosecond_is_nothing(long cycles, string clause)
+    [TestCase(4000, "costs 1..2 ns more of a 3,000..4,000 ns L2 CPUID round trip (0.025..0.067%): too little to matter")]
+    [TestCase(5999, "costs 1.5..3 ns more of a 3,000..4,000 ns L2 CPUID round trip (0.037..0.1%): too little to matter")]
+    [TestCase(6000, "costs 1.5..3 ns more of a 3,000..4,000 ns L2 CPUID round trip (0.038..0.1%)")]
+    public void What_is_less_than_a_nanosecond_is_nothing_and_less_than_a_thousandth_is_too_little(long cycles, string clause)
     {
         RoundTripPrice price = Price(Base(null), Sheet(translation: cycles), Sheet(), out Pricing pricing);
 
