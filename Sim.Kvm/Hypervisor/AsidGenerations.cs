@@ -15,14 +15,14 @@ internal sealed class AsidGenerations
     public AsidGenerations(int asids) => _asids = asids;
 
     /// <summary>pre_svm_run: gives the vCPU an ASID to run with on this CPU if it needs one. True if the CPU's ASIDs had run out: VMRUN must flush them all.</summary>
-    public bool BeforeRun(int lane, VCpu vcpu)
+    public bool BeforeRun(int lane, Vcpu vcpu)
     {
         Cpu cpu = CpuOf(lane);
-        Vmcb vmcb = vcpu.CurrentVmcb;
-        if (vmcb.Lane != lane)
+        Vmcs vmcb = vcpu.AsidVmcb;
+        if (vmcb.LoadedOn != lane)
         {
             vmcb.AsidGeneration = 0;
-            vmcb.Lane = lane;
+            vmcb.LoadedOn = lane;
         }
 
         if (vmcb.AsidGeneration == cpu.Generation)
@@ -58,14 +58,4 @@ internal sealed class AsidGenerations
 
         public int Next { get; set; } = FirstAsid;
     }
-}
-
-/// <summary>What KVM keeps of one VMCB about ASIDs (struct kvm_vmcb_info), and its TLB_CONTROL.</summary>
-internal sealed class Vmcb
-{
-    /// <summary>Generation in which its ASID was given out; 0 if it has none.</summary>
-    public long AsidGeneration { get; set; }
-
-    /// <summary>CPU it ran on last; -1 if it has not run.</summary>
-    public int Lane { get; set; } = -1;
 }

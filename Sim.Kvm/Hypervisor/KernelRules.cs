@@ -141,6 +141,12 @@ public sealed record KernelRules
     /// <summary>An emulated write to a shadowed page table raises KVM_REQ_TLB_FLUSH_CURRENT, whatever it changes (local_flush in kvm_mmu_pte_write; read: 5.10).</summary>
     public bool FlushesOnShadowedWrite { get; init; }
 
+    /// <summary>Activating AVIC for a guest in xAPIC mode raises KVM_REQ_TLB_FLUSH_CURRENT ("Flush the current TLB when activating AVIC"; 6.1.16, 6.3 and later): a translation of the APIC page may be cached.</summary>
+    public bool FlushesOnXAvic { get; init; }
+
+    /// <summary>So does activating it for one in x2APIC mode (6.6.143, 6.12.93, 6.18.35, 7.0.12, 7.1 and later; not in any 6.1).</summary>
+    public bool FlushesOnX2Avic { get; init; }
+
     /// <summary>KVM_SET_SREGS that resets the MMU raises KVM_REQ_TLB_FLUSH_GUEST too (4346db6e6e7a, 6.7 and later).</summary>
     public bool FlushesGuestOnSetSregs { get; init; } = true;
 
@@ -291,18 +297,21 @@ public sealed record KernelRules
         Primitive = FlushPrimitive.Asid,
         Tags = TagAllocation.PerCpu,
         FlushesOnPgeChange = true,
+        FlushesOnXAvic = true,
+        FlushesOnX2Avic = true,
         FreesRootsAtVmptrld = false,
         ServicesCurrentBeforeSwitch = false,
         ServicesGuestBeforeSwitch = false,
     };
 
     /// <summary>nSVM, 5.14 to 6.6 (recorded: stable 6.1.192).</summary>
-    public static KernelRules Nsvm61 { get; } = Nsvm58 with { FlushesGuestOnSetSregs = false };
+    public static KernelRules Nsvm61 { get; } = Nsvm58 with { FlushesGuestOnSetSregs = false, FlushesOnX2Avic = false };
 
     /// <summary>nSVM, 5.9 to 5.13 (recorded: stable 5.10.223): the flushes of a transition come from the switch of the root.</summary>
     public static KernelRules Nsvm510 { get; } = Nsvm61 with
     {
         HasOneVmcb = true,
+        FlushesOnXAvic = false,
         RootSwitch = RootSwitch.CachedAndFlush,
         ResetsMmuOnPgeChange = true,
         ReloadDropsAllRoots = true,
@@ -312,13 +321,13 @@ public sealed record KernelRules
     };
 
     /// <summary>nSVM, 6.14 to 7.1 ("KVM: SVM: Remove redundant TLB flush on guest CR4.PGE change", posted 2024-11-27).</summary>
-    public static KernelRules Nsvm614 { get; } = Nsvm58 with { FlushesOnPgeChange = false };
+    public static KernelRules Nsvm614 { get; } = Nsvm58 with { FlushesOnPgeChange = false, FlushesOnX2Avic = false };
 
     /// <summary>nSVM, 7.2 and 7.3 (recorded: 7.2.13, 7.3-rc7).</summary>
-    public static KernelRules Nsvm72 { get; } = Nsvm614 with { AddressFlushTakesAsid = true };
+    public static KernelRules Nsvm72 { get; } = Nsvm614 with { AddressFlushTakesAsid = true, FlushesOnX2Avic = true };
 
     /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (docs/rules.md#nsvm-rework): it services local requests before the VMCB is switched.</summary>
-    public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed, ServicesCurrentBeforeSwitch = true, ServicesGuestBeforeSwitch = true };
+    public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed, FlushesOnX2Avic = true, ServicesCurrentBeforeSwitch = true, ServicesGuestBeforeSwitch = true };
 
     /// <summary>Today's kernel on that vendor's hardware, on AMD with ASIDs of L2's own: where yardsticks and hypothetical policies live.</summary>
     public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : NsvmRework;

@@ -5,22 +5,25 @@ using Sim.Tlb;
 
 namespace Sim.Kvm;
 
-/// <summary>VM-entries and VM-exits, real and nested, with what L0 does between an exit and the entry that follows.</summary>
-internal sealed class WorldSwitches
+/// <summary>
+/// VM-entries and VM-exits, real and nested, with what L0 does between an exit and the entry that follows, as steps: each is carried out by whoever keeps the clock, and has no price here beyond what the flush
+/// policy adds.
+/// </summary>
+internal sealed class Transitions
 {
     private readonly MachineSpec _spec;
     private readonly ReplayKind _kind;
     private readonly Kernel _kernel;
     private readonly AddressSpaces _spaces;
-    private readonly VCpus _vcpus;
+    private readonly Vcpus _vcpus;
     private readonly VirtualCpuView _view;
     private readonly Lane[] _lanes;
     private readonly SortedDictionary<(int Level, ulong Reason), long> _exits = [];
     private long _entries;
     private long _impliedExits;
 
-    /// <summary>Switches of the lanes of one machine.</summary>
-    public WorldSwitches(MachineSpec spec, ReplayKind kind, Kernel kernel, AddressSpaces spaces, VCpus vcpus, VirtualCpuView view, Lane[] lanes)
+    /// <summary>Transitions on the lanes of one machine.</summary>
+    public Transitions(MachineSpec spec, ReplayKind kind, Kernel kernel, AddressSpaces spaces, Vcpus vcpus, VirtualCpuView view, Lane[] lanes)
     {
         _spec = spec;
         _kind = kind;
@@ -31,41 +34,52 @@ internal sealed class WorldSwitches
         _lanes = lanes;
     }
 
-    /// <summary>See <see cref="Machine.RemoteKick"/>.</summary>
+    /// <summary>Told of each other lane whose guest a remote TLB flush makes exit, and prices that exit; null: it costs what the profile says.</summary>
     public Action<int>? RemoteKick { get; set; }
 
-    /// <summary>A real VM-entry.</summary>
-    public void Enter(Lane lane, in TraceEvent e)
+    /// <summary>The trace begins in the middle: the level is what the entry says, and no policy was asked. Nothing if the vCPU is there.</summary>
+    public void BeginAt(Lane lane, Vcpu vcpu, bool guestMode)
     {
-        VCpu vcpu = _vcpus.Of(e.Vcpu);
-        bool guestMode = e.Transition == TransitionKind.L0ToL2;
-        lane.Vcpu = vcpu;
-        _entries++;
-        if (_kind == ReplayKind.AsRecorded)
+        if (guestMode != vcpu.GuestMode)
         {
             vcpu.GuestMode = guestMode;
-            lane.Recorded = ((ushort)e.D, InveptSingle.Ep4taOf(e.E));
+            _view.Became(vcpu);
+            _kernel.Roots.Select(lane, vcpu, new Reason("vm_entry", "trace_start"));
         }
-        else
+    }
+
+    /// <summary>vcpu_enter_guest, its first part: the requests.</summary>
+    public void ServeRequests(Lane lane, Vcpu vcpu) => _kernel.Requests.Service(lane, vcpu);
+
+    /// <summary>vcpu_enter_guest, behind the events: kvm_mmu_reload. What it raises is served before the VM-entry.</summary>
+    public void LoadRoot(Lane lane, Vcpu vcpu)
+    {
+        if (_kernel.Roots.Reload(lane, vcpu))
         {
-            if (guestMode != vcpu.GuestMode)
-            {
-                // The trace begins in the middle: the level is what the entry says, and no policy was asked.
-                vcpu.GuestMode = guestMode;
-                _view.Became(vcpu);
-                _kernel.Roots.Select(lane, vcpu, new Reason("vm_entry", "trace_start"));
-            }
-
-            BeforeEntry(lane, vcpu);
+            FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_root"));
         }
+    }
 
+    /// <summary>A real VM-entry to the level that is active, with whatever of vcpu_enter_guest is still to do.</summary>
+    public void Enter(Lane lane, Vcpu vcpu)
+    {
+        lane.Vcpu = vcpu;
+        _entries++;
+        BeforeEntry(lane, vcpu);
+        EnterGuest(lane, vcpu);
+    }
+
+    /// <summary>A real VM-entry of which the trace tells all that L0 did.</summary>
+    public void EnterRecorded(Lane lane, Vcpu vcpu)
+    {
+        _entries++;
         EnterGuest(lane, vcpu);
     }
 
     /// <summary>A real VM-exit.</summary>
-    public void Exit(Lane lane, in TraceEvent e)
+    public void Exit(Lane lane, ulong reason)
     {
-        (int, ulong) key = (lane.Level, e.C);
+        (int, ulong) key = (lane.Level, reason);
         _exits[key] = _exits.GetValueOrDefault(key) + 1;
         _kernel.ShadowEpt.Left(lane.Index);
         if (lane.Vcpu is { } vcpu)
@@ -76,57 +90,33 @@ internal sealed class WorldSwitches
         LeaveGuest(lane);
     }
 
-    /// <summary>L1 enters L2, as L1 sees it.</summary>
-    public void NestedEnter(Lane lane, in TraceEvent e)
+    /// <summary>L1 enters L2, and vmcs12 (of the record <paramref name="e"/>) passed its checks.</summary>
+    public void NestedEnter(Lane lane, Vcpu vcpu, in Vmcs12 vmcs12, in TraceEvent e)
     {
-        VCpu vcpu = _vcpus.Of(e.Vcpu);
-        if (!_kernel.Nested.Accept(lane, vcpu, e, out Vmcs12 vmcs12))
-        {
-            lane.Refused = true;
-        }
-        else if (_kind == ReplayKind.AsRecorded)
-        {
-            vcpu.Vmcs12 = vmcs12;
-        }
-        else
-        {
-            bool tellsCr3 = _spec.Profile.Vendor == Vendor.Amd && ((VmControls)e.F & VmControls.EnableEpt) == 0 && e.E != 0;
-            _kernel.Nested.Enter(lane, vcpu, vmcs12, tellsCr3 ? InveptSingle.Ep4taOf(e.E) : null);
-            _view.Became(vcpu);
-            _view.NestedTransitionFlushed(vcpu, "nested VM-entry");
-            vcpu.AwaitsEntryOn = lane.Index;
-        }
+        bool tellsCr3 = _spec.Profile.Vendor == Vendor.Amd && ((VmControls)e.F & VmControls.EnableEpt) == 0 && e.E != 0;
+        _kernel.Nested.Enter(lane, vcpu, vmcs12, tellsCr3 ? InveptSingle.Ep4taOf(e.E) : null);
+        _view.Became(vcpu);
+        _view.NestedTransitionFlushed(vcpu, "nested VM-entry");
+        vcpu.AwaitsEntryOn = lane.Index;
     }
 
-    /// <summary>L2 exits to L1, as L1 sees it.</summary>
-    public void NestedExit(Lane lane, in TraceEvent e)
+    /// <summary>L2 exits to L1.</summary>
+    public void NestedExit(Lane lane, Vcpu vcpu)
     {
-        _kernel.Nested.CountExit(lane);
-        if (_kind == ReplayKind.ByPolicy)
-        {
-            VCpu vcpu = _vcpus.Of(e.Vcpu);
-            vcpu.AwaitsEntryOn = -1;
-            if (IsInjected((uint)e.C))
-            {
-                _kernel.Requests.Service(lane, vcpu);
-            }
-
-            _kernel.Nested.Exit(lane, vcpu);
-            _view.Became(vcpu);
-            _view.NestedTransitionFlushed(vcpu, "nested VM-exit");
-        }
+        _kernel.Nested.CountExit();
+        vcpu.AwaitsEntryOn = -1;
+        _kernel.Nested.Exit(lane, vcpu);
+        _view.Became(vcpu);
+        _view.NestedTransitionFlushed(vcpu, "nested VM-exit");
     }
 
-    /// <summary>An exit that this machine takes and the recorded one did not: work in L0, requests, entry.</summary>
-    public void InL0(Lane lane, Action<VCpu> work)
+    /// <summary>An exit that this machine takes and the recorded one did not: work in L0, requests, entry. It costs what the profile says, and stalls.</summary>
+    public void InL0(Lane lane, Action<Vcpu> work)
     {
-        VCpu vcpu = lane.Vcpu!;
-        _impliedExits++;
         long before = lane.SwitchCycles;
-        LeaveGuest(lane);
-        work(vcpu);
-        BeforeEntry(lane, vcpu);
-        EnterGuest(lane, vcpu);
+        OperationCosts costs = _spec.Profile.Costs;
+        lane.Charge(costs.VmExit + costs.VmEntry, costs.KvmExitHandling);
+        Detour(lane, work);
         lane.ImpliedCycles += lane.SwitchCycles - before;
     }
 
@@ -141,7 +131,7 @@ internal sealed class WorldSwitches
             return;
         }
 
-        foreach (VCpu vcpu in _vcpus.All)
+        foreach (Vcpu vcpu in _vcpus.All)
         {
             if (vcpu.AwaitsEntryOn >= 0)
             {
@@ -154,18 +144,14 @@ internal sealed class WorldSwitches
 
         foreach (Lane other in _lanes)
         {
-            if (other.Level > 0)
+            if (other.Level > 0 && other != lane && RemoteKick is { } kick)
             {
-                long implied = other.ImpliedCycles;
+                Detour(other, _ => { });
+                kick(other.Index);
+            }
+            else if (other.Level > 0)
+            {
                 InL0(other, _ => { });
-                if (other != lane && RemoteKick is { } kick)
-                {
-                    // Whoever kicks has a price and a time for this exit.
-                    OperationCosts costs = _spec.Profile.Costs;
-                    other.LeaveToOthers(costs.VmExit + costs.VmEntry, costs.KvmExitHandling);
-                    other.ImpliedCycles = implied;
-                    kick(other.Index);
-                }
             }
         }
     }
@@ -184,13 +170,17 @@ internal sealed class WorldSwitches
         }
     }
 
-    /// <summary>
-    /// True if a nested VM-exit for this reason comes out of vcpu_enter_guest's event injection (vmx_check_nested_events, svm_check_nested_events), hence after its requests were
-    /// serviced, and not out of the exit handler: external interrupt, INIT and preemption timer; INTR, NMI, SMI and INIT. VMX's NMI shares its number with exceptions and is left out.
-    /// </summary>
-    private bool IsInjected(uint reason) => _spec.Profile.Vendor == Vendor.Intel ? reason is 1 or 3 or 52 : reason is >= 0x60 and <= 0x63;
+    private void Detour(Lane lane, Action<Vcpu> work)
+    {
+        Vcpu vcpu = lane.Vcpu!;
+        _impliedExits++;
+        LeaveGuest(lane);
+        work(vcpu);
+        BeforeEntry(lane, vcpu);
+        EnterGuest(lane, vcpu);
+    }
 
-    private void BeforeEntry(Lane lane, VCpu vcpu)
+    private void BeforeEntry(Lane lane, Vcpu vcpu)
     {
         vcpu.AwaitsEntryOn = -1;
         _kernel.ShadowEpt.Handled(lane.Index);
@@ -208,15 +198,14 @@ internal sealed class WorldSwitches
         _kernel.Flush.BeforeRun(lane, vcpu);
     }
 
-    private void EnterGuest(Lane lane, VCpu vcpu)
+    private void EnterGuest(Lane lane, Vcpu vcpu)
     {
-        lane.Cross(entry: true, vcpu.GuestMode ? 2 : 1);
+        lane.Cross(entry: true, vcpu.Level);
         Switch(lane, "vm_entry");
     }
 
     private void LeaveGuest(Lane lane)
     {
-        lane.HypervisorCycles += _spec.Profile.Costs.KvmExitHandling;
         lane.Cross(entry: false, 0);
         Switch(lane, "vm_exit");
     }
@@ -229,7 +218,7 @@ internal sealed class WorldSwitches
             return new TranslationContext(0, registers.EffectivePcid, registers.GlobalPages, _spaces.L0(registers.Root), null, 0);
         }
 
-        VCpu vcpu = lane.Vcpu!;
+        Vcpu vcpu = lane.Vcpu!;
         PageTable guest = lane.Level == 1 ? _spaces.L1(registers.Root) : _spaces.L2(vcpu.Vmcs12, registers.Root);
         (ushort vpid, PageTable? nested) = _kind == ReplayKind.AsRecorded
             ? (lane.Recorded.Vpid, lane.Recorded.Ep4ta == 0 ? null : _spaces.Recorded(lane.Recorded.Ep4ta, lane.Level == 2 ? vcpu.Vmcs12 : null))
