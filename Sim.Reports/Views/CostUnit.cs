@@ -1,5 +1,4 @@
 using System.Globalization;
-using Sim.Core.Stats;
 using Sim.Reports.Results;
 
 namespace Sim.Reports.Views;
