@@ -121,7 +121,7 @@ internal sealed class ExperimentOptions
 {
     private readonly Option<string?> _jobs = new("--jobs", "-j") { Description = "Threads over policies; results do not depend on it [default: all processors]", HelpName = "number" };
 
-    private readonly Option<bool> _requireSafe = new("--require-safe") { Description = "Exit with code 1 unless every policy is safe on this trace" };
+    private readonly Option<bool> _requireSafe = new("--require-safe") { Description = "Exit with code 1 unless every policy is safe on this trace: judged, exercised, and nothing went wrong" };
 
     private readonly Option<bool> _unverified = UnverifiedOption();
 

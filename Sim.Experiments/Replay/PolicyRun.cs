@@ -193,7 +193,7 @@ internal sealed class PolicyRun
             ApicvUpdate = _plan.Delivery?.ApicvUpdate,
             Parameters = _plan.Variant.Parameters,
             IsYardstick = Components.Policy(_plan.Policy, _plan.Variant.Machine.Profile.Vendor).IsYardstick,
-            Holes = [.. KnownHole.Of(_plan.Policy, _plan.Variant.Machine).Select(hole => new PolicyHole(hole.Id, hole.Meaning, hole.Scenario, hole.WithoutEpt))],
+            Holes = [.. KnownHole.Of(_plan.Policy, _plan.Variant.Machine, _plan.Delivery?.ApicvUpdate).Select(hole => new PolicyHole(hole.Id, hole.Meaning, hole.Scenario, hole.WithoutEpt))],
         };
     }
 

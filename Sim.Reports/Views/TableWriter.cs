@@ -22,7 +22,7 @@ public static class TableWriter
     public static void Write(TextWriter output, IEnumerable<Table> tables, TableStyle style)
     {
         bool first = true;
-        foreach (Table table in tables.Select(Inert).SelectMany(table => style.Rich ? table.Split(style.Width - BoxEdge, BoxGap) : table.Split(style.Width, PlainGap)))
+        foreach (Table table in tables.Select(Inert).SelectMany(table => style.Rich ? table.Split(style.Width - BoxEdge, BoxGap) : table.Split(style.Width + PlainGap, PlainGap)))
         {
             if (!first)
             {
@@ -53,7 +53,11 @@ public static class TableWriter
         IReadOnlyList<int> widths = table.Widths;
         output.Write(table.Title + "\n");
         WriteLine(table.Headers);
-        WriteLine([.. widths.Select(width => new string('-', width))]);
+        if (table.Ruled)
+        {
+            WriteLine([.. widths.Select(width => new string('-', width))]);
+        }
+
         foreach (IReadOnlyList<string> row in table.Rows)
         {
             WriteLine(row);
