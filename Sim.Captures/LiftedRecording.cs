@@ -44,8 +44,7 @@ public sealed class LiftedRecording : IDisposable
             $"--as-recorded: '{recording}' holds kernel events, which do not say what VPIDs, EPT pointers and addresses the hardware got. Lift it without, or lift a hardware capture.");
     }
 
-    /// <summary>Ends the trace, with its doubts in the header.</summary>
-    /// <param name="together">Files, written already, that appear with the trace or not at all.</param>
+    /// <summary>Ends the trace, with its doubts in the header; it and the files that are told here appear together.</summary>
     public void Complete(params IReadOnlyList<OutputFile> together) => _writer.Complete(Doubts, together);
 
     /// <inheritdoc/>

@@ -4,8 +4,8 @@ using System.Text;
 using Sim.Captures;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
-using Sim.Core;
 using Sim.Core.Files;
+using Sim.Core;
 using Sim.Reports.Views;
 
 namespace Sim.Cli.Verbs;
@@ -41,12 +41,12 @@ internal static class TraceLiftVerb
 
             string target = parse.GetValue(output)!;
             Outcome outcome;
-            using OutputFile? answers = parse.GetValue(key) is { } keyFile ? OutputFile.Check(keyFile, "answer key", path) : null;
+            using OutputFile? answerKey = parse.GetValue(key) is { } keyFile ? OutputFile.Check(keyFile, "answer key", path) : null;
             using (ProgressBar progress = ProgressBar.Of(invocation, parse))
             using (LiftedRecording lifted = LiftedRecording.Of(path, target, parse.GetValue(format), parse.GetValue(asRecorded), progress.AddLines))
             {
-                answers?.Write(Encoding.UTF8.GetBytes(CsvText.Of(KeyColumns, lifted.Hardware?.AnswerKey.Select(Row) ?? lifted.Kernel!.Flushes.Select(Row))));
-                lifted.Complete(answers is null ? [] : [answers]);
+                answerKey?.Write(Encoding.UTF8.GetBytes(CsvText.Of(KeyColumns, lifted.Hardware?.AnswerKey.Select(Row) ?? lifted.Kernel!.Flushes.Select(Row))));
+                lifted.Complete(answerKey is null ? [] : [answerKey]);
                 outcome = Outcome.Of(lifted);
             }
 
