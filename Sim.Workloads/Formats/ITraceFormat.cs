@@ -3,7 +3,7 @@ using Sim.Core.Traces;
 namespace Sim.Workloads.Formats;
 
 /// <summary>
-/// A trace format that can be read. A format is one class with <see cref="Core.ComponentAttribute"/>, found by itself; <see cref="TraceFile.Open(string)"/>
+/// A trace format that can be read. A format is one class with <see cref="Core.ComponentAttribute"/>, found by itself; <see cref="TraceFile.Open(string, Importers.DrLanes)"/>
 /// picks it by content, never by the file's name.
 /// </summary>
 public interface ITraceFormat
