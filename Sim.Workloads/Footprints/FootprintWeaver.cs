@@ -2,6 +2,7 @@ using System.Globalization;
 using Sim.Core;
 using Sim.Core.Traces;
 using Sim.Workloads.Operations;
+using Sim.Workloads.Weave;
 
 namespace Sim.Workloads.Footprints;
 
@@ -130,8 +131,8 @@ public sealed class FootprintWeaver
     public static TraceHeader Header(TraceHeader events, FootprintModel model, TraceHeader? program, FootprintWeaveOptions options)
     {
         SortedDictionary<string, string> properties = new(StringComparer.Ordinal) { ["source"] = "weave", ["footprints"] = model.Name, ["footprints kernel"] = model.Kernel };
-        Prefix("events", events);
-        Prefix("l2", program);
+        WovenHeader.AddProperties(properties, "events", events);
+        WovenHeader.AddProperties(properties, "l2", program);
         if (events.Vendor is { } vendor)
         {
             properties[TraceHeader.VendorProperty] = TraceHeader.VendorWord(vendor);
@@ -143,14 +144,6 @@ public sealed class FootprintWeaver
         }
 
         return new TraceHeader(events.Lanes, options.Fold, events.CyclesPerRecordTick, properties) { Doubts = [.. events.Doubts, .. (program?.Doubts ?? []).Except(events.Doubts)] };
-
-        void Prefix(string name, TraceHeader? header)
-        {
-            foreach ((string key, string value) in header?.Properties ?? new SortedDictionary<string, string>(StringComparer.Ordinal))
-            {
-                properties[$"{name} {key}"] = value;
-            }
-        }
     }
 
     /// <summary>Weaves.</summary>

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Importers;
@@ -11,9 +12,9 @@ internal sealed class LevelChanges(ushort vcpu)
     /// <summary>Most events of one change.</summary>
     public const int MostEvents = 5;
 
-    private const uint Cpuid = 10;
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
+    private const uint Cpuid = (uint)VmxExit.Cpuid;
+    private const uint Vmlaunch = (uint)VmxExit.Vmlaunch;
+    private const uint Vmresume = (uint)VmxExit.Vmresume;
     private const ulong Vmcs12 = 0x1000;
     private const ulong Eptp12 = 0x2000 | 0x1E;
 

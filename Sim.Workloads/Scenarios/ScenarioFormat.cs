@@ -12,6 +12,9 @@ public sealed class ScenarioFormat : ITraceFormat
     public bool Sniff(ReadOnlySpan<byte> head) => head.StartsWith("nestsim-scenario"u8);
 
     /// <inheritdoc/>
+    public byte[]? Example => "nestsim-scenario 1\ntitle  A page is read\npage heap\nL1 reads heap\nexpect all walks L1 1\n"u8.ToArray();
+
+    /// <inheritdoc/>
     public ITraceSource Open(Stream stream, string name)
     {
         using (stream)

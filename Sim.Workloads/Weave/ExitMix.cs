@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 
 namespace Sim.Workloads.Weave;
@@ -10,13 +11,13 @@ namespace Sim.Workloads.Weave;
 /// <param name="IsAssumed">The shares were published by nobody.</param>
 public sealed record ExitMix(string Name, string Summary, IReadOnlyList<ExitShare> Shares, bool IsAssumed)
 {
-    private const uint ExternalInterrupt = 1;
-    private const uint Cpuid = 10;
-    private const uint Hlt = 12;
-    private const uint PortIo = 30;
-    private const uint Wrmsr = 32;
-    private const uint EptViolation = 48;
-    private const uint EptMisconfiguration = 49;
+    private const uint ExternalInterrupt = (uint)VmxExit.ExternalInterrupt;
+    private const uint Cpuid = (uint)VmxExit.Cpuid;
+    private const uint Hlt = (uint)VmxExit.Hlt;
+    private const uint PortIo = (uint)VmxExit.Io;
+    private const uint Wrmsr = (uint)VmxExit.MsrWrite;
+    private const uint EptViolation = (uint)VmxExit.EptViolation;
+    private const uint EptMisconfiguration = (uint)VmxExit.EptMisconfig;
 
     private static readonly (uint Vmx, uint Svm)[] SameExits = [(ExternalInterrupt, 0x60), (Cpuid, 0x72), (Hlt, 0x78), (PortIo, 0x7B), (Wrmsr, 0x7C), (EptViolation, 0x400), (EptMisconfiguration, 0x400)];
 

@@ -83,8 +83,8 @@ public sealed class Weaver
             ["weave"] = spec.ToString(),
             [TraceHeader.VendorProperty] = TraceHeader.VendorWord(spec.Architecture == WeaveArchitecture.Svm ? Vendor.Amd : Vendor.Intel),
         };
-        Prefix("l2", l2);
-        Prefix("handlers", handlers);
+        WovenHeader.AddProperties(properties, "l2", l2);
+        WovenHeader.AddProperties(properties, "handlers", handlers);
         List<Doubt> doubts = [.. l2.Doubts, .. (handlers?.Doubts ?? []).Except(l2.Doubts)];
         if (handlers is null)
         {
@@ -93,14 +93,6 @@ public sealed class Weaver
 
         doubts.Add(new Doubt(DoubtKind.Clock, "the time of a woven trace is put together of the times of its parts, and no time of a real machine"));
         return new TraceHeader(1, spec.Fold, l2.CyclesPerRecordTick, properties) { Doubts = doubts };
-
-        void Prefix(string name, TraceHeader? header)
-        {
-            foreach ((string key, string value) in header?.Properties ?? new SortedDictionary<string, string>(StringComparer.Ordinal))
-            {
-                properties[$"{name} {key}"] = value;
-            }
-        }
     }
 
     /// <summary>Accesses of a trace, folded ones counted each: what <see cref="WeaveSpec.L2Accesses"/> is for all of it. Reads to the end.</summary>

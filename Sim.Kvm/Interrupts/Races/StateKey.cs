@@ -118,6 +118,7 @@ internal sealed class StateKey
         Add((long)vcpu.State);
         Add((long)vcpu.Requests);
         Add((long)vcpu.L1Task);
+        Add((long)vcpu.ApicMode);
         foreach (bool flag in new[]
         {
             vcpu.IsLoaded, vcpu.IsHalted, vcpu.WasWoken, vcpu.ApicvActive, vcpu.UpdateVmcs01ApicvStatus, vcpu.GuestMode, vcpu.NestedRunPending, vcpu.ImmediateExit,

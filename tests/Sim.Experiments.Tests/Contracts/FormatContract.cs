@@ -13,12 +13,6 @@ internal static class FormatContract
 
     public static IEnumerable<string> Of(string name, ITraceFormat format)
     {
-        if (format.Example is null && format is not IWritableTraceFormat)
-        {
-            yield return $"{name} has no Example, so nobody knows what it does with a damaged trace.";
-            yield break;
-        }
-
         if (format.Example is { } example && (Sniffs(format, example, out bool isOwn) is not null || !isOwn || Records(format, example) == 0))
         {
             yield return $"{name} does not read its own Example.";
