@@ -2,6 +2,7 @@ using System.Globalization;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Kvm;
+using Sim.Workloads.Weave;
 
 namespace Sim.Experiments;
 
@@ -12,7 +13,7 @@ internal static class ResultDoubts
 
     /// <summary>The doubts of an experiment with a trace.</summary>
     public static IReadOnlyList<Doubt> Of(TraceHeader trace, RunConfiguration configuration) =>
-        [.. trace.Doubts, .. PageSizes(trace, configuration), Costs(configuration.Machine.Profile)];
+        [.. trace.Doubts, .. Weaver.DoubtsOfOlder(trace), .. PageSizes(trace, configuration), Costs(configuration.Machine.Profile)];
 
     /// <summary>What the trace does not tell of page sizes, or what was asked in place of it, is assumed.</summary>
     private static IEnumerable<Doubt> PageSizes(TraceHeader trace, RunConfiguration configuration)
