@@ -90,9 +90,9 @@ public sealed class Pricing
     public RoundTripPrice Of(StatSheet run, StatSheet against)
     {
         (Bracket cycles, Bracket parts) = (default, default);
-        foreach (string path in run.PathsUnder("cycles.").Union(against.PathsUnder("cycles.")))
+        foreach (string path in run.PathsUnder(StatNames.CyclesPrefix).Union(against.PathsUnder(StatNames.CyclesPrefix)))
         {
-            string activity = path["cycles.".Length..];
+            string activity = path[StatNames.CyclesPrefix.Length..];
             Bracket doubt = activity == "translation" ? _refills : _base.AssumedActivities.Contains(activity) ? Unpublished : new Bracket(1, 1);
             double has = against.Total(path);
             double difference = run.Total(path) - has;

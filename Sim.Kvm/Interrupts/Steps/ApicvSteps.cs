@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Interrupts;
@@ -83,7 +84,7 @@ internal static class ApicvSteps
     {
         InterruptSystem system = activity.System;
         bool svm = EntrySteps.IsSvm(system);
-        bool active = (system.Path.UsesApicv || system.Path.UsesAvic) && !system.Apicv.IsInhibited && !(svm && vcpu.GuestMode);
+        bool active = system.HasApicv && !system.Apicv.IsInhibited && !(svm && vcpu.GuestMode) && vcpu.ApicMode != ApicMode.Disabled;
         if (active == vcpu.ApicvActive)
         {
             return;
