@@ -34,6 +34,8 @@ internal static class ResultDoubts
             ("L0", MapTable.L0, machine.L0Pages is { } own ? Word(own) : $"{Word(PageSize.Size4K)} and {Word(PageSize.Size2M)} for the kernel"), ("L1", MapTable.L1, Word(machine.L1Pages)),
             ("L2", MapTable.L2, Word(machine.L2Pages)), ("EPT01", MapTable.Tdp01, Word(machine.Ept01Pages)), ("EPT12", MapTable.Tdp12, Word(machine.Ept12Pages)),
         ];
+        // Sizes that are swept are no assumption.
+        tables = [.. tables.Where(table => !configuration.Over.Any(axis => axis.StartsWith($"machine.{table.Name.ToLowerInvariant()}_pages=", StringComparison.Ordinal)))];
         string sizes = string.Join("; ", tables.Where(table => machine.PageSizes != PageSizeSource.Recorded || !trace.Properties.ContainsKey(TraceHeader.PageSizesOf(table.Table)))
             .GroupBy(table => table.Size, table => table.Name).Select(tables => $"{tables.Key} in {string.Join(", ", tables)}"));
         string inferred = string.Join(", ", tables.Where(table => machine.PageSizes == PageSizeSource.Recorded && trace.Properties.GetValueOrDefault(TraceHeader.PageSizesOf(table.Table)) == TraceHeader.Inferred)
