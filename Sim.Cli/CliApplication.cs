@@ -25,7 +25,8 @@ public static class CliApplication
         nestsim: what does a hypervisor's TLB-flush policy cost, and why?
 
         Try:
-          nestsim compare traces/nested-sort.nst.gz  compare flush policies on a real woven trace
+          nestsim compare traces/nested-sort.nst.gz  compare flush policies on a trace
+          nestsim advise recording.txt               what a change of the policy saves, from your own recording of KVM
           nestsim list policies                      the policies there are
 
         All commands: nestsim --help

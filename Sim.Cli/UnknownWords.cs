@@ -25,6 +25,11 @@ internal static class UnknownWords
                 : $"'{word}' is one argument too many for '{CommandLine(parse.CommandResult)}'. {help}";
         }
 
+        if (parse.Errors.Count > 0 && command.Arguments.FirstOrDefault(argument => (parse.GetResult(argument)?.Tokens.Count ?? 0) < argument.Arity.MinimumNumberOfValues) is { } missing)
+        {
+            return $"'{CommandLine(parse.CommandResult)}' needs <{missing.Name}>: {missing.Description?.TrimEnd('.')}. {help}";
+        }
+
         return parse.Errors.Count > 0 ? $"{string.Join(' ', parse.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} {help}" : null;
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Kvm;
+using Sim.Workloads.Weave;
 
 namespace Sim.Experiments;
 
@@ -12,7 +13,7 @@ internal static class ResultDoubts
 
     /// <summary>The doubts of an experiment with a trace.</summary>
     public static IReadOnlyList<Doubt> Of(TraceHeader trace, RunConfiguration configuration) =>
-        [.. trace.Doubts, .. PageSizes(trace, configuration), Costs(configuration.Machine.Profile)];
+        [.. trace.Doubts, .. Weaver.DoubtsOfOlder(trace), .. PageSizes(trace, configuration), Costs(configuration.Machine.Profile)];
 
     /// <summary>What the trace does not tell of page sizes, or what was asked in place of it, is assumed.</summary>
     private static IEnumerable<Doubt> PageSizes(TraceHeader trace, RunConfiguration configuration)
@@ -33,6 +34,8 @@ internal static class ResultDoubts
             ("L0", MapTable.L0, machine.L0Pages is { } own ? Word(own) : $"{Word(PageSize.Size4K)} and {Word(PageSize.Size2M)} for the kernel"), ("L1", MapTable.L1, Word(machine.L1Pages)),
             ("L2", MapTable.L2, Word(machine.L2Pages)), ("EPT01", MapTable.Tdp01, Word(machine.Ept01Pages)), ("EPT12", MapTable.Tdp12, Word(machine.Ept12Pages)),
         ];
+        // Sizes that are swept are no assumption.
+        tables = [.. tables.Where(table => !configuration.Over.Any(axis => axis.StartsWith($"machine.{table.Name.ToLowerInvariant()}_pages=", StringComparison.Ordinal)))];
         string sizes = string.Join("; ", tables.Where(table => machine.PageSizes != PageSizeSource.Recorded || !trace.Properties.ContainsKey(TraceHeader.PageSizesOf(table.Table)))
             .GroupBy(table => table.Size, table => table.Name).Select(tables => $"{tables.Key} in {string.Join(", ", tables)}"));
         string inferred = string.Join(", ", tables.Where(table => machine.PageSizes == PageSizeSource.Recorded && trace.Properties.GetValueOrDefault(TraceHeader.PageSizesOf(table.Table)) == TraceHeader.Inferred)

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Sim.Core.Stats;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -11,11 +10,9 @@ public static class SanityChecks
     /// <summary>Fewest nested transitions that make a figure per transition worth quoting.</summary>
     public const int FewestTransitions = 100;
 
-    private static readonly string[] Levels = ["first_level", "second_level"];
-
     /// <summary>All hints, in a fixed order. The TLB's reach is taken from the configuration that the results carry.</summary>
     /// <param name="set">The results.</param>
-    public static IReadOnlyList<string> Hints(RunSet set) => Hints(set, ReachOf(set.Provenance.Configuration));
+    public static IReadOnlyList<string> Hints(RunSet set) => Hints(set, ResolvedMachine.Reach(set.Provenance.Configuration));
 
     /// <summary>All hints, in a fixed order.</summary>
     /// <param name="set">The results.</param>
@@ -54,15 +51,6 @@ public static class SanityChecks
         }
 
         return hints;
-    }
-
-    /// <summary>Entries of the larger TLB level of a resolved configuration; 0 if it does not say.</summary>
-    private static int ReachOf(string configuration)
-    {
-        using JsonDocument document = JsonDocument.Parse(configuration);
-        return Levels.Max(level => document.RootElement.TryGetProperty(level, out JsonElement arrays)
-            ? arrays.EnumerateArray().Sum(array => array.GetProperty("sets").GetInt32() * array.GetProperty("ways").GetInt32())
-            : 0);
     }
 
     private static IEnumerable<string> RunHints(RunResult run)

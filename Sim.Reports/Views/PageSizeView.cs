@@ -100,6 +100,12 @@ public static class PageSizeView
             ("L0", MapTable.L0, "l0_pages", used[0]), ("L1", MapTable.L1, "l1_pages", used[1]), ("L2", MapTable.L2, "l2_pages", used[2]),
             (second + "01", MapTable.Tdp01, "ept01_pages", used[1] || used[2]), (second + "12", MapTable.Tdp12, "ept12_pages", used[2]),
         ];
-        return all.Where(table => table.Used).Select(table => (table.Name, table.Table, machine.GetProperty(table.Setting).GetString() ?? "4K (upper half 2M)"));
+        return all.Where(table => table.Used).Select(table => (table.Name, table.Table, Swept(table.Setting) ?? machine.GetProperty(table.Setting).GetString() ?? "4K (upper half 2M)"));
+
+        // A sweep's points have their own sizes, and the configuration only the one that they start from.
+        string? Swept(string setting) =>
+            set.Runs.SelectMany(run => run.Parameters).Where(parameter => parameter.Path == $"machine.{setting}").Select(parameter => parameter.Value).Distinct().ToArray() is { Length: > 0 } sizes
+                ? string.Join(" then ", sizes)
+                : null;
     }
 }

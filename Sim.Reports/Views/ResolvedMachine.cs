@@ -15,20 +15,20 @@ public static class ResolvedMachine
     }
 
     /// <summary>Entries of the TLB array with a name, for instance <c>stlb</c>; null if the file does not say.</summary>
-    public static int? Entries(string configuration, string array)
+    public static int? Entries(string configuration, string array) => Arrays(configuration).Where(one => one.Name == array).Select(one => (int?)one.Entries).FirstOrDefault();
+
+    /// <summary>Entries of the larger TLB level; 0 if the file does not say.</summary>
+    public static int Reach(string configuration) => Arrays(configuration).GroupBy(one => one.Level, one => one.Entries, StringComparer.Ordinal).Select(level => level.Sum()).DefaultIfEmpty(0).Max();
+
+    private static (string Level, string Name, int Entries)[] Arrays(string configuration)
     {
         using JsonDocument document = JsonDocument.Parse(configuration);
-        foreach (string level in Levels)
-        {
-            if (document.RootElement.TryGetProperty(level, out JsonElement arrays))
-            {
-                foreach (JsonElement one in arrays.EnumerateArray().Where(one => one.GetProperty("name").GetString() == array))
-                {
-                    return one.GetProperty("sets").GetInt32() * one.GetProperty("ways").GetInt32();
-                }
-            }
-        }
-
-        return null;
+        return
+        [
+            .. from level in Levels
+               where document.RootElement.TryGetProperty(level, out _)
+               from one in document.RootElement.GetProperty(level).EnumerateArray()
+               select (level, one.TryGetProperty("name", out JsonElement name) ? name.GetString()! : "", one.GetProperty("sets").GetInt32() * one.GetProperty("ways").GetInt32()),
+        ];
     }
 }

@@ -74,6 +74,17 @@ public sealed class Weaver
         _nextCr3 = spec.L2Cr3Every;
     }
 
+    /// <summary>The doubts about a trace whose header was written before doubts were: what its properties say of how it was woven. None for any other trace.</summary>
+    public static IEnumerable<Doubt> DoubtsOfOlder(TraceHeader trace) => trace.Doubts.Count == 0 && trace.Properties.GetValueOrDefault("source") == "weave"
+        ? Doubts(trace.Properties.Keys.Any(key => key.StartsWith("handlers ", StringComparison.Ordinal)))
+        : [];
+
+    private static IEnumerable<Doubt> Doubts(bool hasHandlers) =>
+    [
+        .. hasHandlers ? (Doubt[])[] : [new Doubt(DoubtKind.Handlers, "what L0 and L1 touch is synthetic: as many pages as were recorded on one machine, and not which")],
+        new Doubt(DoubtKind.Clock, "the time of a woven trace is put together of the times of its parts, and no time of a real machine"),
+    ];
+
     /// <summary>The header of the woven trace, for whoever creates the file.</summary>
     public static TraceHeader Header(WeaveSpec spec, TraceHeader l2, TraceHeader? handlers)
     {
@@ -85,14 +96,7 @@ public sealed class Weaver
         };
         WovenHeader.AddProperties(properties, "l2", l2);
         WovenHeader.AddProperties(properties, "handlers", handlers);
-        List<Doubt> doubts = [.. l2.Doubts, .. (handlers?.Doubts ?? []).Except(l2.Doubts)];
-        if (handlers is null)
-        {
-            doubts.Add(new Doubt(DoubtKind.Handlers, "what L0 and L1 touch is synthetic: as many pages as were recorded on one machine, and not which"));
-        }
-
-        doubts.Add(new Doubt(DoubtKind.Clock, "the time of a woven trace is put together of the times of its parts, and no time of a real machine"));
-        return new TraceHeader(1, spec.Fold, l2.CyclesPerRecordTick, properties) { Doubts = doubts };
+        return new TraceHeader(1, spec.Fold, l2.CyclesPerRecordTick, properties) { Doubts = [.. l2.Doubts, .. (handlers?.Doubts ?? []).Except(l2.Doubts), .. Doubts(handlers is not null)] };
     }
 
     /// <summary>Accesses of a trace, folded ones counted each: what <see cref="WeaveSpec.L2Accesses"/> is for all of it. Reads to the end.</summary>

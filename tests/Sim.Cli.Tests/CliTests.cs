@@ -24,6 +24,16 @@ public sealed partial class CliTests
         Assert.That(output, Does.Contain("nestsim compare traces/nested-sort.nst.gz").And.Contain("nestsim list policies"));
     }
 
+    [TestCase("compare", "'nestsim compare' needs <trace>: Trace file in any format of 'nestsim list formats', or - for standard input. See 'nestsim compare --help'.\n")]
+    [TestCase("advise", "'nestsim advise' needs <file>: A trace, or a recording of KVM")]
+    public void A_missing_argument_is_named_with_what_it_is(string command, string message)
+    {
+        (int code, string output, string error) = Run(command);
+
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error, Does.StartWith(message));
+    }
+
     [TestCase("--help", "help.txt")]
     [TestCase("compare --help", "help-compare.txt")]
     [TestCase("config show --help", "help-config-show.txt")]
@@ -59,7 +69,7 @@ public sealed partial class CliTests
     [TestCase("compare --polcies never t.nst", "Unknown option '--polcies'. Did you mean --policies, ")]
     [TestCase("run --quite t.nst", "Unknown option '--quite'. Did you mean --quiet, ")]
     [TestCase("run t.nst u.nst", "'u.nst' is one argument too many for 'nestsim run'")]
-    [TestCase("run", "Required argument missing for command: 'run'.")]
+    [TestCase("run", "'nestsim run' needs <trace>: ")]
     [TestCase("run t.nst --progress sometimes", "'sometimes' not recognized. Must be one of: 'auto' 'never' See 'nestsim run --help'.")]
     [TestCase("trace", "Required command was not provided. See 'nestsim trace --help'.")]
     [TestCase("run t.nst --jobs 0", "--jobs: expected a number from 1 to 1024, found '0'")]

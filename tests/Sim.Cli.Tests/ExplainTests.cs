@@ -89,7 +89,7 @@ public sealed class ExplainTests
         Refused(["explain", _trace, "never", "never"], "names 'never' twice");
         Refused(["explain", _trace, "never", "kvm-6.12", "--top", "0"], "--top: expected a number from 1 on, found '0'");
         Refused(["explain", "missing.json", "a", "b"], "The file 'missing.json' cannot be read");
-        Refused(["explain", one], "Required argument missing");
+        Refused(["explain", one], "needs <inputs>: TRACE A B");
     }
 
     [Test]

@@ -50,6 +50,20 @@ public sealed class TraceFactsTests
         Assert.That(doubts[2].Count, Is.InRange(1, doubts[2].Of!.Value));
     }
 
+    /// <summary>Traces that were woven before headers had doubts are of the same making as those that have them.</summary>
+    [TestCase("nested-sort.nst.gz", new[] { DoubtKind.Clock })]
+    [TestCase("nested-sqlite-vpid-new.nst.gz", new[] { DoubtKind.Handlers, DoubtKind.Clock })]
+    [TestCase("nested-cpuid-vmx.nst.gz", new[] { DoubtKind.Handlers, DoubtKind.Clock }, Description = "has them in its header, and not twice")]
+    [TestCase("sort.nst.gz", new DoubtKind[0])]
+    public void A_woven_trace_without_doubts_in_its_header_has_those_of_every_woven_trace(string name, DoubtKind[] kinds)
+    {
+        RunConfiguration configuration = RunConfiguration.Load(null, [new Assignment("windows.measure", "100", "--measure"), new Assignment("policies", "[\"never\"]", "-p")]);
+
+        IEnumerable<DoubtKind> doubts = new Experiment(configuration).Run(RepositoryFolder.Of("traces", name)).Provenance.Doubts.Select(doubt => doubt.Kind);
+
+        Assert.That(doubts, Is.EqualTo(kinds.Concat([DoubtKind.PageSizes, DoubtKind.Costs])));
+    }
+
     [TestCase("t.nst")]
     [TestCase("t.nst.gz")]
     public void The_hash_is_that_of_the_whole_file_though_only_a_part_is_measured(string name)

@@ -9,6 +9,16 @@ public sealed class PageSizeViewTests
     private const string Levels = "\"l0_pages\":null,\"l1_pages\":\"4K\",\"l2_pages\":\"4K\",\"ept01_pages\":\"2M\",\"ept12_pages\":\"4K\"";
 
     [Test]
+    public void Sizes_that_are_swept_are_all_told()
+    {
+        RunSet set = Set("recorded");
+
+        string sizes = PageSizeView.Of(set with { Runs = [.. new[] { "4K", "1G" }.Select(size => set.Runs[0] with { Parameters = [new RunParameter("machine.ept01_pages", size)] })] });
+
+        Assert.That(sizes, Does.Contain("EPT01 4K then 1G"));
+    }
+
+    [Test]
     public void What_the_trace_does_not_tell_is_said_to_be_assumed_for_each_table_that_was_used()
     {
         Assert.That(PageSizeView.Of(Set("recorded")), Is.EqualTo("assumed L0 4K (upper half 2M), L2 4K, EPT01 2M, EPT12 4K"));
