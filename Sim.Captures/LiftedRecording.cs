@@ -1,6 +1,7 @@
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 using Sim.Workloads.Formats;
 
@@ -43,8 +44,8 @@ public sealed class LiftedRecording : IDisposable
             $"--as-recorded: '{recording}' holds kernel events, which do not say what VPIDs, EPT pointers and addresses the hardware got. Lift it without, or lift a hardware capture.");
     }
 
-    /// <summary>Ends the trace, with its doubts in the header.</summary>
-    public void Complete() => _writer.Complete(Doubts);
+    /// <summary>Ends the trace, with its doubts in the header; it and the files that are told here appear together.</summary>
+    public void Complete(params IReadOnlyList<OutputFile> together) => _writer.Complete(Doubts, together);
 
     /// <inheritdoc/>
     public void Dispose() => _writer.Dispose();
@@ -60,7 +61,7 @@ public sealed class LiftedRecording : IDisposable
 
         header = asRecorded ? header with { Properties = new SortedDictionary<string, string>(header.Properties.ToDictionary(), StringComparer.Ordinal) { [AsRecordedProperty] = "yes" } } : header;
         return Written(
-            TraceFile.CreateDraft(output, header, format),
+            TraceFile.CreateDraft(output, header, format, recording),
             lifted => lifted.Hardware = Lift.Run(Open, lifted._writer, header.Lanes, asRecorded, pageSizes: pageSizes));
 
         HwLogReader Open() => new(CaptureText.Open(recording), recording, progress);
@@ -76,7 +77,7 @@ public sealed class LiftedRecording : IDisposable
 
         using TracepointReader events = Open();
         return Written(
-            TraceFile.CreateDraft(output, TracepointLift.HeaderOf(survey, Path.GetFileName(recording)), format),
+            TraceFile.CreateDraft(output, TracepointLift.HeaderOf(survey, Path.GetFileName(recording)), format, recording),
             lifted => lifted.Kernel = TracepointLift.Run(events, survey, lifted._writer));
 
         TracepointReader Open() => new(CaptureText.Open(recording), recording, progress);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sim.Core.Profiles;
+using Sim.Core.Traces;
 using Sim.Experiments;
 using Sim.Reports.Analysers;
 using Sim.Reports.Results;
@@ -41,21 +42,43 @@ internal static class ExperimentRunner
         ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
-        bool quiet = parse.GetValue(invocation.Quiet);
+        CancellationToken stop = terminal.Interruption.Token;
+        using ResultOutputs outputs = ResultOutputs.Claim(folder, parse.GetValue(options.Json), parse.GetValue(options.Csv), trace);
         RunSet set;
         using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
-            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine, Timeline = timeline };
-            set = experiment.Run(trace, terminal.Interruption.Token);
-        }
-
-        if (set.Runs.All(run => run.Failure is null))
-        {
-            timeline?.Complete();
+            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, Unverified = options.Unverified(parse), CommandLine = invocation.CommandLine, Timeline = timeline };
+            set = experiment.Run(trace, stop);
         }
 
         taken(set);
-        WriteFiles(parse, options, folder, set);
+
+        // A terminal that cannot be written to loses no result, and a file that cannot be written loses no table.
+        try
+        {
+            Print(invocation, parse, options, configuration, details, set);
+        }
+        finally
+        {
+            foreach (string beside in outputs.Write(set))
+            {
+                terminal.Error.Write($"{beside}: partial results; what was there before stays\n");
+            }
+
+            if (timeline is not null && !(set.Partial && timeline.Replaces) && set.Runs.All(run => run.Failure is null))
+            {
+                timeline.Complete();
+            }
+        }
+
+        int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
+        return set.Partial ? terminal.Interruption.ExitCode : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, Verdict.Of(set)) : CliApplication.Success;
+    }
+
+    /// <summary>Everything that is said about a result, the answer last.</summary>
+    private static void Print(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, RunSet set)
+    {
+        Terminal terminal = invocation.Terminal;
         bool all = parse.GetValue(invocation.Verbose) || options.AllTables(parse);
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
         Verdict verdict = Verdict.Of(set);
@@ -78,7 +101,7 @@ internal static class ExperimentRunner
         }
 
         WriteStories(terminal.Output, told, style);
-        if (!quiet)
+        if (!parse.GetValue(invocation.Quiet))
         {
             WriteHints(terminal, set, configuration.Machine.Profile, all || !terminal.ErrorIsTerminal);
         }
@@ -90,8 +113,6 @@ internal static class ExperimentRunner
         }
 
         Prose.Write(terminal.Output, [answer], style);
-        int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
-        return set.Partial ? terminal.Interruption.ExitCode : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, verdict) : CliApplication.Success;
     }
 
     /// <summary>What was run, the answer, why, and what stands behind it.</summary>
@@ -158,25 +179,8 @@ internal static class ExperimentRunner
             { Skipped: 0 } => $" after {Numbers.Whole(windows.WarmedUp)} of warm-up",
             _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
         };
-        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
-    }
-
-    private static void WriteFiles(ParseResult parse, ExperimentOptions options, string? folder, RunSet set)
-    {
-        if (folder is not null)
-        {
-            ResultFiles.WriteAll(set, folder);
-        }
-
-        if (parse.GetValue(options.Json) is { } json)
-        {
-            ResultFiles.Write(json, RunSetJson.ToText(set));
-        }
-
-        if (parse.GetValue(options.Csv) is { } csv)
-        {
-            ResultFiles.Write(csv, RunSetCsv.ToText(set));
-        }
+        string loss = provenance.Doubts.Any(doubt => doubt.Kind == DoubtKind.DataLoss) ? "DATA LOSS: " : "";
+        return $"{loss}{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
     }
 
     /// <summary>What a colleague would ask about; and how long it took, unless a progress bar has told.</summary>

@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Sim.Captures;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
+using Sim.Core.Files;
 using Sim.Core;
-using Sim.Reports.Results;
 using Sim.Reports.Views;
 
 namespace Sim.Cli.Verbs;
@@ -40,16 +41,12 @@ internal static class TraceLiftVerb
 
             string target = parse.GetValue(output)!;
             Outcome outcome;
+            using OutputFile? answerKey = parse.GetValue(key) is { } keyFile ? OutputFile.Check(keyFile, "answer key", path) : null;
             using (ProgressBar progress = ProgressBar.Of(invocation, parse))
             using (LiftedRecording lifted = LiftedRecording.Of(path, target, parse.GetValue(format), parse.GetValue(asRecorded), progress.AddLines))
             {
-                // The answer key goes first: if it cannot be written, the trace does not appear either.
-                if (parse.GetValue(key) is { } answers)
-                {
-                    ResultFiles.Write(answers, CsvText.Of(KeyColumns, lifted.Hardware?.AnswerKey.Select(Row) ?? lifted.Kernel!.Flushes.Select(Row)));
-                }
-
-                lifted.Complete();
+                answerKey?.Write(Encoding.UTF8.GetBytes(CsvText.Of(KeyColumns, lifted.Hardware?.AnswerKey.Select(Row) ?? lifted.Kernel!.Flushes.Select(Row))));
+                lifted.Complete(answerKey is null ? [] : [answerKey]);
                 outcome = Outcome.Of(lifted);
             }
 

@@ -1,5 +1,6 @@
 using Sim.Captures;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 using Sim.Workloads.Footprints;
 using Sim.Workloads.Formats;
@@ -70,6 +71,7 @@ internal sealed class AdviceInput : IDisposable
         if (_folder is not null)
         {
             Directory.Delete(_folder, recursive: true);
+            Unfinished.Remove(_folder);
         }
     }
 
@@ -151,5 +153,14 @@ internal sealed class AdviceInput : IDisposable
         return (accesses, l2Stays, transitions);
     }
 
-    private string Temporary(string name) => Path.Combine(_folder ??= Directory.CreateTempSubdirectory("nestsim-advise-").FullName, name);
+    private string Temporary(string name)
+    {
+        if (_folder is null)
+        {
+            _folder = Directory.CreateTempSubdirectory("nestsim-advise-").FullName;
+            Unfinished.Add(_folder);
+        }
+
+        return Path.Combine(_folder, name);
+    }
 }

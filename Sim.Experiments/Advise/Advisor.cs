@@ -50,13 +50,13 @@ public static class Advisor
 
     private static AdviceReplay Replay(AdviceRequest request, string path, string name, TraceHeader header, IReadOnlyList<Assignment> more, CancellationToken cancellation)
     {
-        Experiment experiment = new(Configuration(request, header, more)) { Jobs = request.Jobs, Progress = request.Progress, CommandLine = request.CommandLine };
+        Experiment experiment = new(Configuration(request, header, more)) { Jobs = request.Jobs, Progress = request.Progress, Unverified = request.Unverified, CommandLine = request.CommandLine };
         RunSet set = experiment.Run(path, cancellation);
         cancellation.ThrowIfCancellationRequested();
         set = set with { Provenance = set.Provenance with { Trace = set.Provenance.Trace with { Name = name } } };
         if (set.Runs.FirstOrDefault(run => run.Failure is not null) is { } failed)
         {
-            throw new InvalidOperationException($"{failed.Run}: {failed.Failure!.Message}");
+            throw failed.Failure!.ExitCode == FailedRunException.OwnBug ? new InvalidOperationException($"{failed.Run}: {failed.Failure.Message}") : new FailedRunException(failed.Failure.ExitCode, $"{failed.Run}: {failed.Failure.Message}");
         }
 
         return new AdviceReplay(name, set, Pricing.Of(set, request.Rate, request.RoundTrip)?.Of(set.Runs[1].Statistics, set.Runs[0].Statistics));

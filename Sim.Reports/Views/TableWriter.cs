@@ -72,7 +72,7 @@ public static class TableWriter
 
     private static void WriteBox(TextWriter output, Table table, int width)
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Out = new AnsiConsoleOutput(output) });
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Out = new AnsiConsoleOutput(InertWriter.StyledOf(output)) });
         console.Profile.Width = width;
         Spectre.Console.Table box = new Spectre.Console.Table().Border(TableBorder.Rounded).Title(new TableTitle(Markup.Escape(table.Title), new Style(decoration: Decoration.Bold)));
         for (int column = 0; column < table.Headers.Count; column++)
