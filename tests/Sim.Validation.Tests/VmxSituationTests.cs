@@ -68,7 +68,7 @@ public sealed class VmxSituationTests
         Assert.That(FlushValidation.Of(Recordings.File(recording), "kvm-6.12").Differences.Select(flush => $"{flush.Match} {flush.Kind} {flush.Place}").ToArray(),
             Is.EqualTo(Enumerable.Repeat("Missed INVEPT global L2 EPT_VIOLATION, nested exit", missed)));
 
-    [TestCase("bochs-vmx-6.12.117.e-l0-ept0.hw.txt.xz", "Not judged, 129: Without EPT in L0: what the page tables hold at a page fault")]
+    [TestCase("bochs-vmx-6.12.117.e-l0-ept0.hw.txt.xz", "Not judged, 128: Without EPT in L0: what the page tables hold at a page fault")]
     [TestCase("bochs-vmx-6.12.117.e-l0-ept0.hw.txt.xz", "Not judged, 63: Without EPT in L0: bit 63 of CR3")]
     [TestCase("bochs-vmx-6.12.117.a-pagetables.hw.txt.xz", "Not judged, 2: INVVPID of L1 before the vCPU's first recorded nested VM-entry")]
     public void What_could_not_be_judged_is_named_with_the_reason(string recording, string expected) =>
