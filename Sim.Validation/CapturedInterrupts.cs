@@ -323,25 +323,33 @@ internal sealed class CapturedInterrupts
     {
         if (vcpu.WasEntered)
         {
+            int vector = IsExternal(injected) ? (int)(injected & 0xFF) : rvi;
+            bool mayBeFromBefore = level == 1 && vector != 0 && MayBeFromBefore(vcpu, vector);
             if (vcpu.HaltedSince is not null)
             {
-                Note(lane, InterruptEventKind.WokenFromHalt, level, -1);
+                Note(lane, InterruptEventKind.WokenFromHalt, level, -1, mayBeFromBefore);
             }
 
             if (rvi != 0)
             {
-                Note(lane, InterruptEventKind.RequestedAtEntry, level, rvi);
+                Note(lane, InterruptEventKind.RequestedAtEntry, level, rvi, mayBeFromBefore && vector == rvi);
             }
 
             if (IsExternal(injected))
             {
-                Note(lane, InterruptEventKind.Injected, level, (int)(injected & 0xFF));
+                Note(lane, InterruptEventKind.Injected, level, (int)(injected & 0xFF), mayBeFromBefore);
             }
 
             if (level == 1 && vcpu.LeftL2 && svi != 0 && svi != vcpu.Svi01)
             {
-                Note(lane, InterruptEventKind.NestedExit, 1, svi);
+                Note(lane, InterruptEventKind.NestedExit, 1, svi, MayBeFromBefore(vcpu, svi));
             }
+        }
+        else if (level == 1)
+        {
+            // What its registers hold then, the replay begins with.
+            vcpu.SeenVectors.Add(rvi);
+            vcpu.SeenVectors.Add(svi);
         }
 
         if (level == 1)
@@ -350,6 +358,10 @@ internal sealed class CapturedInterrupts
             vcpu.LeftL2 = false;
         }
     }
+
+    // Nothing sent it since the window began, and the vCPU did not get it before either.
+    private bool MayBeFromBefore(CapturedVcpu vcpu, int vector) =>
+        vcpu.SeenVectors.Add(vector) && !Window.SentVectors.Contains(vector) && !(vector == vcpu.Timer.Vector && vcpu.Timer.IsKnown);
 
     private void EndWindow()
     {
@@ -394,8 +406,8 @@ internal sealed class CapturedInterrupts
         vcpu.IsBootProcessor2 = vcpu.IsBootProcessor2 == true ? null : vcpu.IsBootProcessor2;
     }
 
-    private void Note(CapturedLane lane, InterruptEventKind kind, int level, int vector) =>
-        Window.Recorded.Add(new PlacedInterrupt(new InterruptEvent(kind, lane.Number, -1, level, vector), lane.Entries, _now));
+    private void Note(CapturedLane lane, InterruptEventKind kind, int level, int vector, bool mayBeFromBefore = false) =>
+        Window.Recorded.Add(new PlacedInterrupt(new InterruptEvent(kind, lane.Number, -1, level, vector), lane.Entries, _now, mayBeFromBefore));
 
     private void Add(CapturedLane lane, CapturedVcpu vcpu, MomentKind kind, int level, int vector, bool flag = false)
     {
@@ -412,7 +424,14 @@ internal sealed class CapturedInterrupts
         AddMoment(expiry);
     }
 
-    private void AddMoment(InterruptMoment moment) => Window.Moments.Add(moment);
+    private void AddMoment(InterruptMoment moment)
+    {
+        Window.Moments.Add(moment);
+        if (moment is { Kind: MomentKind.Send, Source: InterruptSource.Ipi })
+        {
+            Window.SentVectors.Add(moment.Vector);
+        }
+    }
 
     private InterruptMoment NewMoment(
         CapturedLane lane, CapturedVcpu vcpu, MomentKind kind, int level, int vector = -1, InterruptSource source = default, Destination destination = default, ulong id = 0) => new()

@@ -53,6 +53,9 @@ internal sealed class CapturedVcpu(ulong vmcs01, ApicTimer timer)
     /// <summary>L1 is yet to post it.</summary>
     public bool IsPosting { get; set; }
 
+    /// <summary>Vectors that it was seen to get in this window, or that its own timer sent.</summary>
+    public HashSet<int> SeenVectors { get; } = [];
+
     public bool? IsBootProcessor2 { get; set; }
 
     public bool IsDue2(ulong now) => Timer2?.Due <= now;

@@ -98,7 +98,8 @@ internal sealed class InterruptMoment
 /// <param name="Event">What happened; its vCPU is not compared.</param>
 /// <param name="Entries">VM-entries of its lane before it.</param>
 /// <param name="Time">Tick.</param>
-internal readonly record struct PlacedInterrupt(InterruptEvent Event, int Entries, ulong Time);
+/// <param name="MayBeFromBefore">Recorded: the first of its vector on its vCPU, without any cause in the recording, so that it may have been pending, or its timer armed, when that began.</param>
+internal readonly record struct PlacedInterrupt(InterruptEvent Event, int Entries, ulong Time, bool MayBeFromBefore = false);
 
 /// <summary>One window of a capture: what goes in, and what was recorded.</summary>
 internal sealed class CapturedWindow(ulong number, ulong start)
@@ -123,6 +124,9 @@ internal sealed class CapturedWindow(ulong number, ulong start)
 
     /// <summary>Vmcs01 has "process posted interrupts".</summary>
     public bool UsesPostedInterrupts { get; set; }
+
+    /// <summary>Vectors of IPIs that were sent in it.</summary>
+    public HashSet<int> SentVectors { get; } = [];
 
     /// <summary>Interrupts whose vector or target the capture does not tell.</summary>
     public long Untold { get; set; }

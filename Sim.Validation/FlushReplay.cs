@@ -113,18 +113,18 @@ internal sealed class FlushReplay : ITraceSink
         return new FlushPlace(lane, found < 0 ? ~found : found);
     }
 
-    /// <summary>The places that end with the real VM-entries at these positions.</summary>
-    public HashSet<FlushPlace> PlacesOf(IReadOnlyList<ulong> entries)
+    /// <summary>The places that end with the real VM-entries at these positions; those of left entries have none.</summary>
+    public Dictionary<ulong, FlushPlace> PlacesOf(IEnumerable<ulong> entries)
     {
         HashSet<ulong> wanted = [.. entries];
-        HashSet<FlushPlace> places = [];
+        Dictionary<ulong, FlushPlace> places = [];
         for (int lane = 0; lane < _entryPositions.Length; lane++)
         {
             for (int entry = 0; entry < _entryPositions[lane].Count; entry++)
             {
                 if (wanted.Contains(_entryPositions[lane][entry]))
                 {
-                    places.Add(new FlushPlace(lane, entry));
+                    places[_entryPositions[lane][entry]] = new FlushPlace(lane, entry);
                 }
             }
         }

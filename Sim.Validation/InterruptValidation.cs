@@ -9,7 +9,7 @@ using Sim.Reports.Views;
 namespace Sim.Validation;
 
 /// <summary>One event on an interrupt's way, of the recording, of the machine, or of both.</summary>
-/// <param name="Match">Who has it: never <see cref="FlushMatch.Unrecorded"/>.</param>
+/// <param name="Match">Who has it. <see cref="FlushMatch.Unrecorded"/>: the recording has it, and what caused it came before the recording (or its window) began.</param>
 /// <param name="Window">Window of the capture.</param>
 /// <param name="Event">The event.</param>
 /// <param name="Entries">VM-entries of its CPU before it, in its window.</param>
@@ -41,7 +41,7 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
     public bool IsEmpty => Events.All(e => e.Match == FlushMatch.Unrecorded);
 
     /// <summary>What was missed or invented, in order.</summary>
-    public IEnumerable<ComparedInterrupt> Differences => Events.Where(e => e.Match != FlushMatch.Matched);
+    public IEnumerable<ComparedInterrupt> Differences => Events.Where(e => e.Match is FlushMatch.Missed or FlushMatch.Invented);
 
     /// <summary>Compares a hardware capture of VMX, or kernel events of SVM.</summary>
     /// <param name="recording">Path of the recording; it is read twice.</param>
@@ -74,7 +74,7 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
             untold += window.Untold + withoutTarget;
             events.AddRange(Compare(window.Number, window.Start, window.Recorded, predicted));
         });
-        return new InterruptValidation(System.IO.Path.GetFileName(recording), string.Join(", ", used), events, [.. RemarksOn(findings, untold)]);
+        return new InterruptValidation(System.IO.Path.GetFileName(recording), string.Join(", ", used), events, [.. RemarksOn(findings, untold), .. NotJudged(events)]);
     }
 
     /// <summary>An event in words.</summary>
@@ -97,6 +97,17 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
         Number(e.Event.Lane), Number(e.Entries), e.Time.ToString(CultureInfo.InvariantCulture),
     ]));
 
+    /// <summary>The sentence on what was not judged, if there is anything.</summary>
+    internal static IEnumerable<string> NotJudged(IEnumerable<ComparedInterrupt> events)
+    {
+        ComparedInterrupt[] unrecorded = [.. events.Where(e => e.Match == FlushMatch.Unrecorded)];
+        if (unrecorded.Length > 0)
+        {
+            string[] names = [.. unrecorded.GroupBy(e => Name(e.Event)).Select(group => $"{group.Count()} {group.Key}")];
+            yield return $"Not judged, {Numbers.Whole(unrecorded.Length)}: {string.Join(", ", names)}. Each is the first of its vector on its vCPU, and nothing sent it in the recording: it was pending, or its timer armed, before.";
+        }
+    }
+
     /// <summary>Lays both sides of a window side by side, by event and place.</summary>
     internal static IEnumerable<ComparedInterrupt> Compare(ulong window, ulong start, IEnumerable<PlacedInterrupt> recordings, IReadOnlyList<PlacedInterrupt> predicted)
     {
@@ -115,7 +126,7 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
         foreach (PlacedInterrupt recorded in recordings)
         {
             bool matched = open.TryGetValue((recorded.Event, recorded.Entries), out Queue<PlacedInterrupt>? same) && same.TryDequeue(out _);
-            compared.Add(new ComparedInterrupt(matched ? FlushMatch.Matched : FlushMatch.Missed, window, recorded.Event, recorded.Entries, recorded.Time - start));
+            compared.Add(new ComparedInterrupt(matched ? FlushMatch.Matched : recorded.MayBeFromBefore ? FlushMatch.Unrecorded : FlushMatch.Missed, window, recorded.Event, recorded.Entries, recorded.Time - start));
         }
 
         compared.AddRange(open.Values.SelectMany(same => same).Select(placed => new ComparedInterrupt(FlushMatch.Invented, window, placed.Event, placed.Entries, placed.Time - start)));
@@ -164,15 +175,16 @@ public sealed record InterruptValidation(string Recording, string Path, IReadOnl
     private static IReadOnlyList<string> Row(string name, IReadOnlyList<ComparedInterrupt> events) =>
     [
         name,
-        Numbers.Whole(events.LongCount(e => e.Match != FlushMatch.Invented)),
+        Numbers.Whole(events.LongCount(e => e.Match is FlushMatch.Matched or FlushMatch.Missed)),
         Numbers.Whole(events.LongCount(e => e.Match == FlushMatch.Matched)),
         Numbers.Whole(events.LongCount(e => e.Match == FlushMatch.Missed)),
         Numbers.Whole(events.LongCount(e => e.Match == FlushMatch.Invented)),
+        Numbers.Whole(events.LongCount(e => e.Match == FlushMatch.Unrecorded)),
     ];
 
     private Table Counts(string title, Func<ComparedInterrupt, string> key, Func<ComparedInterrupt, int> order)
     {
         List<IReadOnlyList<string>> rows = [.. Events.GroupBy(key).OrderBy(group => order(group.First())).Select(group => Row(group.Key, [.. group])), Row("all", Events)];
-        return new Table(title, ["", "recorded", "matched", "missed", "invented"], rows);
+        return new Table(title, ["", "recorded", "matched", "missed", "invented", "not recorded before"], rows);
     }
 }

@@ -24,6 +24,7 @@ internal sealed class SvmInterruptValidation
     private readonly SortedDictionary<int, Vcpu> _threads = [];
     private readonly SortedDictionary<int, Vcpu> _numbers = [];
     private readonly InjectedInterrupts _injected = new();
+    private readonly HashSet<(int Number, int Vector)> _accepted = [];
     private readonly List<PlacedInterrupt> _recorded = [];
     private readonly List<PlacedInterrupt> _predicted = [];
     private ulong _now;
@@ -57,8 +58,8 @@ internal sealed class SvmInterruptValidation
             validation.Take(e);
         }
 
-        return new InterruptValidation(
-            Path.GetFileName(recording), path, [.. InterruptValidation.Compare(WholeRecording, start, validation._recorded, validation._predicted)], [.. validation.Remarks(reader)]);
+        ComparedInterrupt[] events = [.. InterruptValidation.Compare(WholeRecording, start, validation._recorded, validation._predicted)];
+        return new InterruptValidation(Path.GetFileName(recording), path, events, [.. validation.Remarks(reader), .. InterruptValidation.NotJudged(events)]);
     }
 
     private static (int Lanes, int Vcpus, ulong Start) Measure(string recording)
@@ -90,6 +91,7 @@ internal sealed class SvmInterruptValidation
         bool isNewInterrupt = _injected.IsNew(e);
         if (e.Type == KernelEventType.KvmApicAcceptIrq)
         {
+            _accepted.Add(((int)e[KernelOperand.ApicId], (int)e[KernelOperand.Vector]));
             if (_numbers.TryGetValue((int)e[KernelOperand.ApicId], out Vcpu? target))
             {
                 int sender = _threads.TryGetValue(e.Pid, out Vcpu? own) ? own.Number : target.Number;
@@ -144,7 +146,7 @@ internal sealed class SvmInterruptValidation
             case KernelEventType.KvmInjVirq when e[KernelOperand.Soft] == 0:
                 vcpu.Injected = (int)e[KernelOperand.Vector];
                 vcpu.HasInjected = true;
-                Note(vcpu, InterruptEventKind.Injected, 1, vcpu.Injected);
+                NoteInjection(vcpu);
 
                 // What is accepted from here on comes too late for this entry.
                 _machine.SetInterruptible(vcpu.Number, true);
@@ -218,6 +220,19 @@ internal sealed class SvmInterruptValidation
     }
 
     private void Note(Vcpu vcpu, InterruptEventKind kind, int level, int vector) => _recorded.Add(Placed(new InterruptEvent(kind, 0, vcpu.Number, level, vector)));
+
+    // No kvm_apic_accept_irq came before it: it was pending when the recording began, and so are the window that L0 had opened for it and the wake-up that it causes.
+    private void NoteInjection(Vcpu vcpu)
+    {
+        bool isFromBefore = _accepted.Add((vcpu.Number, vcpu.Injected));
+        for (int i = _recorded.Count - 1; isFromBefore && i >= 0 && _recorded[i].Entries == vcpu.Entries; i--)
+        {
+            PlacedInterrupt placed = _recorded[i];
+            _recorded[i] = placed.Event.Vcpu == vcpu.Number && placed.Event.Kind is InterruptEventKind.WindowExit or InterruptEventKind.WokenFromHalt ? placed with { MayBeFromBefore = true } : placed;
+        }
+
+        _recorded.Add(Placed(new InterruptEvent(InterruptEventKind.Injected, 0, vcpu.Number, 1, vcpu.Injected)) with { MayBeFromBefore = isFromBefore });
+    }
 
     // Kicks and what becomes of them are not told apart from the scheduler's own in kernel events.
     private void Predict(InterruptEvent e)

@@ -51,15 +51,15 @@ public static class VmxFlushValidation
 
     private static List<ComparedFlush> Compare(LiftResult lift, FlushReplay replay, out List<FlushPlace> places)
     {
-        ILookup<FlushPlace, UnrecordedState> unrecorded = lift.Unrecorded.GroupBy(place => place.State, place => place.Entry)
-            .SelectMany(state => replay.PlacesOf([.. state]).Select(place => (place, state.Key))).ToLookup(pair => pair.place, pair => pair.Key);
+        Dictionary<ulong, FlushPlace> placeOf = replay.PlacesOf(lift.Unrecorded.Select(place => place.Entry));
+        ILookup<FlushPlace, UnrecordedPlace> unrecorded = lift.Unrecorded.Where(place => placeOf.ContainsKey(place.Entry)).ToLookup(place => placeOf[place.Entry]);
         (FlushMatch Match, string Why) DifferenceOf(in Flush flush, FlushMatch difference)
         {
-            foreach (UnrecordedState state in unrecorded[flush.Place])
+            foreach (UnrecordedPlace place in unrecorded[flush.Place])
             {
-                if (DependsOn(flush, state, difference))
+                if (DependsOn(flush, place, difference))
                 {
-                    return (FlushMatch.Unrecorded, Why(state));
+                    return (FlushMatch.Unrecorded, Why(place.State) + (place.Address == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"\n    address of that record: 0x{place.Address:x}")));
                 }
             }
 
@@ -105,16 +105,38 @@ public static class VmxFlushValidation
             }
         }
 
+        Pair(flushes, places, unrecorded);
         return flushes;
     }
 
-    private static bool DependsOn(in Flush flush, UnrecordedState state, FlushMatch difference) => state switch
+    /// <summary>A vCPU that is put out between exit and entry: the kernel executed before that what the machine executes when the vCPU comes back, or the other way round.</summary>
+    private static void Pair(List<ComparedFlush> flushes, List<FlushPlace> places, ILookup<FlushPlace, UnrecordedPlace> unrecorded)
+    {
+        var open = Enumerable.Range(0, flushes.Count).Where(index => flushes[index].Match is FlushMatch.Missed or FlushMatch.Invented)
+            .SelectMany(index => unrecorded[places[index]].Where(place => place.Pair != 0).Select(place => (Index: index, place.Pair)));
+        foreach (var pair in open.GroupBy(flush => (flush.Pair, flushes[flush.Index].Kind)))
+        {
+            Queue<int> missed = new(pair.Where(flush => flushes[flush.Index].Match == FlushMatch.Missed).Select(flush => flush.Index));
+            foreach ((int invented, _) in pair.Where(flush => flushes[flush.Index].Match == FlushMatch.Invented).ToArray())
+            {
+                if (missed.TryDequeue(out int other) && places[other] != places[invented])
+                {
+                    flushes[other] = flushes[other] with { Match = FlushMatch.Unrecorded, Explanation = Why(UnrecordedState.PutOut) };
+                    flushes[invented] = flushes[invented] with { Match = FlushMatch.Unrecorded, Explanation = Why(UnrecordedState.PutOut) };
+                }
+            }
+        }
+    }
+
+    private static bool DependsOn(in Flush flush, in UnrecordedPlace place, FlushMatch difference) => place.State switch
     {
         UnrecordedState.FirstInvvpid => flush.Target == "vpid02",
-        UnrecordedState.GuestTables => flush.Kind.StartsWith("INVVPID", StringComparison.Ordinal),
+        UnrecordedState.GuestTables when flush.Kind == "INVVPID address" => flush.Address == place.Address || place.Address == 0,
+        UnrecordedState.GuestTables or UnrecordedState.GuestRoot => flush is { Kind: "INVVPID all" } or { Kind: "INVVPID single", Target: "vpid01" },
+        UnrecordedState.UnsyncRoot => flush.Kind is "INVVPID all" or "INVVPID single",
         UnrecordedState.GuestEntry => flush.Kind == "INVVPID all",
         UnrecordedState.HostPages => flush.Kind == "INVEPT global" && difference == FlushMatch.Missed,
-        UnrecordedState.PutOut => true,
+        UnrecordedState.PutOut => false,
         _ when flush.Kind is "INVEPT global" or "INVVPID all" => true,
         UnrecordedState.FirstNestedEntry => (flush.Kind, flush.Target) is ("INVVPID single", "vpid02") or ("INVEPT single", "eptp02"),
         _ => false,
@@ -128,10 +150,16 @@ public static class VmxFlushValidation
         UnrecordedState.FirstInvvpid => "INVVPID of L1 before the vCPU's first recorded nested VM-entry: whether vmcs02 was loaded last on this CPU (handle_invvpid, V11).",
         UnrecordedState.FirstNestedEntryElsewhere => "What another vCPU's first nested VM-entry raised on this one (kvm_flush_remote_tlbs).",
         UnrecordedState.EarlierTable => "L1 wrote to a page that L0 had made read-only before the recording: for which table of EPT12 is not known (kvm_mmu_track_write).",
-        UnrecordedState.HostPages => "Whether L0 maps 2 MiB at once again where no table of EPT12 lies any more (kvm_tdp_mmu_map, handle_removed_pt): the host's page sizes are not in the log.",
-        UnrecordedState.PutOut => "The vCPU was put out between exit and entry: whether its requests had been served and its root loaded before that (kvm_vcpu_exit_request).",
+        UnrecordedState.HostPages =>
+            "L1 wrote to a table of EPT12: whether it was the last one in its 2 MiB, which L0 then maps at once again (kvm_tdp_mmu_map, handle_removed_pt): the host's page sizes are not in the log.",
+        UnrecordedState.PutOut =>
+            "The vCPU was put out between exit and entry: the kernel had loaded its root and served its requests before that, the machine does so when it comes back, or the other way round (kvm_vcpu_exit_request).",
         UnrecordedState.GuestTables =>
-            "Without EPT in L0: what L1's page tables hold, a page fault's error code and bit 63 of CR3 decide (kvm_inject_emulated_page_fault, kvm_invalidate_pcid, kvm_mmu_sync_roots, account_shadowed), and are not in the log.",
+            "Without EPT in L0: what the page tables hold at a page fault, and its error code, decide whether its address is flushed (kvm_inject_emulated_page_fault) or a table shadowed (account_shadowed), and are not in the log.",
+        UnrecordedState.GuestRoot =>
+            "Without EPT in L0: bit 63 of CR3 at L1's MOV to CR3, and whether a root is unsync, decide (kvm_invalidate_pcid, kvm_mmu_sync_roots), and are not in the log.",
+        UnrecordedState.UnsyncRoot =>
+            "Without EPT in L0: of which root L1 wrote a page table by a page fault (mmu_try_to_unsync_pages); a guest flush or L1's INVVPID synchronises it, or frees it so that its next load does (kvm_mmu_sync_prev_roots, handle_invvpid).",
         _ => "Without EPT in L0: whether INVLPG changed the shadow entry (kvm_mmu_invalidate_addr, kvm_flush_remote_tlbs) depends on L1's page tables, which are not in the log.",
     };
 
@@ -167,7 +195,7 @@ public static class VmxFlushValidation
 
         remarks.Add($"Read off the recording: L0 {(recorded.L0Ept ? "with" : "without")} EPT, {(recorded.L0Vpid ? "with" : "without")} VPID (controls of its {Numbers.Whole(recorded.Entries)} VM-entries).");
         remarks.AddRange(lift.Setup.Select(sentence => "Read off the recording: " + sentence));
-        remarks.AddRange(flushes.Where(flush => flush.Match == FlushMatch.Unrecorded).GroupBy(flush => flush.Explanation).OrderByDescending(group => group.Count()).ThenBy(group => group.Key, StringComparer.Ordinal)
+        remarks.AddRange(flushes.Where(flush => flush.Match == FlushMatch.Unrecorded).GroupBy(flush => flush.Explanation.Split('\n')[0]).OrderByDescending(group => group.Count()).ThenBy(group => group.Key, StringComparer.Ordinal)
             .Select(group => $"Not judged, {Numbers.Whole(group.Count())}: {group.Key}"));
         if (lift.Synthesized > 0)
         {

@@ -3,13 +3,24 @@ using Sim.Core.Architecture;
 
 namespace Sim.Captures.Ftrace;
 
+/// <summary>Which columns a line has before its event. All lines of a file have the same.</summary>
+/// <param name="HasName">The task's name.</param>
+/// <param name="HasThread">The thread's number.</param>
+/// <param name="HasCpu">The CPU.</param>
+internal readonly record struct FrameShape(bool HasName, bool HasThread, bool HasCpu)
+{
+    /// <summary>Names who and where.</summary>
+    public bool IsComplete => HasThread && HasCpu;
+}
+
 /// <summary>What a line of kernel text says before the event's own text: who, where, when and which event.</summary>
 /// <remarks>
 /// <list type="bullet">
 /// <item><c>COMM-PID [CPU] FLAGS TIME: event: text</c>: ftrace and trace-cmd report, the latter also with <c>(+12)</c> behind the time (<c>--ts-diff</c>);</item>
 /// <item><c>COMM-PID CPUFLAGS TIME: event: text</c>: latency format of both, with times in microseconds where it is the kernel's;</item>
 /// <item><c>COMM PID [CPU] TIME: system:event: text</c>: perf script, PID may be PID/TID; perf-prof has flags before the CPU;</item>
-/// <item>the same without CPU, without task, or without both: <c>perf script -F</c>, and <c>perf record</c> of one thread.</item>
+/// <item>the same without CPU, without task, with half of it, or with a period behind the time: <c>perf script -F</c>, and <c>perf record</c> of one thread. Half a task is taken only where the
+/// file begins so, since a damaged line looks like that, too.</item>
 /// </list>
 /// COMM may hold spaces, dashes and brackets, so the first bracket with a CPU number that the rest fits is taken. In front of all may stand the <c>&gt;</c> of a quoted mail.
 /// </remarks>
@@ -23,17 +34,18 @@ internal static class EventFrame
     private const int Digits = 9;
 
     /// <summary>Reads what stands before the text of an event, which may be empty; false if the line is none of an event. What it does not say: CPU 0, no task.</summary>
-    public static bool TryParse(ReadOnlySpan<byte> line, StringPool strings, ref KernelEvent e, out ReadOnlySpan<byte> text, out bool hasTask, out bool hasCpu)
+    /// <remarks><paramref name="known"/>: the shape of the file's lines, if it is known.</remarks>
+    public static bool TryParse(ReadOnlySpan<byte> line, StringPool strings, FrameShape? known, ref KernelEvent e, out ReadOnlySpan<byte> text, out FrameShape shape)
     {
         line = line.TrimStart("> \t"u8);
         for (int bracket = line.IndexOf((byte)'['); bracket >= 0;)
         {
             TextCursor cursor = new(line[(bracket + 1)..]);
-            hasTask = bracket > 0;
-            if (cursor.Decimal(out ulong cpu) && cpu < MostCpus && cursor.Skip("]"u8) && FlagsAndTime(ref cursor, out ulong time) && (!hasTask || Task(line[..bracket], strings, ref e)))
+            if (cursor.Decimal(out ulong cpu) && cpu < MostCpus && cursor.Skip("]"u8) && FlagsAndTime(ref cursor, out ulong time) && Who(line[..bracket], cursor.Rest, strings, known, ref e, out shape))
             {
-                hasCpu = true;
-                Place(ref e, time, (int)cpu, hasTask);
+                shape = shape with { HasCpu = true };
+                e.Time = time;
+                e.Cpu = (int)cpu;
                 return Name(line[(bracket + 1 + cursor.Position)..], strings, ref e, out text);
             }
 
@@ -41,25 +53,14 @@ internal static class EventFrame
             bracket = next < 0 ? -1 : bracket + 1 + next;
         }
 
-        return WithoutBracket(line, strings, ref e, out text, out hasTask, out hasCpu);
-    }
-
-    private static void Place(ref KernelEvent e, ulong time, int cpu, bool hasTask)
-    {
-        e.Time = time;
-        e.Cpu = cpu;
-        if (!hasTask)
-        {
-            e.Pid = -1;
-            e.Task = "";
-        }
+        return WithoutBracket(line, strings, known, ref e, out text, out shape);
     }
 
     // The first word that is a time, before the name of an event.
-    private static bool WithoutBracket(ReadOnlySpan<byte> line, StringPool strings, ref KernelEvent e, out ReadOnlySpan<byte> text, out bool hasTask, out bool hasCpu)
+    private static bool WithoutBracket(ReadOnlySpan<byte> line, StringPool strings, FrameShape? known, ref KernelEvent e, out ReadOnlySpan<byte> text, out FrameShape shape)
     {
         text = default;
-        (hasTask, hasCpu) = (false, false);
+        shape = default;
         for (int start = 0; start < line.Length;)
         {
             TextCursor cursor = new(line[start..]);
@@ -67,14 +68,15 @@ internal static class EventFrame
             {
                 int cpu = 0;
                 ReadOnlySpan<byte> before = line[..start];
-                hasCpu = start > 0 && LatencyColumn(ref before, out cpu);
-                hasTask = start > 0;
-                if (hasTask && !Task(before, strings, ref e))
+                bool hasCpu = start > 0 && LatencyColumn(ref before, out cpu);
+                if (!Who(before, cursor.Rest, strings, known, ref e, out shape))
                 {
                     return false;
                 }
 
-                Place(ref e, time, cpu, hasTask);
+                shape = shape with { HasCpu = hasCpu };
+                e.Time = time;
+                e.Cpu = cpu;
                 return Name(cursor.Rest, strings, ref e, out text);
             }
 
@@ -89,10 +91,45 @@ internal static class EventFrame
         return false;
     }
 
+    // The task, or what there is of it.
+    private static bool Who(ReadOnlySpan<byte> before, ReadOnlySpan<byte> rest, StringPool strings, FrameShape? known, ref KernelEvent e, out FrameShape shape)
+    {
+        ReadOnlySpan<byte> words = before.Trim((byte)' ');
+        shape = new FrameShape(!words.IsEmpty, !words.IsEmpty, false);
+        if (!words.IsEmpty && Task(before, strings, ref e))
+        {
+            return true;
+        }
+
+        TextCursor number = new(words);
+        bool isThread = number.Decimal(out ulong thread) && number.AtEnd && thread <= int.MaxValue;
+        e.Pid = isThread ? (int)thread : -1;
+        e.Task = isThread || words.IsEmpty ? "" : strings.Get(words);
+        shape = new FrameShape(!isThread && !words.IsEmpty, isThread, false);
+        return words.IsEmpty
+            || (before.Length > words.Length && (known is not { } file || (file.HasName, file.HasThread) == (shape.HasName, shape.HasThread)) && TracepointFormats.TryGet(EventName(rest), out _));
+    }
+
+    private static ReadOnlySpan<byte> EventName(ReadOnlySpan<byte> rest)
+    {
+        TextCursor cursor = new(WithoutPeriod(rest));
+        cursor.SkipSpaces();
+        ReadOnlySpan<byte> word = cursor.Word().TrimEnd((byte)':');
+        return word[(word.LastIndexOf((byte)':') + 1)..];
+    }
+
+    // perf script -F +period: a number before the event's name.
+    private static ReadOnlySpan<byte> WithoutPeriod(ReadOnlySpan<byte> rest)
+    {
+        TextCursor cursor = new(rest);
+        cursor.SkipSpaces();
+        return cursor.Decimal(out _) && cursor.SkipSpaces() ? cursor.Rest : rest;
+    }
+
     // "name:" or "system:name:", or a function with its caller.
     private static bool IsEvent(ReadOnlySpan<byte> rest)
     {
-        TextCursor cursor = new(rest);
+        TextCursor cursor = new(WithoutPeriod(rest));
         cursor.SkipSpaces();
         ReadOnlySpan<byte> word = cursor.Word();
         return (word.Length > 1 && word[^1] == ':' && IsName(word[..^1])) || (word.Length > 0 && cursor.Rest.StartsWith(" <-"u8));
@@ -276,7 +313,7 @@ internal static class EventFrame
 
     private static bool Name(ReadOnlySpan<byte> line, StringPool strings, ref KernelEvent e, out ReadOnlySpan<byte> text)
     {
-        ReadOnlySpan<byte> rest = line.TrimStart((byte)' ');
+        ReadOnlySpan<byte> rest = WithoutPeriod(line).TrimStart((byte)' ');
         int length = rest.IndexOf((byte)' ');
         ReadOnlySpan<byte> word = length < 0 ? rest : rest[..length];
         text = default;

@@ -499,6 +499,18 @@ public struct KernelEvent
         }
     }
 
+    /// <summary>True if the other one is the same event: the same words and numbers at the same time and place.</summary>
+    public readonly bool IsSameAs(in KernelEvent other)
+    {
+        bool isSame = (Time, Cpu, Pid, _count) == (other.Time, other.Cpu, other.Pid, other._count) && Task == other.Task && Name == other.Name && Text == other.Text && Caller == other.Caller;
+        for (int i = 0; isSame && i < _count; i++)
+        {
+            isSame = _keys[i] == other._keys[i] && _values[i] == other._values[i];
+        }
+
+        return isSame;
+    }
+
     /// <summary>True if the line has this operand.</summary>
     public readonly bool Has(KernelOperand operand)
     {

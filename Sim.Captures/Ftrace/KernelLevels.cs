@@ -16,19 +16,29 @@ internal readonly record struct KernelStep(LevelChange Change, int Level, bool I
 /// <item>kvm_nested_vmenter, kvm_nested_vmrun (SVM up to 5.19): L2 from here on. kvm_nested_vmenter_failed: L1, with or without an entry before it. kvm_nested_vmexit_inject: L1.</item>
 /// <item>In a recording without nested-entry events (VMX before 6.0), a kvm_entry after L1's VMLAUNCH or VMRESUME elsewhere than at the next instruction, or one without a RIP
 /// (before 5.10).</item>
+/// <item>In a recording without kvm_nested_vmexit and kvm_nested_vmexit_inject, in which some guest asks for a nested entry: an exit that only a hypervisor makes is L1's (VMLAUNCH to VMXON, INVEPT, INVVPID;
+/// VMRUN to CLGI), and a kvm_entry elsewhere than behind an exit that asked for none ends L2's stay: L1 goes on at the host RIP of its vmcs12.</item>
 /// <item>Else the level is the one before; at the beginning that of the first evidence, L1 if there is none.</item>
 /// </list>
 /// The level of a stay is needed when it begins and told when it ends, so a first pass gathers it (<see cref="KernelSurvey"/>), and a second one knows it.
 /// </summary>
-internal sealed class KernelLevels(KernelSurvey? known = null)
+internal sealed class KernelLevels(KernelSurvey? known = null, bool infersNestedExits = false)
 {
     private const ulong LongestInstruction = 15;
+
+    private readonly bool _infersNestedExits = known?.InfersNestedExits ?? infersNestedExits;
 
     private readonly Dictionary<int, Thread> _threads = [];
     private bool _tracesNestedExits;
 
     /// <summary>What was counted so far.</summary>
     public TransitionCounts Counts { get; } = new();
+
+    /// <summary>An event told of a nested exit.</summary>
+    public bool TracesNestedExits { get; private set; }
+
+    /// <summary>Some guest asked for a nested entry.</summary>
+    public bool HasRequests { get; private set; }
 
     /// <summary>True if a nested-entry event came, or will come.</summary>
     public bool TracesNestedEntries { get; private set; } = known?.TracesNestedEntries ?? false;
@@ -50,7 +60,7 @@ internal sealed class KernelLevels(KernelSurvey? known = null)
             case KernelEventType.KvmExit:
                 return Exit(Find(e.Pid), e);
             case KernelEventType.KvmNestedVmexit:
-                _tracesNestedExits = true;
+                _tracesNestedExits = TracesNestedExits = true;
                 Find(e.Pid).Tell(2);
                 return default;
             case KernelEventType.KvmNestedVmenter or KernelEventType.KvmNestedVmrun:
@@ -59,6 +69,7 @@ internal sealed class KernelLevels(KernelSurvey? known = null)
             case KernelEventType.KvmNestedVmenterFailed:
                 return new KernelStep(Find(e.Pid).FailNested(), 1, false);
             case KernelEventType.KvmNestedVmexitInject:
+                TracesNestedExits = true;
                 return new KernelStep(Find(e.Pid).ExitNested(), 1, false);
             default:
                 return default;
@@ -72,6 +83,12 @@ internal sealed class KernelLevels(KernelSurvey? known = null)
         if (thread.AskedAt is { } asked && !TracesNestedEntries)
         {
             believed = !e.Has(KernelOperand.Rip) || e[KernelOperand.Rip] - asked > LongestInstruction ? 2 : 1;
+        }
+        else if (_infersNestedExits && thread.LeftAt is { } left && e.Has(KernelOperand.Rip) && e[KernelOperand.Rip] - left > LongestInstruction)
+        {
+            thread.Tell(2);
+            thread.Moves();
+            believed = 1;
         }
 
         int level = thread.BeginStay(believed);
@@ -91,13 +108,24 @@ internal sealed class KernelLevels(KernelSurvey? known = null)
         uint reason = (uint)e[KernelOperand.Reason];
         bool isSvm = (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm;
         bool asks = isSvm ? (SvmExit)reason == SvmExit.Vmrun : (VmxExit)reason is VmxExit.Vmlaunch or VmxExit.Vmresume;
+        if (_infersNestedExits && IsOfHypervisor(isSvm, reason))
+        {
+            thread.Tell(1);
+        }
+
         int level = thread.Level;
         LevelChange change = thread.State.Exit(level, asks);
         thread.IsInGuest = false;
         thread.IsUnsettled = isSvm || (VmxExit)reason != VmxExit.PreemptionTimer;
-        thread.AskedAt = asks && level == 1 && !isSvm ? e[KernelOperand.Rip] : null;
+        HasRequests |= asks;
+        thread.AskedAt = asks && level == 1 && (!isSvm || _infersNestedExits) ? e[KernelOperand.Rip] : null;
+        thread.LeftAt = asks || !e.Has(KernelOperand.Rip) ? null : e[KernelOperand.Rip];
         return new KernelStep(change, level, isWithoutEntry);
     }
+
+    private static bool IsOfHypervisor(bool isSvm, uint reason) =>
+        isSvm ? (SvmExit)reason is >= SvmExit.Vmrun and <= SvmExit.Clgi and not SvmExit.Vmmcall
+            : (VmxExit)reason is (>= VmxExit.Vmclear and <= VmxExit.Vmxon) or VmxExit.Invept or VmxExit.Invvpid;
 
     private Thread Find(int pid)
     {
@@ -139,6 +167,12 @@ internal sealed class KernelLevels(KernelSurvey? known = null)
 
         /// <summary>RIP of L1's VMLAUNCH or VMRESUME that has exited last; null if it was something else.</summary>
         public ulong? AskedAt { get; set; }
+
+        /// <summary>RIP of its last exit, unless that asked for a nested entry.</summary>
+        public ulong? LeftAt { get; set; }
+
+        /// <summary>It has been at another level than at the beginning.</summary>
+        public void Moves() => _hasMoved = true;
 
         /// <summary>Begins a stay, at the level that is believed unless it is known. Returns the level.</summary>
         public int BeginStay(int believed)

@@ -15,6 +15,9 @@ public sealed class KernelSurvey
         TracesNestedEntries = levels.TracesNestedEntries;
     }
 
+    /// <summary>True if no event tells of nested exits, and some guest asks for nested entries: the level of each stay is inferred from exits and RIPs.</summary>
+    public bool InfersNestedExits { get; private init; }
+
     /// <summary>Number of physical CPUs: the highest that an event names, and those below it.</summary>
     public int Lanes { get; private init; }
 
@@ -40,7 +43,8 @@ public sealed class KernelSurvey
     /// <exception cref="TraceFormatException">This is not a kernel trace.</exception>
     public static KernelSurvey Of(TracepointReader reader)
     {
-        KernelLevels levels = new();
+        KernelLevels told = new();
+        KernelLevels inferred = new(infersNestedExits: true);
         RecordedConfiguration configuration = new();
         KernelEvent e = default;
         int lanes = 1;
@@ -55,11 +59,13 @@ public sealed class KernelSurvey
                 vendor = (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm ? Core.Profiles.Vendor.Amd : Core.Profiles.Vendor.Intel;
             }
 
-            levels.Observe(e);
+            told.Observe(e);
+            inferred.Observe(e);
             configuration.Observe(e);
         }
 
-        return new KernelSurvey(levels) { Lanes = lanes, Vendor = vendor, RecordsRemoteFlushes = hasRemoteFlushes, DataLoss = reader.DataLoss, Configuration = configuration };
+        bool infers = !told.TracesNestedExits && told.HasRequests;
+        return new KernelSurvey(infers ? inferred : told) { InfersNestedExits = infers, Lanes = lanes, Vendor = vendor, RecordsRemoteFlushes = hasRemoteFlushes, DataLoss = reader.DataLoss, Configuration = configuration };
     }
 
     /// <summary>The levels of a thread's stays.</summary>

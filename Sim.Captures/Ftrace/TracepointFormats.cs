@@ -56,7 +56,7 @@ internal static class TracepointFormats
             "rip: {Rip:x} vmcb: {Vmcs12:x}" + NestedEnter + "nested_npt={NestedTdp=n|y} <nested_cr3: {NestedRoot:x}><guest_cr3: {GuestCr3:x}>{!Isa=2}"),
         Event("kvm_nested_vmenter_failed", KernelEventType.KvmNestedVmenterFailed, "{text}"),
         Event("kvm_nested_intercepts", KernelEventType.KvmNestedIntercepts,
-            "cr_read: {CrReads:x} cr_write: {CrWrites:x} excp: {Exceptions:x} intercepts: {Intercepts1:x} {Intercepts2:x} {Intercepts3:x}"),
+            "cr_read: {CrReads:x} cr_write: {CrWrites:x} excp: {Exceptions:x} intercepts: {Intercepts1:x}< {Intercepts2:x} {Intercepts3:x}>"),
         Event("kvm_nested_intr_vmexit", KernelEventType.KvmNestedIntrVmexit, "rip: {Rip:x}"),
         Event("kvm_inj_virq", KernelEventType.KvmInjVirq, "{Soft=IRQ|Soft/INTn} {Vector:x}< [reinjected]{!Reinjected}>", "irq {Vector:d}"),
         Event("kvm_inj_exception", KernelEventType.KvmInjException, "{text}"),

@@ -15,6 +15,9 @@ namespace Sim.Captures.Ftrace;
 /// <param name="Counts">The transitions of the recording, those that were put in left out.</param>
 public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ulong Records, long Synthesized, Findings Findings, bool DataLoss, TransitionCounts Counts)
 {
+    /// <summary>See <see cref="KernelSurvey.InfersNestedExits"/>.</summary>
+    public required bool InfersNestedExits { get; init; }
+
     /// <summary>MOVs to CR4 by L1 whose value no event told; each is taken to change CR4.PGE.</summary>
     public required long AssumedCr4 { get; init; }
 
@@ -32,6 +35,7 @@ public sealed record TracepointLiftResult(IReadOnlyList<KernelFlush> Flushes, ul
     [
         .. Findings.Doubts,
         .. LiftDoubts.Synthesized(Synthesized, Records),
+        .. InfersNestedExits ? (Doubt[])[new Doubt(DoubtKind.Reconstructed, "no event tells of nested exits: the levels are inferred from exits that only a hypervisor makes and from where the guest goes on")] : [],
         .. Emulated(AssumedCr4, "MOVs to CR4 are not told what they wrote: CR4.PGE is taken to change"),
         .. Emulated(UnknownCr3, "MOVs to CR3 are not told what they wrote: a root that L0 loads then is taken for a new one"),
         new Doubt(DoubtKind.Reconstructed, "kernel events do not name vpid12 and the types of L1's INVVPID and INVEPT: vpid12 1 and types 1 and 2 are taken (on AMD one ASID12 for each vmcb12)"),
@@ -67,11 +71,13 @@ public sealed class TracepointLift
     private readonly EmulatedInstructions _emulated;
     private readonly InjectedInterrupts _injected = new();
     private readonly KernelLevels _levels;
+    private readonly bool _infersNestedExits;
     private ulong? _start;
 
     private TracepointLift(Action<int, TraceEvent> record, KernelSurvey survey)
     {
         _levels = new KernelLevels(survey);
+        _infersNestedExits = survey.InfersNestedExits;
         _records = new LiftedRecords(record);
         _threads = new RecordedThreads(survey.Configuration);
         _placement = new VcpuPlacement(_threads, _records);
@@ -141,6 +147,7 @@ public sealed class TracepointLift
         return lift._levels.Counts.Any
             ? new TracepointLiftResult(lift._functions.Flushes, lift._records.Count, lift._records.Synthesized, reader.Findings, reader.DataLoss, lift._levels.Counts)
             {
+                InfersNestedExits = survey.InfersNestedExits,
                 AssumedCr4 = lift._emulated.AssumedCr4,
                 UnknownCr3 = lift._emulated.UnknownCr3,
                 ShownPge = lift._functions.ShownPge,
@@ -370,7 +377,7 @@ public sealed class TracepointLift
                 _records.Synthesized += 2;
             }
 
-            _records.Synthesized++;
+            _records.Synthesized += _infersNestedExits ? 0 : 1;
             ExitNested(vcpu, lane, time, vcpu.ExitReason ?? ExitReasons.Unknown);
         }
 

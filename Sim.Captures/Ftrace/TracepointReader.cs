@@ -33,6 +33,9 @@ public sealed class TracepointReader : IDisposable
     /// <summary>Kind of the finding for events that came after later ones and were put into order. Data loss if one came after a later one of its own CPU (of its task, where lines have no CPU): no kernel writes that.</summary>
     public const string OutOfOrder = "event behind a later one, sorted by time";
 
+    /// <summary>Kind of the finding for events that stand in the input again, in a second pass over what a CPU recorded, and count once.</summary>
+    public const string Repeated = "event that the recording holds twice, counted once";
+
     /// <summary>Kind of the finding for events that the kernel or the tool says it lost.</summary>
     public const string LostEvents = "lost events";
 
@@ -40,6 +43,8 @@ public sealed class TracepointReader : IDisposable
     public const int ForgivenLines = 100;
 
     private const int WrappedLines = 8;
+
+    private const int ShortestAddress = 6;
 
     private static readonly SearchValues<byte> KvmNameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz_0123456789"u8);
 
@@ -56,8 +61,10 @@ public sealed class TracepointReader : IDisposable
     private long _garbage;
     private ulong _isa;
     private long? _onlyVcpu;
-    private (bool HasTask, bool HasCpu)? _shape;
+    private FrameShape? _shape;
     private long _firstReordered;
+    private long _known;
+    private long _eventsInGarbage;
     private bool _atEnd;
 
     /// <summary>Reads and owns <paramref name="stream"/>, which is at the first byte of the (decompressed) text. <paramref name="name"/> names it in messages.
@@ -91,17 +98,24 @@ public sealed class TracepointReader : IDisposable
     /// meant.</exception>
     public bool Read(ref KernelEvent e)
     {
-        while (!_order.IsFull && !_atEnd)
+        do
         {
-            TakeLine();
-        }
+            while (!_order.IsFull && !_atEnd)
+            {
+                TakeLine();
+            }
 
-        if (_order.IsEmpty)
-        {
-            return false;
-        }
+            if (_order.IsEmpty)
+            {
+                if (_order.Repeated > 0 && Findings.Count(Repeated) == 0)
+                {
+                    Findings.Add(Severity.Warning, Repeated, "", _firstReordered, _order.Repeated);
+                }
 
-        _order.Take(ref e);
+                return false;
+            }
+        }
+        while (!_order.Take(ref e));
         return true;
     }
 
@@ -122,7 +136,7 @@ public sealed class TracepointReader : IDisposable
                 Findings.Add(_isRearranged ? Severity.DataLoss : Severity.Warning, OutOfOrder, "", _firstReordered, _order.Reordered);
             }
 
-            if (Events == 0 && _garbage > 0)
+            if (_known == 0 && _garbage > 0)
             {
                 throw NotATrace($"{_garbage} other lines and not one event");
             }
@@ -210,15 +224,15 @@ public sealed class TracepointReader : IDisposable
                 break;
         }
 
-        _shape ??= (held.HasTask, held.HasCpu);
-        if (held.HoldsAnother || _shape != (held.HasTask, held.HasCpu))
+        _shape ??= held.Shape;
+        if (held.HoldsAnother || _shape != held.Shape)
         {
             // Two lines ran together, or this one lost what the others have.
             Findings.Add(Severity.DataLoss, DamagedLine, "", held.Number);
         }
 
         RequireOneVcpu(held);
-        int buffer = held.HasCpu ? held.Event.Cpu : -1 - held.Event.Pid;
+        int buffer = held.Shape.HasCpu ? held.Event.Cpu : -1 - held.Event.Pid;
         if (_newestOf.TryGetValue(buffer, out ulong newest) && held.Event.Time < newest)
         {
             // A CPU's buffer is in order: lines were put into another order, or one recording twice into the text.
@@ -236,12 +250,14 @@ public sealed class TracepointReader : IDisposable
 
         _firstReordered = before == 0 && _order.Reordered > 0 ? held.Number : _firstReordered;
         Events++;
+        _known += held.Event.Type == KernelEventType.Unknown ? 0 : 1;
     }
 
     private void NoteGarbage(HeldLine held, bool isCut)
     {
         _garbage++;
         bool isEvent = HoldsEvent(held.Text);
+        _eventsInGarbage += isEvent ? 1 : 0;
         Findings.Add(isEvent || isCut ? Severity.DataLoss : Severity.Warning, isCut ? CutLine : isEvent ? DamagedLine : GarbageLine, "", held.Number);
         if (_garbage > ForgivenLines && _garbage > Events)
         {
@@ -268,18 +284,18 @@ public sealed class TracepointReader : IDisposable
     // Without task or CPU the events of two vCPUs cannot be told apart.
     private void RequireOneVcpu(HeldLine held)
     {
-        if ((held.HasTask && held.HasCpu) || held.Event.Type != KernelEventType.KvmEntry)
+        if (held.Shape.IsComplete || held.Event.Type != KernelEventType.KvmEntry)
         {
             return;
         }
 
-        long vcpu = held.HasTask ? held.Event.Pid : (long)held.Event[KernelOperand.Vcpu];
+        long vcpu = held.Shape.HasThread ? held.Event.Pid : (long)held.Event[KernelOperand.Vcpu];
         _onlyVcpu ??= vcpu;
         if (_onlyVcpu != vcpu)
         {
-            string missing = held.HasTask ? "no CPU" : held.HasCpu ? "no task" : "no task and no CPU";
+            string missing = held.Shape switch { { HasThread: true } => "no CPU", { HasName: true } => "no thread number", { HasCpu: true } => "no task", _ => "no task and no CPU" };
             throw new TraceFormatException(
-                _lines.Name, $"line {held.Number}", "the task and the CPU of each event, since there is more than one vCPU", $"{missing} and {(held.HasTask ? "thread" : "vCPU")} {vcpu} beside {_onlyVcpu}",
+                _lines.Name, $"line {held.Number}", "the task and the CPU of each event, since there is more than one vCPU", $"{missing} and {(held.Shape.HasThread ? "thread" : "vCPU")} {vcpu} beside {_onlyVcpu}",
                 "Print them: perf script -F comm,tid,cpu,time,event,trace (after perf record -a).");
         }
     }
@@ -291,10 +307,10 @@ public sealed class TracepointReader : IDisposable
         read.Lines = 1;
         read.Event.Clear();
         read.Event.Name = "";
-        read.Problem = EventFrame.TryParse(line, _strings, ref read.Event, out ReadOnlySpan<byte> text, out bool hasTask, out bool hasCpu)
+        read.Problem = EventFrame.TryParse(line, _strings, _shape, ref read.Event, out ReadOnlySpan<byte> text, out FrameShape shape)
             ? ParseText(text, ref read.Event)
             : Problem.NoEvent;
-        (read.HasTask, read.HasCpu, read.HoldsAnother) = (hasTask, hasCpu, HoldsEvent(text) || HoldsEvent(BeforeName(line, text, read.Event.Name)));
+        (read.Shape, read.HoldsAnother) = (shape, HoldsEvent(text) || HoldsEvent(BeforeName(line, text, read.Event.Name)));
         return read;
     }
 
@@ -413,7 +429,14 @@ public sealed class TracepointReader : IDisposable
             return true;
         }
 
-        return trimmed.IsEmpty || (trimmed[0] == '#' && !HoldsEvent(trimmed)) || IsHeader(trimmed);
+        return trimmed.IsEmpty || (trimmed[0] == '#' && !HoldsEvent(trimmed)) || IsHeader(trimmed) || IsCaller(trimmed);
+    }
+
+    // A line of a call chain: "ffffffffc0a01234 vmx_vcpu_run+0x44 ([kvm_intel])" of perf script, "=> vmx_vcpu_run" of ftrace (whose mark a quoted mail has eaten).
+    private static bool IsCaller(ReadOnlySpan<byte> line)
+    {
+        TextCursor cursor = new(line);
+        return cursor.Skip("=> "u8) || (cursor.Hex(out _) && cursor.Position >= ShortestAddress && cursor.SkipSpaces() && cursor.Rest.EndsWith(")"u8) && cursor.Rest.IndexOf(" ("u8) > 0);
     }
 
     // "cpus=2", "version = 7" and "CPU 1 is empty" of trace-cmd.
@@ -439,7 +462,9 @@ public sealed class TracepointReader : IDisposable
     }
 
     private TraceFormatException NotATrace(string found) => _lines.Malformed(
-        "text of trace-cmd report, tracefs trace or perf script", found, "This does not look like a kernel trace; run 'trace-cmd report -t' or 'perf script' on the recording.");
+        "text of trace-cmd report, tracefs trace or perf script", found, _eventsInGarbage > 0
+            ? "Its lines name events, but not in a form in which their time can be read: print them with 'trace-cmd report -t', or 'perf script -F comm,tid,cpu,time,event,trace'."
+            : "This does not look like a kernel trace; run 'trace-cmd report -t' or 'perf script -F comm,tid,cpu,time,event,trace' on the recording.");
 
     /// <summary>A line, or several that were one, until it is known that it does not go on.</summary>
     private sealed class HeldLine
@@ -454,9 +479,7 @@ public sealed class TracepointReader : IDisposable
 
         public Problem Problem { get; set; }
 
-        public bool HasTask { get; set; }
-
-        public bool HasCpu { get; set; }
+        public FrameShape Shape { get; set; }
 
         public bool HoldsAnother { get; set; }
 

@@ -21,7 +21,9 @@ public sealed class TracepointSummary
     private ulong _last;
     private bool _any;
 
-    private TracepointSummary(KernelSurvey survey) => _levels = new KernelLevels(survey);
+    private readonly KernelSurvey _survey;
+
+    private TracepointSummary(KernelSurvey survey) => (_levels, _survey) = (new KernelLevels(survey), survey);
 
     /// <summary>Reads a recording twice and summarises it.</summary>
     /// <exception cref="Core.TraceFormatException">This is not a kernel trace.</exception>
@@ -162,8 +164,9 @@ public sealed class TracepointSummary
         return vcpu;
     }
 
-    private static string ReasonName(in KernelEvent e) => e.Has(KernelOperand.Isa)
-        ? ExitReasons.Name((KvmIsa)e[KernelOperand.Isa] == KvmIsa.Vmx ? Vendor.Intel : Vendor.Amd, (uint)e[KernelOperand.Reason])
+    // A number without a name does not say whose it is; the rest of the recording does.
+    private string ReasonName(in KernelEvent e) => (e.Has(KernelOperand.Isa) ? (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Vmx ? Vendor.Intel : Vendor.Amd : _survey.Vendor) is { } vendor
+        ? ExitReasons.Name(vendor, (uint)e[KernelOperand.Reason])
         : "0x" + e[KernelOperand.Reason].ToString("x", CultureInfo.InvariantCulture);
 
     private EventSummary Build(TracepointReader reader, string name, long ticksPerSecond)
@@ -172,7 +175,7 @@ public sealed class TracepointSummary
         _tally.Add("input", "", "vCPU threads", _vcpus.Count, "threads");
         _tally.Add("time", "", "recorded", ticks, "ticks");
         _tally.AddTransitions(_levels.Counts, ticks, ticksPerSecond);
-        return _tally.Build(string.Create(CultureInfo.InvariantCulture, $"{name}: kernel trace, {reader.Events} events in {reader.Line} lines"), reader.Findings);
+        return _tally.Build(string.Create(CultureInfo.InvariantCulture, $"{name}: kernel trace, {reader.Events} events in {reader.Line} lines{(_survey.InfersNestedExits ? "; no kvm_nested_vmexit among them: levels are inferred" : "")}"), reader.Findings);
     }
 
     private sealed class Vcpu

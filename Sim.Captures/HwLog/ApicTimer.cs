@@ -28,6 +28,9 @@ public sealed class ApicTimer
     /// <summary>When it expires next; null if it is not armed.</summary>
     public ulong? Due => _due;
 
+    /// <summary>False as long as nothing told whether it is armed: what comes of it was armed before.</summary>
+    public bool IsKnown => _isKnown;
+
     /// <summary>True for the registers that <see cref="Write"/> takes.</summary>
     public static bool IsRegister(Msr msr) => msr is Msr.X2ApicLvtTimer or Msr.X2ApicInitialCount or Msr.X2ApicDivide or Msr.TscDeadline;
 

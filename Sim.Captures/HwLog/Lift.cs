@@ -81,14 +81,30 @@ public enum UnrecordedState
     /// <summary>For which table of EPT12 a page that L1 writes was read-only: L0 made it so before the recording began.</summary>
     EarlierTable,
 
-    /// <summary>Whether L0 maps the region of a page with one large page again that no table of EPT12 lies in any more (kvm_tdp_mmu_map, which then drops the small ones and flushes): the host's pages are not recorded.</summary>
+    /// <summary>
+    /// L1 wrote to a page that was read-only as a table of EPT12: whether it was the last one in its 2 MiB, so that L0 maps these with one large page again (kvm_tdp_mmu_map, which then drops the
+    /// small ones and flushes). The host's pages are not recorded.
+    /// </summary>
     HostPages,
 
-    /// <summary>Whether L0 had served the requests of a vCPU, and loaded its root, before it put it out between exit and entry (kvm_vcpu_exit_request).</summary>
+    /// <summary>
+    /// Whether L0 had served the requests of a vCPU, and loaded its root, before it put it out between exit and entry (kvm_vcpu_exit_request), or did so when it came back. Two places belong
+    /// together (<see cref="UnrecordedPlace.Pair"/>): before the other vCPU's entry, and before its own next one. Only a flush that one side has at the first and the other at the second depends on it.
+    /// </summary>
     PutOut,
 
-    /// <summary>Without EPT in L0: what L1's page tables held at a page fault or a MOV to CR3, the error code, and bit 63 of CR3 decide what is synchronised and flushed; none of them is recorded.</summary>
+    /// <summary>Without EPT in L0: what the guest's page tables held at a page fault, and its error code, decide whether its address is flushed (kvm_inject_emulated_page_fault) or a table shadowed; neither is recorded.</summary>
     GuestTables,
+
+    /// <summary>Without EPT in L0: bit 63 of CR3 at L1's MOV to CR3, and whether the root was unsync, decide what is synchronised and flushed (kvm_invalidate_pcid); neither is recorded.</summary>
+    GuestRoot,
+
+    /// <summary>
+    /// Without EPT in L0: which root has a table that L1 wrote to by a page fault (mmu_try_to_unsync_pages). The guest flush at a nested entry with another vpid12 synchronises L2's (kvm_mmu_sync_roots)
+    /// and frees every other one that is unsync (kvm_mmu_sync_prev_roots), L1's INVVPID frees L2's (handle_invvpid); they are then loaded, synchronised and flushed anew. It holds for the first load of
+    /// each root behind a write and such an event.
+    /// </summary>
+    UnsyncRoot,
 
     /// <summary>Without EPT in L0: whether INVLPG of L1 changed the shadow entry, which flushes every vCPU, depends on L1's page tables, which are not recorded. That it flushes the address does not.</summary>
     GuestEntry,
@@ -97,7 +113,9 @@ public enum UnrecordedState
 /// <summary>A real VM-entry before which L0 may have flushed for a reason that lies outside the recording.</summary>
 /// <param name="Entry">Position of the VM-entry's record.</param>
 /// <param name="State">What was not recorded.</param>
-public readonly record struct UnrecordedPlace(ulong Entry, UnrecordedState State);
+/// <param name="Address">Of the record on which it depends: the linear or guest-physical address of a fault or a write; 0 if it is none of these.</param>
+/// <param name="Pair">Number of the pair to which the place belongs, from 1; 0 if to none.</param>
+public readonly record struct UnrecordedPlace(ulong Entry, UnrecordedState State, ulong Address = 0, int Pair = 0);
 
 /// <summary>What came out of a lift beside the trace.</summary>
 /// <param name="AnswerKey">L0's own invalidations, in order.</param>
@@ -157,6 +175,8 @@ public sealed class Lift
     private const ulong PageMask = ~0xFFFUL;
     private const ulong PageBytes = 4096;
     private const int MaxAccessSize = 64;
+    private const VmxExit Unknown = (VmxExit)ExitReasons.Unknown;
+    private const ulong WriteViolation = 2;
 
     private readonly TraceAppender _appender;
     private readonly bool _asRecorded;
@@ -173,6 +193,7 @@ public sealed class Lift
     private long _synthesized;
     private long _skipped;
     private long _beyondEvents;
+    private int _putOuts;
     private bool _isBeyondEvents;
     private bool _isLastContext;
 
@@ -206,6 +227,11 @@ public sealed class Lift
         foreach (MapTable table in hasWalks ? Enum.GetValues<MapTable>() : [])
         {
             properties[TraceHeader.PageSizesOf(table)] = table <= MapTable.L2 || listsPages ? TraceHeader.Recorded : TraceHeader.Inferred;
+        }
+
+        if (reader.Findings.Worst == Severity.DataLoss)
+        {
+            properties["data_loss"] = "yes";
         }
 
         return new TraceHeader(lanes, false, "1/1", properties);
@@ -431,16 +457,21 @@ public sealed class Lift
             _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.LastCpu));
         }
 
-        if (_known.L0Ept && lane.ExitLevel == 1 && lane.ExitReason == VmxExit.EptViolation && lane.Nested == LevelChange.None && record[HwOperand.Rip] == lane.ExitRip)
+        bool isWriteToTable = lane.ExitLevel == 1 && lane.ExitReason == VmxExit.EptViolation && !lane.ViolationIsAbsent && (lane.ExitQualification & WriteViolation) != 0;
+        if (_known.L0Ept && isWriteToTable && lane.Nested == LevelChange.None && record[HwOperand.Rip] == lane.ExitRip)
         {
-            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.HostPages));
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.HostPages, lane.Violation ?? 0));
         }
 
-        if (lane.PutOut)
+        foreach (int pair in (int[])[lane.PutOut, vcpu.PutOut])
         {
-            lane.PutOut = false;
-            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.PutOut));
+            if (pair != 0)
+            {
+                _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.PutOut, Pair: pair));
+            }
         }
+
+        lane.PutOut = vcpu.PutOut = 0;
 
         if (vcpu.Open is { } open)
         {
@@ -479,15 +510,33 @@ public sealed class Lift
         {
             ulong page = lane.ExitQualification & PageMask;
             bool runsAgain = entry[HwOperand.IntrInfo] == 0 && entry[HwOperand.Rip] == lane.ExitRip;
+            if (entry[HwOperand.IntrInfo] == 0 && page >> 63 != 0)
+            {
+                vcpu.TableWrites++;
+                vcpu.TableWritten = lane.ExitQualification;
+            }
+
             if (runsAgain && !vcpu.FaultedPages.Add(page) && vcpu.NestedTransitions > 0 && page >> 63 != 0)
             {
                 Emit(lane, TraceEvent.MapChange(time, 1, MapTable.L2, 0, page, 0, MapChangeKind.Widened));
             }
         }
 
-        if (lane.Nested != LevelChange.NestedEntry && lane.ExitReason is VmxExit.ExceptionOrNmi or VmxExit.CrAccess or VmxExit.Invlpg or null)
+        if (lane.Nested != LevelChange.None && vcpu.LoadsBehindWrite(cr3))
         {
-            _unrecorded.Add(new UnrecordedPlace(_appender.Records, lane.ExitReason == VmxExit.Invlpg ? UnrecordedState.GuestEntry : UnrecordedState.GuestTables));
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.UnsyncRoot, vcpu.TableWritten));
+        }
+
+        UnrecordedState? state = lane.Nested == LevelChange.NestedEntry ? null : lane.ExitReason switch
+        {
+            VmxExit.ExceptionOrNmi or null => UnrecordedState.GuestTables,
+            VmxExit.CrAccess => UnrecordedState.GuestRoot,
+            VmxExit.Invlpg => UnrecordedState.GuestEntry,
+            _ => null,
+        };
+        if (state is { } open)
+        {
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, open, open == UnrecordedState.GuestRoot ? 0 : lane.ExitQualification));
         }
     }
 
@@ -587,6 +636,7 @@ public sealed class Lift
             return;
         }
 
+        vcpu.SyncRoots();
         vcpu.Open ??= vcpu.KnowsVmx ? null : UnrecordedState.FirstInvvpid;
         Emit(lane, TraceEvent.Invvpid(time, 1, type, (ushort)attempt[HwOperand.Vpid], attempt[HwOperand.Linear]));
     }
@@ -609,7 +659,7 @@ public sealed class Lift
         }
         else if (change == LevelChange.NestedExit && vcpu.InL2)
         {
-            ExitNested(lane, vcpu, time, lane.ExitReason ?? VmxExit.ExternalInterrupt);
+            ExitNested(lane, vcpu, time, lane.ExitReason ?? Unknown);
         }
     }
 
@@ -619,8 +669,8 @@ public sealed class Lift
         _synthesizedEntries.Add(_appender.Records);
         EnterNested(lane, vcpu, time);
         EnterSynthesized(lane, vcpu, time, 2);
-        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, VmxExit.ExternalInterrupt));
-        ExitNested(lane, vcpu, time, VmxExit.ExternalInterrupt);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, Unknown));
+        ExitNested(lane, vcpu, time, Unknown);
         EnterSynthesized(lane, vcpu, time, 1);
         Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, VmxExit.Vmresume));
         _synthesized += 4;
@@ -642,6 +692,13 @@ public sealed class Lift
             }
         }
 
+        vcpu.Activate(vmcs12.Number);
+        if (vpid12 == 0 || vpid12 != vcpu.LastVpid12)
+        {
+            vcpu.SyncRoots();
+        }
+
+        vcpu.LastVpid12 = vpid12;
         vcpu.InL2 = true;
         vcpu.NestedTransitions++;
         lane.Nested = LevelChange.NestedEntry;
@@ -676,8 +733,8 @@ public sealed class Lift
         else if (level == 1 && vcpu.InL2)
         {
             EnterSynthesized(lane, vcpu, time, 2);
-            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, VmxExit.ExternalInterrupt));
-            ExitNested(lane, vcpu, time, VmxExit.ExternalInterrupt);
+            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, Unknown));
+            ExitNested(lane, vcpu, time, Unknown);
             _synthesized += 2;
         }
     }
@@ -701,13 +758,13 @@ public sealed class Lift
     private void RunBefore(Lane lane, Vcpu vcpu, ulong time)
     {
         EnterSynthesized(lane, vcpu, time, 1);
-        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, VmxExit.ExternalInterrupt));
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Unknown));
         _synthesized++;
     }
 
     private void Leave(Lane lane, ulong time)
     {
-        Emit(lane, TraceEvent.VmExit(time, lane.Level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, lane.Vcpu!.Number, VmxExit.ExternalInterrupt));
+        Emit(lane, TraceEvent.VmExit(time, lane.Level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, lane.Vcpu!.Number, Unknown));
         lane.Level = 0;
         _synthesized++;
     }
@@ -725,8 +782,7 @@ public sealed class Lift
             before.Lane = null;
             if (lane.Nested != LevelChange.None)
             {
-                lane.PutOut = true;
-                before.Open ??= UnrecordedState.PutOut;
+                lane.PutOut = before.PutOut = ++_putOuts;
             }
         }
 
@@ -1098,8 +1154,8 @@ public sealed class Lift
 
         public int ExitLevel { get; set; }
 
-        // A vCPU left this CPU between exit and entry, after a nested transition.
-        public bool PutOut { get; set; }
+        // Number of the last time that a vCPU left this CPU between exit and entry, after a nested transition; 0 from the next entry on.
+        public int PutOut { get; set; }
 
         public ulong ExitQualification { get; set; }
 
@@ -1120,6 +1176,10 @@ public sealed class Lift
 
     private sealed class Vcpu(ushort number, ulong vmcs01)
     {
+        private readonly Dictionary<int, Registers> _l2 = [];
+        private readonly Dictionary<ulong, int> _loadedAt = [];
+        private int _syncedWrites;
+
         public ushort Number { get; } = number;
 
         public ulong Vmcs01 { get; } = vmcs01;
@@ -1144,6 +1204,16 @@ public sealed class Lift
 
         public ulong FirstRoot12 { get; init; }
 
+        // See Lane.PutOut.
+        public int PutOut { get; set; }
+
+        // Faults of L1 that L0 handled, and may have been writes to page tables, without EPT in L0: how many, and where the last one was.
+        public int TableWrites { get; set; }
+
+        public ulong TableWritten { get; set; }
+
+        public uint LastVpid12 { get; set; }
+
         // Pages of L1 that faulted and were mapped, without EPT in L0.
         public HashSet<ulong> FaultedPages { get; } = [];
 
@@ -1165,7 +1235,31 @@ public sealed class Lift
 
         public Registers L1 { get; } = new();
 
-        public Registers L2 { get; } = new();
+        // Of the L2 that is, or was last, active.
+        public Registers L2 { get; private set; } = new();
+
+        // Each vmcs12 has its own CR3 and CR4.
+        public void Activate(int vmcs12)
+        {
+            if (!_l2.TryGetValue(vmcs12, out Registers? registers))
+            {
+                registers = new Registers();
+                _l2.Add(vmcs12, registers);
+            }
+
+            L2 = registers;
+        }
+
+        // A guest flush, or L1's INVVPID: every root that is unsync by now is synchronised or freed.
+        public void SyncRoots() => _syncedWrites = TableWrites;
+
+        // A root is loaded for the first time since a table may have been written and then synchronised.
+        public bool LoadsBehindWrite(ulong root)
+        {
+            bool isFirst = _loadedAt.GetValueOrDefault(root) < _syncedWrites;
+            _loadedAt[root] = _syncedWrites;
+            return isFirst;
+        }
 
         public void Learn(int level, in HwRecord record)
         {

@@ -181,7 +181,7 @@ public sealed record KernelRules
     public bool ForgetsVpid12AtVmxon { get; init; }
 
     /// <summary>
-    /// VMPTRLD of another vmcs12 drops the roots that shadow EPT12 (nested_release_vmcs12, VMX; read in 5.10.223 to 7.3-rc7), so that the next nested entry loads, syncs and flushes its own. SVM has no such
+    /// VMPTRLD of another vmcs12 drops the roots that shadow EPT12 (nested_release_vmcs12, VMX; recorded with 5.10.223 to 7.3-rc7), so that the next nested entry loads, syncs and flushes its own. SVM has no such
     /// instruction, and keeps them.
     /// </summary>
     public bool FreesRootsAtVmptrld { get; init; } = true;

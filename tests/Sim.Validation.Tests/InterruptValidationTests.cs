@@ -1,3 +1,4 @@
+using System.Text;
 using Sim.Core;
 using Sim.Kvm.Interrupts;
 using Sim.Reports.Views;
@@ -97,12 +98,13 @@ public sealed class InterruptValidationTests
             new(FlushMatch.Matched, 1, new InterruptEvent(InterruptEventKind.Delivered, 0, -1, 1, 0xEC), 1, 10),
             new(FlushMatch.Missed, 1, new InterruptEvent(InterruptEventKind.Delivered, 0, -1, 2, 0x41), 2, 20),
             new(FlushMatch.Invented, 2, new InterruptEvent(InterruptEventKind.NotificationSent, 1, -1, 0, 0xF2), 3, 30),
+            new(FlushMatch.Unrecorded, 2, new InterruptEvent(InterruptEventKind.WokenFromHalt, 1, -1, 1, -1), 1, 5),
         ], []);
         Assert.That(Rows(result.ByEvent()), Is.EqualTo(new[]
         {
-            "notification sent f2|0|0|0|1", "virtual-interrupt delivery L1 ec|1|1|0|0", "virtual-interrupt delivery L2 41|1|0|1|0", "all|2|1|1|1",
+            "notification sent f2|0|0|0|1|0", "virtual-interrupt delivery L1 ec|1|1|0|0|0", "virtual-interrupt delivery L2 41|1|0|1|0|0", "woken from HLT L1|0|0|0|0|1", "all|2|1|1|1|1",
         }));
-        Assert.That(Rows(result.ByWindow()), Is.EqualTo(new[] { "window 1|2|1|1|0", "window 2|0|0|0|1", "all|2|1|1|1" }));
+        Assert.That(Rows(result.ByWindow()), Is.EqualTo(new[] { "window 1|2|1|1|0|0", "window 2|0|0|0|1|1", "all|2|1|1|1|1" }));
         Assert.That(result.Headline, Is.EqualTo("1 of 2 events matched, 1 missed, 1 invented"));
         Assert.That(result.Csv().Split('\n')[1], Is.EqualTo("Matched,1,virtual-interrupt delivery,1,ec,0,1,10"));
     }
@@ -160,6 +162,57 @@ public sealed class InterruptValidationTests
         Assert.That(
             (result.Count(FlushMatch.Matched), result.Count(FlushMatch.Missed), result.Count(FlushMatch.Invented)), Is.EqualTo(((long)matched, (long)missed, (long)invented)),
             string.Join('\n', result.Events));
+    }
+
+    // 0x31 was accepted, and a window asked for, before the recording began. The second time nothing can be an excuse.
+    [Test]
+    public void An_interrupt_of_SVM_that_was_pending_before_the_recording_is_listed_once_and_not_counted()
+    {
+        const string Interrupt = """
+             kvm-1  [000]  1.0000000%1: kvm_exit:   reason EXIT_VINTR rip 0x1000 info 0 0
+             kvm-1  [000]  1.0000000%2: kvm_inj_virq:  IRQ 0x31
+             kvm-1  [000]  1.0000000%3: kvm_entry:  vcpu 0 rip 0x1000
+             kvm-1  [000]  1.0000000%4: kvm_exit:   reason EXIT_MSR rip 0x2000 info 1 0
+             kvm-1  [000]  1.0000000%5: kvm_eoi:  apicid 0 vector 49
+             kvm-1  [000]  1.0000000%6: kvm_entry:  vcpu 0 rip 0x2002
+
+            """;
+        InterruptValidation result = OfText("     kvm-1  [000]  1.000000001: kvm_entry:  vcpu 0 rip 0x1000\n" + string.Concat("12".Select(n => Interrupt.Replace('%', n))));
+        Assert.That(
+            result.Events.Select(e => $"{e.Match} {e.Event.Kind}"),
+            Is.EqualTo(new[] { "Unrecorded WindowExit", "Unrecorded Injected", "Matched Eoi", "Missed WindowExit", "Missed Injected", "Matched Eoi" }), string.Join('\n', result.Events));
+        Assert.That(result.Remarks, Has.Some.EqualTo(
+            "Not judged, 2: 1 interrupt-window exit L1, 1 injected L1 31. Each is the first of its vector on its vCPU, and nothing sent it in the recording: it was pending, or its timer armed, before."));
+        Assert.That(result.Headline, Is.EqualTo("2 of 4 events matched, 2 missed, 0 invented"));
+    }
+
+    // L1's timer was armed before the window, with its vCPU in HLT. A guest that armed it in the window (the deadline 0x1000 ticks after the write) leaves no excuse, nor does a vector that came before.
+    [TestCase("", "Unrecorded RequestedAtEntry, Unrecorded WokenFromHalt, Missed RequestedAtEntry, Missed WokenFromHalt")]
+    [TestCase("32", "Missed RequestedAtEntry, Missed WokenFromHalt, Missed RequestedAtEntry, Missed WokenFromHalt")]
+    public void A_timer_that_was_armed_before_a_window_is_listed_once_and_not_counted(string armed, string expected)
+    {
+        const string Vmcs = "vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1";
+        const string Controls = "pin=ff cpu=b5a06dfa cpu2=21017fa intr=0";
+        StringBuilder text = new("100 1 0 R MARK cmd=1 arg=7 cpl=3 icount=1 vmexits=0 ev=1\n");
+        int at = 101;
+        void Line(string line) => text.Append($"{at} {at++} 0 G {line}\n");
+        Line($"VMENTRY {Vmcs} {Controls} rvi=0 svi=0 pinv=f2 pid=1000");
+        if (armed.Length > 0)
+        {
+            Line($"VMEXIT reason={armed} qual=0 {Vmcs} ecx=6e0 eax=1000 edx=0");
+            Line($"VMENTRY {Vmcs} {Controls} rvi=0 svi=0 pinv=f2 pid=1000");
+        }
+
+        for (int i = 0; i < 2; i++)
+        {
+            Line($"VMEXIT reason=12 qual=0 {Vmcs}");
+            Line($"VMENTRY {Vmcs} {Controls} rvi=ec svi=0 pinv=f2 pid=1000");
+            Line("VINTR_DELIVER ec 0 0");
+            Line("VEOI ec 0 0");
+        }
+
+        InterruptValidation result = OfText(text.ToString());
+        Assert.That(string.Join(", ", result.Events.Where(e => e.Event.Kind is InterruptEventKind.RequestedAtEntry or InterruptEventKind.WokenFromHalt).Select(e => $"{e.Match} {e.Event.Kind}")), Is.EqualTo(expected));
     }
 
     [Test]

@@ -20,6 +20,8 @@ public sealed class VmxSituationTests
     [TestCase("bochs-vmx-6.12.95.c-l1-vpid0.hw.txt.xz", "kvm-6.12", 994, 0)]
     [TestCase("bochs-vmx-6.12.95.d-l1-ept0-two-l2.hw.txt.xz", "kvm-6.12", 209, 3)]
     [TestCase("bochs-vmx-6.12.95.f-l0-vpid0.hw.txt.xz", "kvm-6.12", 11, 0)]
+    [RecordingBeside("bochs-vmx-6.12.95.e-l0-ept0-two-l2.hw.txt.xz", "kvm-6.12", 255, 212)]
+    [RecordingBeside("bochs-vmx-6.12.117.e-l0-ept0-pagetables.hw.txt.xz", "kvm-6.12.117", 4290, 750)]
     [TestCase("bochs-vmx-6.12.95.h-vmxoff-vmxon.hw.txt.xz", "kvm-6.12", 27, 4)]
     [TestCase("bochs-vmx-6.12.95.i-hop-l0.hw.txt.xz", "kvm-6.12", 67, 4)]
     [TestCase("bochs-vmx-6.12.95.i-hop-l1.hw.txt.xz", "kvm-6.12", 67, 3)]
@@ -66,7 +68,8 @@ public sealed class VmxSituationTests
         Assert.That(FlushValidation.Of(Recordings.File(recording), "kvm-6.12").Differences.Select(flush => $"{flush.Match} {flush.Kind} {flush.Place}").ToArray(),
             Is.EqualTo(Enumerable.Repeat("Missed INVEPT global L2 EPT_VIOLATION, nested exit", missed)));
 
-    [TestCase("bochs-vmx-6.12.117.e-l0-ept0.hw.txt.xz", "Not judged, 193: Without EPT in L0: what L1's page tables hold")]
+    [TestCase("bochs-vmx-6.12.117.e-l0-ept0.hw.txt.xz", "Not judged, 128: Without EPT in L0: what the page tables hold at a page fault")]
+    [TestCase("bochs-vmx-6.12.117.e-l0-ept0.hw.txt.xz", "Not judged, 63: Without EPT in L0: bit 63 of CR3")]
     [TestCase("bochs-vmx-6.12.117.a-pagetables.hw.txt.xz", "Not judged, 2: INVVPID of L1 before the vCPU's first recorded nested VM-entry")]
     public void What_could_not_be_judged_is_named_with_the_reason(string recording, string expected) =>
         Assert.That(FlushValidation.Of(Recordings.File(recording)).Remarks, Has.Some.StartsWith(expected));

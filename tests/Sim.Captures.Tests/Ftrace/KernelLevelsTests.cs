@@ -32,6 +32,10 @@ internal sealed class KernelLevelsTests
     [TestCase("entry vmresume vmenter far vmresume vmexit inject entry", "01 10 12 02 20 21 01", TestName = "A_VMRESUME_of_L2_is_no_request_to_L0")]
     [TestCase("entry entry cpuid entry", "01 (10) 01 10 01", TestName = "An_exit_is_missing")]
     [TestCase("entry cpuid cpuid entry", "01 10 (01) 10 01", TestName = "An_entry_is_missing")]
+    [TestCase("entry vmresume far within far within host cpuid next", "01 10 12 02 20 02 20 21 01 10 01", TestName = "Without_nested_events_L2_ends_where_the_guest_goes_on_elsewhere")]
+    [TestCase("far within host vmread next vmresume far within far", "(01 10 12) 02 20 21 01 10 01 10 12 02 20 02", TestName = "Without_nested_events_it_begins_in_L2")]
+    [TestCase("bare vmresume bare within bare vmresume bare within", "01 10 12 02 20 21 01 10 12 02 20", TestName = "Without_nested_events_and_RIP_a_VMRESUME_is_L1s")]
+    [TestCase("far within host cpuid", "01 10 01 10", TestName = "Without_any_VMRESUME_all_is_L1")]
     public void A_recording_is_lifted_and_counted_with_the_levels_that_it_tells(string words, string records)
     {
         StringBuilder text = new();
@@ -83,6 +87,9 @@ internal sealed class KernelLevelsTests
         "entry" => "kvm_entry: vcpu 0, rip 0xffffffff81000010",
         "bare" => "kvm_entry: vcpu 0",
         "far" => "kvm_entry: vcpu 0, rip 0x401000",
+        "host" => "kvm_entry: vcpu 0, rip 0xffffffff81000300",
+        "within" => $"kvm_exit: vcpu 0 reason EPT_VIOLATION rip 0x401000 {Info}",
+        "vmread" => $"kvm_exit: vcpu 0 reason VMREAD rip 0xffffffff81000010 {Info}",
         "next" => "kvm_entry: vcpu 0, rip 0xffffffff81000013",
         "cpuid" or "hlt" or "vmresume" => $"kvm_exit: vcpu 0 reason {word.ToUpperInvariant()} rip 0xffffffff81000010 {Info}",
         "timer" => $"kvm_exit: vcpu 0 reason PREEMPTION_TIMER rip 0x401000 {Info}",

@@ -24,6 +24,11 @@ internal sealed class KernelTextTests
     [TestCase("[003]   200.000010:       kvm:", 3, -1, 200_000_010_000UL, TestName = "perf_script_without_task")]
     [TestCase(" 200.000010: ", 0, -1, 200_000_010_000UL, TestName = "perf_script_without_task_and_CPU")]
     [TestCase("> >    CPU 0/KVM-900   [003] d....   200.000010: ", 3, 900, 200_000_010_000UL, TestName = "a_quoted_mail")]
+    [TestCase("CPU 0/KVM [003]   200.000010:       kvm:", 3, -1, 200_000_010_000UL, TestName = "perf_script_without_thread_number")]
+    [TestCase("CPU 0/KVM   200.000010:       kvm:", 0, -1, 200_000_010_000UL, TestName = "perf_script_of_names_and_times")]
+    [TestCase("  900 [003]   200.000010:       kvm:", 3, 900, 200_000_010_000UL, TestName = "perf_script_without_name")]
+    [TestCase("  900   200.000010:       kvm:", 0, 900, 200_000_010_000UL, TestName = "perf_script_of_thread_numbers_and_times")]
+    [TestCase("       CPU 0/KVM   900 [003]   200.000010:          1       kvm:", 3, 900, 200_000_010_000UL, TestName = "perf_script_with_a_period")]
     public void A_frame_is_read(string frame, int cpu, int pid, ulong time)
     {
         (List<KernelEvent> events, TracepointReader reader) = TracepointReaderTests.Parse(frame + Entry + "\r\n");
@@ -38,6 +43,7 @@ internal sealed class KernelTextTests
 
     [TestCase(" 1.0: kvm_entry: vcpu 0, rip 0x1\n 1.1: kvm_entry: vcpu 1, rip 0x1\n", "line 2", "no task and no CPU and vCPU 1 beside 0")]
     [TestCase("[000] 1.0: kvm_entry: vcpu 0, rip 0x1\n[001] 1.1: kvm_entry: vcpu 4, rip 0x1\n", "line 2", "no task and vCPU 4 beside 0")]
+    [TestCase("CPU 0/KVM 1.0: kvm:kvm_entry: vcpu 0, rip 0x1\nCPU 1/KVM 1.1: kvm:kvm_entry: vcpu 1, rip 0x1\n", "line 2", "no thread number and vCPU 1 beside 0")]
     [TestCase(" a 7 1.0: kvm:kvm_entry: vcpu 0, rip 0x1\n b 8 1.1: kvm:kvm_entry: vcpu 0, rip 0x1\n", "line 2", "no CPU and thread 8 beside 7")]
     public void Several_vCPUs_without_task_or_CPU_are_an_error_that_says_which_fields_to_print(string text, string place, string found)
     {
@@ -90,6 +96,41 @@ internal sealed class KernelTextTests
         (List<KernelEvent> events, TracepointReader reader) = TracepointReaderTests.Parse(string.Concat(order.Split(' ').Select(n => $" a-1 [000] {n}.0: kvm_fpu: load\n")));
         Assert.That(events.Select(e => e.Time / 1_000_000_000), Is.EqualTo(new ulong[] { 0, 1, 2, 3, 4, 5, 6, 7 }));
         Assert.That(reader.Findings.Count(TracepointReader.OutOfOrder), Is.EqualTo(late));
+    }
+
+    // Half a task in front of a line whose neighbours have a whole one is damage, not another shape.
+    [TestCase("CPU 0/KVM [003] 1.0: kvm_entry: vcpu 0, rip 0x1")]
+    [TestCase("900 [003] 1.0: kvm_entry: vcpu 0, rip 0x1")]
+    [TestCase("900 1.0: kvm_entry: vcpu 0, rip 0x1")]
+    public void A_line_that_lost_a_part_of_its_task_is_data_loss(string line) =>
+        Assert.That(TracepointReaderTests.Parse($" a-1 [000] 0.5: kvm_fpu: load\n{line}\n").Reader.Findings.Worst, Is.EqualTo(Severity.DataLoss));
+
+    [TestCase(" kvm:kvm_entry: vcpu 0, rip 0x1", "Its lines name events")]
+    [TestCase(" CPU 0/KVM 900 [001] kvm:kvm_entry: vcpu 0, rip 0x1", "Its lines name events")]
+    [TestCase(" CPU 0/KVM 900 [001] 1.0: vcpu 0, rip 0x1", "does not look like a kernel trace")]
+    [TestCase(" CPU 0/KVM 900 [001] 1.0: vcpu: rip 0x1\nno event", "does not look like a kernel trace")]
+    public void Lines_without_times_or_events_are_refused_with_the_fields_to_print(string text, string expected) =>
+        Assert.That(Assert.Throws<TraceFormatException>(() => TracepointReaderTests.Parse(text + "\n"))!.Message, Does.Contain(expected).And.Contain("perf script -F comm,tid,cpu,time,event,trace"));
+
+    [Test]
+    public void Call_chains_are_no_events_and_no_findings()
+    {
+        (List<KernelEvent> events, TracepointReader reader) = TracepointReaderTests.Parse(
+            " CPU 0/KVM 900 [001] 1.0: kvm:kvm_fpu: load\n\tffffffffc0a01234 vmx_vcpu_run+0x44 ([kvm_intel])\n\t    7f12a4 ioctl+0x3b (/usr/lib/libc.so.6)\n\n CPU 0/KVM 900 [001] 1.1: kvm:kvm_fpu: unload\n => vmx_vcpu_run\n");
+        Assert.That((events.Count, reader.Findings.All.Count), Is.EqualTo((2, 0)));
+    }
+
+    // A recording pasted twice, the second pass of one CPU only, and a CPU that did the same twice at one time.
+    [TestCase("0:1a 1:2b 0:3c 1:4d 0:1a 1:2b 0:3c 1:4d", "abcd", 4)]
+    [TestCase("0:1a 1:1d 1:2b 0:3c 1:1d 1:2b", "adbc", 2)]
+    [TestCase("0:1a 0:1a 0:2b 0:3c", "aabc", 0)]
+    [TestCase("0:5a 0:6b 1:5a 1:5a 1:6b", "aaabb", 0)]
+    [TestCase("0:1a 0:1b 0:2c 0:1a 0:1b 0:2c 0:1a 0:1b 0:2c", "abc", 6)]
+    public void What_a_second_pass_over_a_CPU_repeats_counts_once(string lines, string expected, int repeated)
+    {
+        (List<KernelEvent> events, TracepointReader reader) = TracepointReaderTests.Parse(string.Concat(lines.Split(' ').Select(n => $" {n[3]}-1 [00{n[0]}] {n[2]}.0: kvm_fpu: load\n")));
+        Assert.That(string.Concat(events.Select(e => e.Task)), Is.EqualTo(expected));
+        Assert.That(reader.Findings.Count(TracepointReader.Repeated), Is.EqualTo(repeated));
     }
 
     // Each CPU's buffer is in order, whatever the order of the buffers; a text backwards, or one recording twice, is what no kernel writes.

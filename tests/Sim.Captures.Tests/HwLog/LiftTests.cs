@@ -116,7 +116,7 @@ internal sealed class LiftTests
                 "@0 Mark level=0 window 7 begins",
                 "@3 SchedIn level=0 vcpu=0",
                 "@3 VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
-                "@3 VmExit level=1 kind=L1ToL0 vcpu=0 reason=0x1 qualification=0x0",
+                "@3 VmExit level=1 kind=L1ToL0 vcpu=0 reason=0xffff qualification=0x0",
                 "@3 VmEnter level=0 kind=L0ToL1 vcpu=0 vmcs=0x0 vpid=0 eptp=0x0 controls=0x0",
                 "@3 SetCr4 level=1 value=0x200a0",
                 "@3 SetCr3 level=1 root=0x5000 pcid=2 no_flush=1",
@@ -164,6 +164,70 @@ internal sealed class LiftTests
         Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), trace, 1);
         TraceEvent entry = Events(trace).Single(e => e is { Kind: RecordKind.VmEnter, Transition: TransitionKind.L1ToL2 });
         Assert.That((entry.D, entry.E, (VmControls)entry.F), Is.EqualTo((0UL, 0UL, VmControls.None)));
+    }
+
+    // Two vmcs12s of one vCPU take turns. Each L2 has a CR3 and a CR4 of its own, told at its first entry, and not again when it comes back: with EPT, and where L0 shadows its page tables
+    // (then all of PAE, PGE and PCIDE, since nothing says more).
+    [TestCase("22", "e02e", "0xa0")]
+    [TestCase("20", "0", "0x200a0")]
+    public void Each_vmcs12_has_its_own_CR3_and_CR4(string controls, string eptp02, string cr4)
+    {
+        StringBuilder text = new();
+        int at = 1000;
+        void Line(string line) => text.Append($"{at} {at++} 0 {line}\n");
+        string L1(string rip) => $"vmcs=a000 vpid=1 eptp={(eptp02 == "0" ? "0" : "e01e")} cr3=5000 rip={rip}";
+        void Turn(string vmcs12, uint launch, string cr3)
+        {
+            Line($"G VMENTRY {L1("1")} pin=ff cpu=80000001 cpu2={controls} intr=0");
+            Line($"G VMEXIT reason=21 qual=0 {L1("1")} ptr={vmcs12}");
+            Line($"G VMENTRY {L1("2")} pin=ff cpu=80000001 cpu2={controls} intr=0");
+            Line($"G VMEXIT reason={launch} qual=0 {L1("2")}");
+            Line("R VMPTRLD b000 0 0");
+            Line($"G VMENTRY vmcs=b000 vpid=2 eptp={eptp02} cr3={cr3} rip=9 pin=ff cpu=80000001 cpu2={controls} intr=0");
+            Line($"G VMEXIT reason=10 qual=0 vmcs=b000 vpid=2 eptp={eptp02} cr3={cr3} rip=9");
+            Line("R VMPTRLD a000 0 0");
+        }
+
+        Line("R VMPTRLD a000 0 0");
+        Turn("7000", 20, "61000");
+        Turn("8000", 20, "61000");
+        Turn("7000", 24, "61000");
+        Turn("8000", 24, "62000");
+        Turn("7000", 24, "61000");
+        byte[] bytes = Encoding.ASCII.GetBytes(text.ToString());
+        MemoryTrace trace = new();
+        Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), trace, 1);
+        Assert.That(
+            Events(trace).Where(e => e.Level == 2 && e.Kind is RecordKind.SetCr3 or RecordKind.SetCr4 || e is { Kind: RecordKind.VmEnter, Transition: TransitionKind.L1ToL2 })
+                .Select(e => e.Kind switch { RecordKind.VmEnter => $"vmcs12 {e.C}", RecordKind.SetCr4 => $"cr4 0x{e.A:x}", _ => $"cr3 {e.A:x}" }),
+            Is.EqualTo(new[] { "vmcs12 1", $"cr4 {cr4}", "cr3 61000", "vmcs12 2", $"cr4 {cr4}", "cr3 61000", "vmcs12 1", "vmcs12 2", "cr3 62000", "vmcs12 1" }));
+    }
+
+    // The window closes while L2 runs, the next opens in L1: an exit of L2 and a nested exit that nobody recorded.
+    [Test]
+    public void An_exit_that_was_not_recorded_has_no_reason()
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes(
+            "1 1 0 R VMPTRLD a000 0 0\n2 2 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0\n" +
+            "3 3 0 G VMEXIT reason=20 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1\n4 4 0 R VMPTRLD b000 0 0\n" +
+            "5 5 0 G VMENTRY vmcs=b000 vpid=2 eptp=e02e cr3=6000 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0\n" +
+            "6 6 0 R MARK cmd=2 arg=1 cpl=3 icount=1 vmexits=0 ev=1\n7 7 0 R MARK cmd=1 arg=2 cpl=3 icount=1 vmexits=0 ev=1\n" +
+            "8 8 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=ff cpu=80000001 cpu2=22 intr=0\n" +
+            "9 9 0 G VMEXIT reason=12 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1\n");
+        MemoryTrace trace = new();
+        Lift.Run(() => new HwLogReader(new MemoryStream(bytes), "test"), trace, 1);
+        Assert.That(
+            Events(trace).Where(e => e.Kind == RecordKind.VmExit).Select(e => $"{e.Transition} {e.C:x}"),
+            Is.EqualTo(new[] { "L1ToL0 ffff", "L1ToL0 14", "L2ToL0 ffff", "L2ToL0 ffff", "L2ToL1 ffff", "L1ToL0 c" }));
+    }
+
+    // What a result must say first is in the header, as of kernel text.
+    [TestCase("6 6 0 R VMPTRLX a000 0 0\n", true)]
+    [TestCase("", false)]
+    public void A_damaged_capture_says_so_in_the_header_of_its_trace(string line, bool isDamaged)
+    {
+        using HwLogReader reader = new(new MemoryStream(Encoding.ASCII.GetBytes("1 1 0 R VMPTRLD a000 0 0\n" + line + "7 7 0 R VMPTRLD a000 0 0\n")), "test");
+        Assert.That(Lift.HeaderOf(reader, "test").Properties.ContainsKey("data_loss"), Is.EqualTo(isDamaged));
     }
 
     // A new vCPU; L1 makes EPT12 for 0x200000 (told, then written at index 1 of the table at 0x51a0000, which is emulated), L0 walks it; a write to its last-level table runs again.
