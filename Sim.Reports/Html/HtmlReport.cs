@@ -77,7 +77,7 @@ public static class HtmlReport
             html.Element("p", "These results are partial: the run was interrupted.", ("class", "warning"));
         }
 
-        foreach (string sentence in verdict.Notes.Prepend(verdict.Reason).Concat(Price.Lines(set)).Where(line => line.Length > 0))
+        foreach (string sentence in verdict.Notes.Prepend(verdict.Reason).Where(line => line.Length > 0))
         {
             html.Element("p", sentence, ("class", "lead"));
         }
@@ -89,6 +89,12 @@ public static class HtmlReport
         WriteCaution(html, set);
         html.Close("div").Line();
         WriteStandings(html, set, verdict);
+        foreach (string sentence in Price.Lines(set))
+        {
+            // Behind the table, which they explain: it has to be on the first screen.
+            html.Element("p", sentence, ("class", "about"));
+        }
+
         WriteChoice(html, set);
         html.Close("header").Line();
     }
