@@ -51,11 +51,19 @@ internal sealed class RequestService
         int vmcs = vcpu.GuestMode ? 1 : 0;
         if (_rules.Tags != TagAllocation.PerCpu && vcpu.LastLane[vmcs] != lane.Index)
         {
-            // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
+            // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere. nSVM's rework flushes what this VMCB runs with, and leaves the other one to its own VMRUN.
             bool isFirst = vcpu.LastLane[vmcs] < 0;
             if (!Has(isFirst ? KernelDefects.NoFlushOnFirstLoad : KernelDefects.NoFlushOnOtherCpu))
             {
-                vcpu.Raise(FlushRequest.All, new Reason("vm_entry", isFirst ? "first_load" : "other_cpu"));
+                Reason reason = new("vm_entry", isFirst ? "first_load" : "other_cpu");
+                if (_rules.Primitive == FlushPrimitive.Asid)
+                {
+                    _flush.OfVmcb(vcpu, reason);
+                }
+                else
+                {
+                    vcpu.Raise(FlushRequest.All, reason);
+                }
             }
 
             vcpu.LastLane[vmcs] = lane.Index;

@@ -65,6 +65,9 @@ internal sealed class VCpu
     public bool HasOneVmcb { get; init; }
 
     /// <summary>ASID state of vmcb01 and vmcb02.</summary>
+    public IReadOnlyList<Vmcb> Vmcbs => _vmcbs;
+
+    /// <summary>The one that it runs with now.</summary>
     public Vmcb CurrentVmcb => _vmcbs[CurrentVmcbIndex];
 
     /// <summary>0 for vmcb01, 1 for vmcb02.</summary>

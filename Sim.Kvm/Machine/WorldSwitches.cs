@@ -8,6 +8,9 @@ namespace Sim.Kvm;
 /// <summary>VM-entries and VM-exits, real and nested, with what L0 does between an exit and the entry that follows.</summary>
 internal sealed class WorldSwitches
 {
+    /// <summary>Bit 31 of an exit reason: the VM-entry failed (SDM vol. 3, "Basic VM-exit information").</summary>
+    private const ulong EntryFailed = 1UL << 31;
+
     private readonly MachineSpec _spec;
     private readonly ReplayKind _kind;
     private readonly Kernel _kernel;
@@ -56,7 +59,7 @@ internal sealed class WorldSwitches
                 _kernel.Roots.Select(lane, vcpu, new Reason("vm_entry", "trace_start"));
             }
 
-            BeforeEntry(lane, vcpu);
+            BeforeEntry(lane, vcpu, fails: ((VmControls)e.F & VmControls.EntryFails) != 0);
         }
 
         EnterGuest(lane, vcpu);
@@ -105,13 +108,26 @@ internal sealed class WorldSwitches
         if (_kind == ReplayKind.ByPolicy)
         {
             VCpu vcpu = _vcpus.Of(e.Vcpu);
+            bool neverRan = vcpu.AwaitsEntryOn >= 0;
             vcpu.AwaitsEntryOn = -1;
-            if (IsInjected((uint)e.C))
+            if (e.Level == 0)
             {
-                _kernel.Requests.Service(lane, vcpu);
+                _kernel.Nested.LeaveByForce(lane, vcpu);
+            }
+            else if (neverRan && (e.C & EntryFailed) != 0 && _spec.Profile.Vendor == Vendor.Intel)
+            {
+                _kernel.Nested.FailLate(lane, vcpu);
+            }
+            else
+            {
+                if (IsInjected((uint)e.C))
+                {
+                    _kernel.Requests.Service(lane, vcpu);
+                }
+
+                _kernel.Nested.Exit(lane, vcpu);
             }
 
-            _kernel.Nested.Exit(lane, vcpu);
             _view.Became(vcpu);
             _view.NestedTransitionFlushed(vcpu, "nested VM-exit");
         }
@@ -190,7 +206,7 @@ internal sealed class WorldSwitches
     /// </summary>
     private bool IsInjected(uint reason) => _spec.Profile.Vendor == Vendor.Intel ? reason is 1 or 3 or 52 : reason is >= 0x60 and <= 0x63;
 
-    private void BeforeEntry(Lane lane, VCpu vcpu)
+    private void BeforeEntry(Lane lane, VCpu vcpu, bool fails = false)
     {
         vcpu.AwaitsEntryOn = -1;
         _kernel.ShadowEpt.Handled(lane.Index);
@@ -205,7 +221,7 @@ internal sealed class WorldSwitches
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_root"));
         }
 
-        _kernel.Flush.BeforeRun(lane, vcpu);
+        _kernel.Flush.BeforeRun(lane, vcpu, fails);
     }
 
     private void EnterGuest(Lane lane, VCpu vcpu)

@@ -29,7 +29,7 @@ internal sealed class Decides(Action<NestedTransition, FlushDecision> decide) : 
 {
     public bool Supports(Vendor vendor) => true;
 
-    public KernelRules Rules(Vendor vendor) => KernelRules.Today(vendor);
+    public KernelRules Rules(Vendor vendor) => KernelRules.Yardstick(vendor);
 
     public void OnTransition(in NestedTransition transition, FlushDecision decision) => decide(transition, decision);
 }
