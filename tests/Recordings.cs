@@ -13,7 +13,7 @@ namespace Sim.Tests;
 internal static class Recordings
 {
     /// <summary>How cases on recordings that are not in the repository are called; <c>.ci/run</c> counts them by it.</summary>
-    public const string BesideRepository = "{m}{a} beside the repository";
+    public const string BesideRepository = "{m}{a} beside_the_repository";
 
     private static readonly string[] Folders = [RepositoryFolder.Of("traces", "captures"), RepositoryFolder.Of("..", "shared", "captures"), RepositoryFolder.Of("..", "shared", "captures2")];
 

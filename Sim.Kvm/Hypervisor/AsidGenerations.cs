@@ -24,18 +24,18 @@ internal sealed class AsidGenerations
     /// pre_svm_run, VMRUN, and what svm_vcpu_run clears behind it: gives the vCPU an ASID to run with on this CPU if it needs one. True if the CPU's ASIDs had run out: VMRUN must flush them all, and
     /// does so unless it fails.
     /// </summary>
-    public bool BeforeRun(int lane, VCpu vcpu, bool fails)
+    public bool BeforeRun(int lane, Vcpu vcpu, bool fails)
     {
         Cpu cpu = CpuOf(lane);
-        Vmcb vmcb = vcpu.CurrentVmcb;
-        if (vmcb.Lane != lane)
+        Vmcs vmcb = vcpu.AsidVmcb;
+        if (vmcb.LoadedOn != lane)
         {
-            foreach (Vmcb other in _rules.RenewsBothAsids ? vcpu.Vmcbs : [vmcb])
+            foreach (Vmcs other in _rules.RenewsBothAsids ? [vcpu.Vmcs01, vcpu.Vmcs02] : new[] { vmcb })
             {
                 other.AsidGeneration = 0;
             }
 
-            vmcb.Lane = lane;
+            vmcb.LoadedOn = lane;
         }
 
         if (vmcb.AsidGeneration != cpu.Generation)
@@ -84,14 +84,4 @@ internal sealed class AsidGenerations
         /// <summary>All ASIDs are to be flushed at the next VMRUN.</summary>
         public bool OwesFlush { get; set; }
     }
-}
-
-/// <summary>What KVM keeps of one VMCB about ASIDs (struct kvm_vmcb_info), and its TLB_CONTROL.</summary>
-internal sealed class Vmcb
-{
-    /// <summary>Generation in which its ASID was given out; 0 if it has none.</summary>
-    public long AsidGeneration { get; set; }
-
-    /// <summary>CPU it ran on last; -1 if it has not run.</summary>
-    public int Lane { get; set; } = -1;
 }

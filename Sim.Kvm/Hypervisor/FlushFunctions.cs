@@ -29,7 +29,7 @@ internal sealed class FlushFunctions
     private bool Has(KernelDefects defect) => (_rules.Defects & defect) != 0;
 
     /// <summary>flush_tlb_all.</summary>
-    public void All(Lane lane, VCpu vcpu, Reason reason)
+    public void All(Lane lane, Vcpu vcpu, Reason reason)
     {
         Call(lane, vcpu, FlushFunction.All, "all", reason);
         switch (_rules.Primitive)
@@ -63,7 +63,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>The ASIDs that the VMCB in use stands for: L1's own, or those of L2.</summary>
-    public void OfVmcb(VCpu vcpu, Reason reason)
+    public void OfVmcb(Vcpu vcpu, Reason reason)
     {
         Count("asid", reason);
         foreach (ushort asid in vcpu.GuestMode && vcpu.Tags.Any ? vcpu.Tags.All : [vcpu.Vpid01])
@@ -73,7 +73,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>flush_tlb_current, or the only primitive of kernels that have no other.</summary>
-    public void Current(Lane lane, VCpu vcpu, Reason reason)
+    public void Current(Lane lane, Vcpu vcpu, Reason reason)
     {
         Call(lane, vcpu, FlushFunction.Current, "current", reason);
         switch (_rules.Primitive)
@@ -97,7 +97,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>flush_tlb_guest: hardware only; what it does to shadow roots is <see cref="MmuRoots"/>' part.</summary>
-    public void Guest(Lane lane, VCpu vcpu, Reason reason)
+    public void Guest(Lane lane, Vcpu vcpu, Reason reason)
     {
         Call(lane, vcpu, FlushFunction.Guest, "guest", reason);
         if (Amd)
@@ -122,7 +122,7 @@ internal sealed class FlushFunctions
     public void CountGuest(Reason reason) => Count("guest", reason);
 
     /// <summary>flush_tlb_gva.</summary>
-    public void Address(Lane lane, VCpu vcpu, ulong address, Reason reason)
+    public void Address(Lane lane, Vcpu vcpu, ulong address, Reason reason)
     {
         ushort tag = CurrentTag(vcpu, _rules.FlushGuestVpid);
         if (Amd)
@@ -139,7 +139,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>vmx_flush_tlb of kernels up to 5.7, on the VPID and root that are active at this moment.</summary>
-    public void OnlyPrimitive(Lane lane, VCpu vcpu, Reason reason)
+    public void OnlyPrimitive(Lane lane, Vcpu vcpu, Reason reason)
     {
         if (_rules.Primitive == FlushPrimitive.Vpid01AndActiveEptp || !_spec.L0Ept)
         {
@@ -150,10 +150,10 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>ept_sync_context of the current root; nothing if there is no valid one, or no EPT.</summary>
-    public void ActiveEptp(Lane lane, VCpu vcpu, Reason reason) => Eptp(lane, vcpu.ActiveMmu(_spec.L0Ept).Current, reason);
+    public void ActiveEptp(Lane lane, Vcpu vcpu, Reason reason) => Eptp(lane, vcpu.ActiveMmu(_spec.L0Ept).Current, reason);
 
     /// <summary>One context: its ASID, its root with EPT, else its VPID.</summary>
-    private void One(Lane lane, VCpu vcpu, ushort tag, RootKey? root, Reason reason)
+    private void One(Lane lane, Vcpu vcpu, ushort tag, RootKey? root, Reason reason)
     {
         if (Amd)
         {
@@ -187,7 +187,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>The VPID or ASID field of the VMCS or VMCB that the vCPU runs with now.</summary>
-    public ushort HardwareTag(VCpu vcpu) =>
+    public ushort HardwareTag(Vcpu vcpu) =>
         vcpu.GuestMode && vcpu.Tags.Any && (vcpu.Vmcs12.UsesVpid || Amd) ? vcpu.Tags.TagOf(vcpu.Vmcs12.Vpid) : vcpu.Vpid01;
 
     /// <summary>Adds the requests that were carried out.</summary>
@@ -200,7 +200,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>svm_flush_tlb_gva: a page of an ASID, at once, or all of the ASID at the next VMRUN.</summary>
-    public void AddressOf(Lane lane, VCpu vcpu, ushort asid, ulong address, Reason reason)
+    public void AddressOf(Lane lane, Vcpu vcpu, ushort asid, ulong address, Reason reason)
     {
         Report(lane, vcpu, FlushFunction.Address, reason);
         if (_rules.AddressFlushTakesAsid && _spec.L0Ept)
@@ -215,7 +215,7 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>VMRUN, the part before the guest runs: pre_svm_run gives it an ASID, then hardware does what TLB_CONTROL says, unless the VMRUN fails. Nothing on VMX.</summary>
-    public void BeforeRun(Lane lane, VCpu vcpu, bool fails)
+    public void BeforeRun(Lane lane, Vcpu vcpu, bool fails)
     {
         if (!Amd)
         {
@@ -249,7 +249,7 @@ internal sealed class FlushFunctions
     public void ComesOnline(Lane lane) => _asids.ComesOnline(lane.Index);
 
     /// <summary>nested_vmcb02_prepare_control. A mutant forgets what is pending for the L2 that is entered.</summary>
-    public void PrepareVmcb02(VCpu vcpu)
+    public void PrepareVmcb02(Vcpu vcpu)
     {
         if (Has(KernelDefects.ClobbersTlbControl))
         {
@@ -258,14 +258,14 @@ internal sealed class FlushFunctions
     }
 
     /// <summary>Which TLB_CONTROL flushes an ASID: that of the VMCB in use where L1 and L2 share one, else that of the VMCB with this ASID.</summary>
-    private int TlbControlOf(VCpu vcpu, ushort asid) => _rules.Tags != TagAllocation.PerCpu ? asid : vcpu.CurrentVmcbIndex;
+    private int TlbControlOf(Vcpu vcpu, ushort asid) => _rules.Tags != TagAllocation.PerCpu ? asid : vcpu.AsidVmcbIndex;
 
     /// <summary>svm_flush_tlb_asid: TLB_CONTROL of the next VMRUN; without FlushByAsid a new ASID then, or a whole-TLB flush where ASIDs are fixed.</summary>
-    private void Asid(VCpu vcpu, ushort asid, Reason reason)
+    private void Asid(Vcpu vcpu, ushort asid, Reason reason)
     {
         if (_rules.Tags == TagAllocation.PerCpu && !_spec.Profile.FlushByAsid)
         {
-            vcpu.CurrentVmcb.AsidGeneration--;
+            vcpu.AsidVmcb.AsidGeneration--;
         }
         else
         {
@@ -273,17 +273,17 @@ internal sealed class FlushFunctions
         }
     }
 
-    private ushort CurrentTag(VCpu vcpu, CurrentVpid rule) => rule switch
+    private ushort CurrentTag(Vcpu vcpu, CurrentVpid rule) => rule switch
     {
         CurrentVpid.Vpid02InGuestMode when vcpu.GuestMode && vcpu.Tags.Any => vcpu.Tags.TagOf(vcpu.Vmcs12.Vpid),
         CurrentVpid.Vpid02IfVpid12 => HardwareTag(vcpu),
         _ => vcpu.Vpid01,
     };
 
-    private void Report(Lane lane, VCpu vcpu, FlushFunction function, Reason reason) =>
-        _calls?.Invoke(new FlushCall(lane.Time, lane.Index, vcpu.Id, function, reason.Transition, reason.Rule));
+    private void Report(Lane lane, Vcpu vcpu, FlushFunction function, Reason reason) =>
+        _calls?.Invoke(new FlushCall(lane.Time, lane.Index, vcpu.Number, function, reason.Transition, reason.Rule));
 
-    private void Call(Lane lane, VCpu vcpu, FlushFunction function, string request, Reason reason)
+    private void Call(Lane lane, Vcpu vcpu, FlushFunction function, string request, Reason reason)
     {
         Report(lane, vcpu, function, reason);
         Count(request, reason);

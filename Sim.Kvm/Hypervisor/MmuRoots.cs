@@ -29,10 +29,10 @@ internal sealed class MmuRoots
     }
 
     /// <summary>The root that the active level needs.</summary>
-    public RootKey Needed(VCpu vcpu) => vcpu.NeededRoot(_spec.L0Ept, _rules.L2HasOwnDirectRoot);
+    public RootKey Needed(Vcpu vcpu) => vcpu.NeededRoot(_spec.L0Ept, _rules.L2HasOwnDirectRoot);
 
     /// <summary>kvm_mmu_new_pgd after a switch of the level or of CR3.</summary>
-    public void Select(Lane lane, VCpu vcpu, Reason reason)
+    public void Select(Lane lane, Vcpu vcpu, Reason reason)
     {
         vcpu.RootReason = reason;
         RootCache mmu = vcpu.ActiveMmu(_spec.L0Ept);
@@ -60,7 +60,7 @@ internal sealed class MmuRoots
     /// <summary>
     /// kvm_mmu_reload: if there is no current root, looks it up or allocates it, syncs and loads it, and flushes it directly. True if that raised KVM_REQ_TLB_FLUSH on all vCPUs.
     /// </summary>
-    public bool Reload(Lane lane, VCpu vcpu)
+    public bool Reload(Lane lane, Vcpu vcpu)
     {
         RootCache mmu = vcpu.ActiveMmu(_spec.L0Ept);
         if (mmu.Current is not null)
@@ -95,7 +95,7 @@ internal sealed class MmuRoots
     }
 
     /// <summary>MMU_SYNC: kvm_mmu_sync_roots. The current root only, not the cached ones.</summary>
-    public void SyncRequested(Lane lane, VCpu vcpu, Reason reason)
+    public void SyncRequested(Lane lane, Vcpu vcpu, Reason reason)
     {
         if (!Has(KernelDefects.NoSyncOnRequest))
         {
@@ -104,10 +104,10 @@ internal sealed class MmuRoots
     }
 
     /// <summary>kvm_mmu_load_pgd: writes the current root into the VMCS.</summary>
-    public void LoadPgd(VCpu vcpu) => vcpu.LoadedRoot = vcpu.ActiveMmu(_spec.L0Ept).Current;
+    public void LoadPgd(Vcpu vcpu) => vcpu.LoadedRoot = vcpu.ActiveMmu(_spec.L0Ept).Current;
 
     /// <summary>A nested transition without vpid12 under kernels that sync its destination then (docs/rules.md#transition-tables, policy D).</summary>
-    public void SyncWithoutVpid12(VCpu vcpu, Reason reason)
+    public void SyncWithoutVpid12(Vcpu vcpu, Reason reason)
     {
         if (_rules.SyncsRootWithoutVpid12 && !_spec.L0Ept && !vcpu.Vmcs12.UsesVpid)
         {
@@ -116,7 +116,7 @@ internal sealed class MmuRoots
     }
 
     /// <summary>KVM_REQ_TLB_FLUSH_GUEST: the shadow part, then the hardware part unless a root reload will do it.</summary>
-    public void FlushGuest(Lane lane, VCpu vcpu, Reason reason)
+    public void FlushGuest(Lane lane, Vcpu vcpu, Reason reason)
     {
         if (!_spec.L0Ept && _rules.ShadowGuestFlush == ShadowGuestFlush.Unload)
         {
@@ -141,7 +141,7 @@ internal sealed class MmuRoots
     }
 
     /// <summary>A shadow-paged guest flushed everything by INVPCID.</summary>
-    public void GuestFlushedAll(VCpu vcpu, Reason reason)
+    public void GuestFlushedAll(Vcpu vcpu, Reason reason)
     {
         if (_rules.UnloadsOnInvpcidAll)
         {
@@ -154,7 +154,7 @@ internal sealed class MmuRoots
     }
 
     /// <summary>kvm_post_set_cr4 after a MOV to CR4 that exited.</summary>
-    public void Cr4Changed(VCpu vcpu, Cr4Bits before, Cr4Bits after, Reason reason)
+    public void Cr4Changed(Vcpu vcpu, Cr4Bits before, Cr4Bits after, Reason reason)
     {
         Cr4Bits changed = before ^ after;
         bool clearsPcide = (changed & before & Cr4Bits.Pcide) != 0;
@@ -185,7 +185,7 @@ internal sealed class MmuRoots
     }
 
     /// <summary>The root in use is gone: it is loaded again before the next entry.</summary>
-    public void CurrentIsGone(VCpu vcpu, Reason reason)
+    public void CurrentIsGone(Vcpu vcpu, Reason reason)
     {
         RootCache mmu = vcpu.ActiveMmu(_spec.L0Ept);
         if (mmu.Current is not { } current)
@@ -207,7 +207,7 @@ internal sealed class MmuRoots
     /// kvm_mmu_invlpg (no <paramref name="pcid"/>: every cached root) or kvm_mmu_invpcid_gva, then flush_gva. A PCID that is neither active nor a cached root's has nothing to flush: its root is flushed
     /// when it is loaded again.
     /// </summary>
-    public void InvalidateAddress(Lane lane, VCpu vcpu, ulong address, ushort? pcid, Reason reason)
+    public void InvalidateAddress(Lane lane, Vcpu vcpu, ulong address, ushort? pcid, Reason reason)
     {
         RootKey[] roots = [.. vcpu.RootMmu.Cached.Where(root => pcid is null || (root.Pgd & PcidMask) == pcid)];
         if (pcid is { } named && roots.Length == 0 && vcpu.Active.EffectivePcid != named)
@@ -224,7 +224,7 @@ internal sealed class MmuRoots
     }
 
     /// <summary>kvm_invalidate_pcid without TDP (docs/rules.md#guest-flushes).</summary>
-    public void InvalidatePcid(VCpu vcpu, ushort pcid, Reason reason)
+    public void InvalidatePcid(Vcpu vcpu, ushort pcid, Reason reason)
     {
         if (vcpu.Active.EffectivePcid == pcid)
         {
@@ -256,7 +256,7 @@ internal sealed class MmuRoots
 
     private bool Has(KernelDefects defect) => (_rules.Defects & defect) != 0;
 
-    private void Sync(Lane lane, VCpu vcpu, Reason reason)
+    private void Sync(Lane lane, Vcpu vcpu, Reason reason)
     {
         _syncs++;
         RootKey root = vcpu.ActiveMmu(_spec.L0Ept).Current ?? Needed(vcpu);
@@ -264,7 +264,7 @@ internal sealed class MmuRoots
     }
 
     /// <summary>kvm_mmu_unload: no root is left; the reload before the entry syncs and flushes.</summary>
-    private static void Unload(VCpu vcpu, Reason reason)
+    private static void Unload(Vcpu vcpu, Reason reason)
     {
         vcpu.RootMmu.Free(_ => true);
         vcpu.RootReason = reason;

@@ -34,7 +34,7 @@ public class Activity
     private readonly int[] _positions = new int[MaximumDepth];
     private int _depth;
 
-    internal Activity(InterruptSystem system, VirtualCpu? vcpu, PhysicalCpu? cpu)
+    internal Activity(InterruptSystem system, Vcpu? vcpu, PhysicalCpu? cpu)
     {
         System = system;
         Vcpu = vcpu;
@@ -44,7 +44,7 @@ public class Activity
     internal InterruptSystem System { get; }
 
     /// <summary>The vCPU whose thread this is; null for others.</summary>
-    internal VirtualCpu? Vcpu { get; }
+    internal Vcpu? Vcpu { get; }
 
     /// <summary>The physical CPU whose interrupt context this is; null for others.</summary>
     internal PhysicalCpu? Interrupted { get; }
@@ -56,7 +56,7 @@ public class Activity
     internal Delivery Delivery { get; set; }
 
     /// <summary>Its target.</summary>
-    internal VirtualCpu Target => System.Vcpus[Delivery.Target];
+    internal Vcpu Target => System.Vcpus[Delivery.Target];
 
     /// <summary>What the step before found: carried from one step to the next, as in a register.</summary>
     internal bool Found { get; set; }

@@ -68,7 +68,7 @@ public sealed record ApicvUpdateScenario(IReadOnlyList<ApicvMoment> Moments, lon
 
         void Note(ExecutedStep step)
         {
-            VirtualCpu vcpu = simulation.System.Vcpus[Nested];
+            Vcpu vcpu = simulation.System.Vcpus[Nested];
             bool shared = step.Name == "store the reasons";
             if ((step.Vcpu == Nested || shared) && (Told.Contains(step.Name) || step.Name.StartsWith("VM-exit", StringComparison.Ordinal) || step.Name.StartsWith("VM-entry to L2 failed", StringComparison.Ordinal)))
             {
@@ -77,5 +77,5 @@ public sealed record ApicvUpdateScenario(IReadOnlyList<ApicvMoment> Moments, lon
         }
     }
 
-    private static bool Uses(VmcsState vmcs) => vmcs.Has(VmControls.VirtualInterruptDelivery);
+    private static bool Uses(Vmcs vmcs) => vmcs.Has(VmControls.VirtualInterruptDelivery);
 }

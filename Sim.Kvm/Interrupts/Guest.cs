@@ -9,7 +9,7 @@ internal sealed class Guest
 {
     private static readonly Step ProcessPostedStep = new("posted-interrupt processing", profile => profile.InterruptCosts.PostedInterruptProcessing, activity =>
     {
-        VmcsState vmcs = activity.Vcpu!.Active;
+        Vmcs vmcs = activity.Vcpu!.ActiveVmcs;
         activity.Cpu!.Pending &= ~vmcs.NotificationVector;
         vmcs.Descriptor!.TestAndClearOn();
         vmcs.Status.Process(ref vmcs.Descriptor.Pir, vmcs.Page);
@@ -18,8 +18,8 @@ internal sealed class Guest
 
     private static readonly Step DeliverStep = new("virtual-interrupt delivery", profile => profile.InterruptCosts.Delivery, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        VmcsState vmcs = vcpu.Active;
+        Vcpu vcpu = activity.Vcpu!;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         int apic = vmcs == vcpu.Vmcs01 ? 1 : 2;
         int vector = vmcs.Avic ? vmcs.Page.Deliverable : vmcs.Status.Rvi;
         Account(activity.System, vcpu, apic, vector);
@@ -41,7 +41,7 @@ internal sealed class Guest
 
     private static readonly Step StartHandlerStep = new("handler starts", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         InterruptSystem system = activity.System;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         guest.InterruptsEnabled = false;
@@ -50,7 +50,7 @@ internal sealed class Guest
         guest.Work = system.Spec.HandlerCycles;
         system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.HandlerCycles);
         guest.Spins = false;
-        activity.Extra += system.Exits?.OnHandler(activity.Cpu!.Index, vcpu.Id, vcpu.Level, (byte)guest.Handler) ?? 0;
+        system.Translation?.Handler(activity, (byte)guest.Handler);
         if (!IsL1Notification(guest.HandlerApic, guest.Handler))
         {
             system.Ledger.Started(vcpu.Id, guest.HandlerApic, guest.Handler, vcpu.Level, NestedSteps.PassesThrough(system), system.Conductor.Now);
@@ -61,8 +61,8 @@ internal sealed class Guest
 
     private static readonly Step VirtualEoiStep = new("virtual EOI", profile => profile.InterruptCosts.VirtualEoi, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        VmcsState vmcs = vcpu.Active;
+        Vcpu vcpu = activity.Vcpu!;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         int vector = vmcs.Avic ? vmcs.Page.EndOfInterrupt() : vmcs.Status.EndOfInterrupt(vmcs.Page);
         vcpu.LookAtIrr();
         vcpu.Guest(vcpu.Level).EoiWritten = true;
@@ -76,7 +76,7 @@ internal sealed class Guest
 
     private static readonly Step EndHandlerStep = new("handler returns", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         byte vector = (byte)guest.Handler;
         int apic = guest.HandlerApic;
@@ -89,7 +89,7 @@ internal sealed class Guest
             int roused = activity.System.Behaviour.Handled(vcpu.Id, apic, vector);
             if (roused >= 0)
             {
-                VirtualCpu other = activity.System.Vcpus[roused];
+                Vcpu other = activity.System.Vcpus[roused];
                 other.Guest(1).Spins = false;
                 other.Guest(2).Spins = false;
                 activity.System.Conductor.Poke(other.Cpu);
@@ -101,9 +101,9 @@ internal sealed class Guest
 
     private static readonly Step StartIcr = new("write ICR", profile => profile.InterruptCosts.IcrFence, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         bool self = activity.Delivery.Target == vcpu.Id && !activity.Multicast.IsMulticast;
-        VmcsState vmcs = vcpu.Active;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         if (self && vmcs.Has(VmControls.VirtualInterruptDelivery) && activity.Delivery.Level == vcpu.Level)
         {
             activity.Requested();
@@ -130,16 +130,16 @@ internal sealed class Guest
     public static Program StartHandler { get; } = new("injected handler", StartHandlerStep);
 
     /// <summary>An APIC accepts a vector on behalf of software: from IRR to ISR, and the oracle is told.</summary>
-    public static void Accept(InterruptSystem system, VirtualCpu vcpu, int level, int vector)
+    public static void Accept(InterruptSystem system, Vcpu vcpu, int level, int vector)
     {
         Account(system, vcpu, level, vector);
         (level == 1 ? vcpu.Apic : vcpu.L2Apic).Accept(vector);
     }
 
     /// <summary>The program that begins now; null if the guest works, or waits.</summary>
-    public Program? Next(VirtualCpu vcpu, PhysicalCpu cpu)
+    public Program? Next(Vcpu vcpu, PhysicalCpu cpu)
     {
-        VmcsState vmcs = vcpu.Active;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         // Virtual interrupts and interrupt windows come before physical interrupts on Intel (SDM vol. 3, 31.2.2), behind them on AMD (APM vol. 2, 15.21.4).
         bool isIntel = _system.Spec.Profile.Vendor == Vendor.Intel;
@@ -172,10 +172,10 @@ internal sealed class Guest
         return vcpu.Level == 1 && _system.Behaviour.HomeLevel(vcpu.Id) == 2 && !vcpu.L2Failed ? Hypervisor(vcpu) : Act(vcpu, guest);
     }
 
-    private static Program? ImmediateExit(VirtualCpu vcpu) => vcpu.ImmediateExit ? ExitSteps.ImmediateExit : null;
+    private static Program? ImmediateExit(Vcpu vcpu) => vcpu.ImmediateExit ? ExitSteps.ImmediateExit : null;
 
     /// <summary>A virtual interrupt that is delivered now, or the exit of an open interrupt window.</summary>
-    private static Program? Virtual(VirtualCpu vcpu, VmcsState vmcs, GuestContext guest)
+    private static Program? Virtual(Vcpu vcpu, Vmcs vmcs, GuestContext guest)
     {
         if (!guest.InterruptsEnabled)
         {
@@ -189,7 +189,7 @@ internal sealed class Guest
     /// <summary>Vectors by which L1's KVM notifies itself: no interrupts that anybody waits for.</summary>
     public static bool IsL1Notification(int apic, int vector) => apic == 1 && vector is InterruptSpec.PostedIntrNv or InterruptSpec.L1Reschedule;
 
-    private static void Account(InterruptSystem system, VirtualCpu vcpu, int level, int vector)
+    private static void Account(InterruptSystem system, Vcpu vcpu, int level, int vector)
     {
         if (!IsL1Notification(level, vector))
         {
@@ -197,7 +197,7 @@ internal sealed class Guest
         }
     }
 
-    private static Program EndOfHandler(VirtualCpu vcpu, VmcsState vmcs, GuestContext guest)
+    private static Program EndOfHandler(Vcpu vcpu, Vmcs vmcs, GuestContext guest)
     {
         if (guest.EoiWritten)
         {
@@ -209,7 +209,7 @@ internal sealed class Guest
     }
 
     /// <summary>L1 as hypervisor, with nothing else to do: what L2 needs of it, then L2.</summary>
-    private Program Hypervisor(VirtualCpu vcpu)
+    private Program Hypervisor(Vcpu vcpu)
     {
         L1Task task = vcpu.L1Task;
         vcpu.L1Task = L1Task.None;
@@ -236,7 +236,7 @@ internal sealed class Guest
         return L1Steps.Enter(_system, vcpu);
     }
 
-    private Program? Act(VirtualCpu vcpu, GuestContext guest)
+    private Program? Act(Vcpu vcpu, GuestContext guest)
     {
         if (guest.Spins)
         {
@@ -274,7 +274,7 @@ internal sealed class Guest
     }
 
     /// <summary>Takes an IPI, or one to several vCPUs of L1, on its way.</summary>
-    private void Send(VirtualCpu vcpu, in GuestAction action)
+    private void Send(Vcpu vcpu, in GuestAction action)
     {
         vcpu.Thread.Delivery = new Delivery(action.Vector, action.Target, action.Level, InterruptSource.Ipi);
         if (action.Destination == IpiDestination.Physical)
@@ -285,7 +285,7 @@ internal sealed class Guest
 
         bool logical = action.Destination == IpiDestination.Logical;
         vcpu.Thread.Multicast = new IcrWrite(action.Vector, (uint)action.Target, Logical: logical, Shorthand: logical ? 0 : IcrWrite.AllButSelf);
-        foreach (VirtualCpu target in _system.Vcpus)
+        foreach (Vcpu target in _system.Vcpus)
         {
             if (_system.IsAddressed(vcpu.Thread.Multicast, vcpu.Id, target.Id))
             {

@@ -154,7 +154,7 @@ public sealed class InterruptScenario
 
     private void EnterL2(int vcpu)
     {
-        VirtualCpu entering = _simulation.System.Vcpus[vcpu];
+        Vcpu entering = _simulation.System.Vcpus[vcpu];
         entering.L2Failed = false;
         _script.Settle(vcpu, 2);
         _simulation.Rouse(vcpu);
@@ -165,7 +165,7 @@ public sealed class InterruptScenario
     // An exit that L1 intercepts: HLT is one.
     private void LeaveL2(int vcpu)
     {
-        VirtualCpu leaving = _simulation.System.Vcpus[vcpu];
+        Vcpu leaving = _simulation.System.Vcpus[vcpu];
         _script.Settle(vcpu, 1);
         if (leaving.GuestMode)
         {
@@ -187,7 +187,7 @@ public sealed class InterruptScenario
 
     private bool Runs(int vcpu)
     {
-        VirtualCpu running = _simulation.System.Vcpus[vcpu];
+        Vcpu running = _simulation.System.Vcpus[vcpu];
         return running.Cpu.Current == running && running.Cpu.InGuest && running.Thread.IsIdle;
     }
 

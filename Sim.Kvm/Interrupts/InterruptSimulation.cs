@@ -34,9 +34,8 @@ public sealed class InterruptSimulation : IConductor
         IApicvUpdateRule updateRule,
         IGuestBehaviour behaviour,
         IReadOnlyList<IInterruptSource> sources,
-        Action<ExecutedStep>? observer = null,
-        IExitObserver? exits = null)
-        : this(spec, path, updateRule, behaviour, sources, null, observer, exits)
+        Action<ExecutedStep>? observer = null)
+        : this(spec, path, updateRule, behaviour, sources, null, observer)
     {
     }
 
@@ -48,10 +47,9 @@ public sealed class InterruptSimulation : IConductor
         IGuestBehaviour behaviour,
         IReadOnlyList<IInterruptSource> sources,
         TraceReplay? trace,
-        Action<ExecutedStep>? observer,
-        IExitObserver? exits)
+        Action<ExecutedStep>? observer)
     {
-        _system = new InterruptSystem(spec, path, updateRule, behaviour, this, trace: trace) { Observer = observer, Exits = exits };
+        _system = new InterruptSystem(spec, path, updateRule, behaviour, this, trace: trace) { Observer = observer };
         _clocks = [.. Enumerable.Range(0, spec.Lanes).Select(_ => new LaneClock())];
         _sources = [.. sources];
         _devices = [.. Enumerable.Range(0, _sources.Length + 1).Select(_ => new Activity(_system, null, null))];
@@ -140,7 +138,7 @@ public sealed class InterruptSimulation : IConductor
     /// <summary>Asks a spinning guest again what it does next.</summary>
     internal void Rouse(int vcpu)
     {
-        VirtualCpu roused = _system.Vcpus[vcpu];
+        Vcpu roused = _system.Vcpus[vcpu];
         roused.Guest(1).Spins = false;
         roused.Guest(2).Spins = false;
         ((IConductor)this).Poke(roused.Cpu);
@@ -378,7 +376,7 @@ public sealed class InterruptSimulation : IConductor
 
         public long Since { get; set; }
 
-        public VirtualCpu? Running { get; set; }
+        public Vcpu? Running { get; set; }
 
         public long RunningSince { get; set; }
 

@@ -55,13 +55,14 @@ internal sealed class InterruptSystem
         Apicv = new ApicvState(spec.Inhibits);
         Ledger = trace is null ? new InterruptLedger(spec.Vcpus) : new InterruptLedger(spec.Vcpus) { MayWait = trace.MayWait };
         Cpus = [.. Enumerable.Range(0, spec.Lanes).Select(index => new PhysicalCpu(this, index))];
-        Vcpus = [.. Enumerable.Range(0, spec.Vcpus).Select(id => new VirtualCpu(this, id, Cpus[id % spec.Lanes]))];
+        Vcpus = trace?.Vcpus.All ?? [.. Enumerable.Range(0, spec.Vcpus).Select(id => new Vcpu(id))];
         PidPointers = new PidPointerTable(spec.Vcpus);
         AvicPhysicalIds = new AvicPhysicalIdTable(spec.Vcpus);
         AvicLogicalIds = spec.X2Apic ? null : new AvicLogicalIdTable(LogicalApicId.IsFlat(spec.Vcpus));
         _guest = new Guest(this);
-        foreach (VirtualCpu vcpu in Vcpus)
+        foreach (Vcpu vcpu in Vcpus)
         {
+            vcpu.Start(this, Cpus[vcpu.Id % spec.Lanes]);
             Reset(vcpu);
             if (trace?.Vcpus.Follows(vcpu.Id) != true)
             {
@@ -89,7 +90,7 @@ internal sealed class InterruptSystem
 
     public PhysicalCpu[] Cpus { get; }
 
-    public VirtualCpu[] Vcpus { get; }
+    public Vcpu[] Vcpus { get; }
 
     /// <summary>IPI virtualization's table, one for the VM.</summary>
     public PidPointerTable PidPointers { get; }
@@ -112,8 +113,8 @@ internal sealed class InterruptSystem
     /// <summary>Told of every step behind its effect, if somebody wants to know.</summary>
     public Action<ExecutedStep>? Observer { get; init; }
 
-    /// <summary>Told of VM-exits and VM-entries, and asked what they cost beyond this model.</summary>
-    public IExitObserver? Exits { get; init; }
+    /// <summary>The translation side of L0's steps; null in a run of interrupts alone.</summary>
+    public Translation? Translation => Trace?.Translation;
 
     /// <summary>The next step of a CPU as an activity to advance; null if it has none now.</summary>
     public Activity? Next(PhysicalCpu cpu)
@@ -141,7 +142,7 @@ internal sealed class InterruptSystem
             SchedulerSteps.Choose(cpu);
         }
 
-        VirtualCpu vcpu = cpu.Current!;
+        Vcpu vcpu = cpu.Current!;
         if (vcpu.Thread.IsIdle && cpu.InGuest && _guest.Next(vcpu, cpu) is { } program)
         {
             vcpu.Thread.Begin(program);
@@ -230,7 +231,7 @@ internal sealed class InterruptSystem
     public void Send(PhysicalCpu cpu, HostVectors vector) => Conductor.Send(new Message(cpu.Index, vector, false));
 
     /// <summary>kvm_vcpu_wake_up: true if the thread slept, or was about to.</summary>
-    public bool WakeUp(VirtualCpu vcpu)
+    public bool WakeUp(Vcpu vcpu)
     {
         if (vcpu.State == VcpuThreadState.Runnable)
         {
@@ -249,7 +250,7 @@ internal sealed class InterruptSystem
     }
 
     /// <summary>kvm_vcpu_kick: wakes it, or sends a reschedule IPI if it is in guest mode on another CPU.</summary>
-    public void Kick(VirtualCpu vcpu, PhysicalCpu? self)
+    public void Kick(Vcpu vcpu, PhysicalCpu? self)
     {
         if (!WakeUp(vcpu) && vcpu.Mode == VcpuMode.InGuestMode)
         {
@@ -263,20 +264,20 @@ internal sealed class InterruptSystem
     }
 
     /// <summary>Makes a request that the vCPU sees before its next VM-entry.</summary>
-    public void Request(VirtualCpu vcpu, VcpuRequests request)
+    public void Request(Vcpu vcpu, VcpuRequests request)
     {
         vcpu.Requests |= request;
         Conductor.Poke(vcpu.Cpu);
     }
 
     /// <summary>A vCPU's thread moves to another CPU; it must not be on one.</summary>
-    public void Migrate(VirtualCpu vcpu, PhysicalCpu to)
+    public void Migrate(Vcpu vcpu, PhysicalCpu to)
     {
         PhysicalCpu from = vcpu.Cpu;
         int waiting = from.RunQueue.Count;
         for (int i = 0; i < waiting; i++)
         {
-            VirtualCpu other = from.RunQueue.Dequeue();
+            Vcpu other = from.RunQueue.Dequeue();
             (other == vcpu ? to : from).RunQueue.Enqueue(other);
         }
 
@@ -293,7 +294,7 @@ internal sealed class InterruptSystem
     /// <exception cref="InvalidOperationException">The simulator is wrong.</exception>
     public void CheckConservation()
     {
-        foreach (VirtualCpu vcpu in Vcpus)
+        foreach (Vcpu vcpu in Vcpus)
         {
             for (int level = 1; level <= 2; level++)
             {
@@ -317,7 +318,7 @@ internal sealed class InterruptSystem
     public void Observe(Activity activity, string name) =>
         Observer?.Invoke(new ExecutedStep(Conductor.Now, activity.Cpu?.Index ?? -1, activity.Vcpu?.Id ?? -1, activity.Vcpu?.Level ?? 0, name));
 
-    private void Reset(VirtualCpu vcpu)
+    private void Reset(Vcpu vcpu)
     {
         vcpu.Pid.Load((uint)vcpu.Cpu.Index, HostVectorNumbers.PostedInterrupt);
         PidPointers.Set(vcpu.Id, vcpu.Pid);

@@ -140,7 +140,7 @@ public static class InterruptTable
         return true;
     }
 
-    private static bool IsIn(VirtualCpu vcpu, TargetState state)
+    private static bool IsIn(Vcpu vcpu, TargetState state)
     {
         bool runs = vcpu.Cpu.Current == vcpu && vcpu.Cpu.InGuest && vcpu.Thread.IsIdle && vcpu.Guest(vcpu.Level).Work == 0;
         return state switch

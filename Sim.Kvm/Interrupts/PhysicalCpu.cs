@@ -18,7 +18,7 @@ internal sealed class PhysicalCpu
     public Activity Interrupts { get; }
 
     /// <summary>The vCPU whose thread has this CPU; null if it idles.</summary>
-    public VirtualCpu? Current { get; set; }
+    public Vcpu? Current { get; set; }
 
     /// <summary>A guest runs: VMX non-root operation.</summary>
     public bool InGuest { get; set; }
@@ -33,10 +33,10 @@ internal sealed class PhysicalCpu
     public Queue<Delivery> Devices { get; } = [];
 
     /// <summary>Runnable threads that wait, oldest first.</summary>
-    public Queue<VirtualCpu> RunQueue { get; } = [];
+    public Queue<Vcpu> RunQueue { get; } = [];
 
     /// <summary>vCPUs that blocked here and want <see cref="HostVectors.Wakeup"/> (per_cpu wakeup_vcpus_on_cpu).</summary>
-    public List<VirtualCpu> WakeupList { get; } = [];
+    public List<Vcpu> WakeupList { get; } = [];
 
     /// <summary>The present thread's time slice is over.</summary>
     public bool NeedResched { get; set; }

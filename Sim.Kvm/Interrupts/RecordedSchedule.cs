@@ -43,7 +43,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>The vCPU's thread is on this physical CPU from now on (vcpu_load).</summary>
     public void Place(int vcpu, int lane)
     {
-        VirtualCpu placed = _system.Vcpus[vcpu];
+        Vcpu placed = _system.Vcpus[vcpu];
         PhysicalCpu cpu = _system.Cpus[lane];
         if (cpu.Current == placed)
         {
@@ -66,14 +66,14 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>The guest exited. A vector whose delivery was cut short by the exit (IDT-vectoring information) is injected again at the next entry of that VMCS.</summary>
     public void Exit(int vcpu, RecordedExit exit, int interruptedDelivery = -1)
     {
-        VirtualCpu exiting = _system.Vcpus[vcpu];
+        Vcpu exiting = _system.Vcpus[vcpu];
         _halted[vcpu] = exit == RecordedExit.Halt && !exiting.GuestMode;
         exiting.Thread.Abandon();
         exiting.Thread.Begin(exit == RecordedExit.Halt ? ExitSteps.Hlt : ExitSteps.Other);
         if (interruptedDelivery >= 0)
         {
-            exiting.Active.Injection = interruptedDelivery;
-            exiting.Active.InjectionApic = exiting.Level;
+            exiting.ActiveVmcs.Injection = interruptedDelivery;
+            exiting.ActiveVmcs.InjectionApic = exiting.Level;
         }
 
         Reflect(exiting);
@@ -82,7 +82,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>The vCPU's thread, or the interrupt context of its CPU (a timer), delivers an interrupt to an APIC of this VM.</summary>
     public void Send(int vcpu, in Delivery delivery)
     {
-        VirtualCpu sender = _system.Vcpus[vcpu];
+        Vcpu sender = _system.Vcpus[vcpu];
         PhysicalCpu cpu = sender.Cpu;
         _actor = cpu;
         cpu.Interrupts.Delivery = delivery;
@@ -106,7 +106,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>L0 carries out L1's VMLAUNCH or VMRESUME. RVI and SVI are what L1 wrote into vmcs12.</summary>
     public void EnterL2(int vcpu, byte rvi, byte svi)
     {
-        VirtualCpu entering = _system.Vcpus[vcpu];
+        Vcpu entering = _system.Vcpus[vcpu];
         if (!entering.PiPending)
         {
             // L1 has moved its PIR12 to L2's IRR itself before it entered.
@@ -124,7 +124,7 @@ public sealed class RecordedSchedule : IConductor
     /// <param name="mayBeInterrupt">False if L1 intercepts the exit before any interrupt is looked at.</param>
     public bool ReflectExit(int vcpu, bool mayBeInterrupt)
     {
-        VirtualCpu leaving = _system.Vcpus[vcpu];
+        Vcpu leaving = _system.Vcpus[vcpu];
         if (mayBeInterrupt && leaving.GuestMode)
         {
             AdvanceTo(leaving, EntrySteps.VmEntry, whileInL2: true);
@@ -148,7 +148,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>L0 writes vcpu->mode and looks for interrupts a last time: from here on others notify. The VM-entry follows.</summary>
     public void EnterGuestMode(int vcpu)
     {
-        VirtualCpu entering = _system.Vcpus[vcpu];
+        Vcpu entering = _system.Vcpus[vcpu];
         if (entering.Thread.IsIdle)
         {
             entering.Thread.Begin(_system.Path.Entry);
@@ -169,13 +169,13 @@ public sealed class RecordedSchedule : IConductor
     /// <param name="hasNotifications">Physical interrupts wait, which the guest meets at once: <see cref="TakeNotifications"/>.</param>
     public EnteredStatus Enter(int vcpu, out bool hasNotifications)
     {
-        VirtualCpu entering = _system.Vcpus[vcpu];
+        Vcpu entering = _system.Vcpus[vcpu];
         if (entering.Thread.IsIdle || entering.Thread.Current != EntrySteps.VmEntry)
         {
             EnterGuestMode(vcpu);
         }
 
-        VmcsState vmcs = entering.Active;
+        Vmcs vmcs = entering.ActiveVmcs;
         if (vmcs.Injection >= 0)
         {
             Predict(InterruptEventKind.Injected, entering, vmcs.Injection);
@@ -201,8 +201,8 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>The guest takes what waits. Returns the vector that virtual-interrupt delivery gives it; -1 if nothing waits.</summary>
     public int Deliver(int vcpu)
     {
-        VirtualCpu taking = _system.Vcpus[vcpu];
-        VmcsState vmcs = taking.Active;
+        Vcpu taking = _system.Vcpus[vcpu];
+        Vmcs vmcs = taking.ActiveVmcs;
         if (!vmcs.Has(VmControls.VirtualInterruptDelivery) || !vmcs.Status.IsPending(vmcs.Page))
         {
             return -1;
@@ -216,8 +216,8 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>The guest writes EOI. Returns the vector that leaves service; -1 if none was in service.</summary>
     public int EndInterrupt(int vcpu)
     {
-        VirtualCpu ending = _system.Vcpus[vcpu];
-        VmcsState vmcs = ending.Active;
+        Vcpu ending = _system.Vcpus[vcpu];
+        Vmcs vmcs = ending.ActiveVmcs;
         if (!vmcs.Has(VmControls.VirtualInterruptDelivery))
         {
             int ended = vmcs.Page.EndOfInterrupt();
@@ -238,7 +238,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>L1's window opened (VINTR exit). Returns whether something waits for it.</summary>
     public bool OpenWindow(int vcpu)
     {
-        VirtualCpu opening = _system.Vcpus[vcpu];
+        Vcpu opening = _system.Vcpus[vcpu];
         bool waits = opening.Vmcs01.WindowExiting && opening.Apic.Deliverable >= 0;
         opening.Vmcs01.WindowExiting = false;
         opening.Requests |= VcpuRequests.Event;
@@ -248,7 +248,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>L0 is told of an EOI of L1, whoever runs. Returns the vector that leaves service; -1 if none was in service.</summary>
     public int EndInterruptOfL1(int vcpu)
     {
-        VirtualCpu ending = _system.Vcpus[vcpu];
+        Vcpu ending = _system.Vcpus[vcpu];
         int vector = ending.Apic.EndOfInterrupt();
         ending.Requests |= VcpuRequests.Event;
         _predicted(new InterruptEvent(InterruptEventKind.Eoi, ending.Cpu.Index, vcpu, 1, vector));
@@ -274,7 +274,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>The guest sends itself an interrupt by self-IPI virtualization.</summary>
     public void SelfIpi(int vcpu, byte vector)
     {
-        VmcsState vmcs = _system.Vcpus[vcpu].Active;
+        Vmcs vmcs = _system.Vcpus[vcpu].ActiveVmcs;
         if (vmcs.Has(VmControls.VirtualInterruptDelivery))
         {
             vmcs.Status.SelfIpi(vector, vmcs.Page);
@@ -288,7 +288,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>Sets a vCPU that has entered to the level and guest interrupt status that were recorded.</summary>
     public void SetStatus(int vcpu, in EnteredStatus status)
     {
-        VirtualCpu set = _system.Vcpus[vcpu];
+        Vcpu set = _system.Vcpus[vcpu];
         set.GuestMode = status.Level == 2;
         set.NestedRunPending = false;
         set.Thread.Abandon();
@@ -297,7 +297,7 @@ public sealed class RecordedSchedule : IConductor
         set.Mode = VcpuMode.InGuestMode;
         set.State = VcpuThreadState.Runnable;
         set.IsHalted = false;
-        VmcsState vmcs = set.Active;
+        Vmcs vmcs = set.ActiveVmcs;
         if (status.Level == 2 && !vmcs.Has(VmControls.ExternalInterruptExiting))
         {
             vmcs.Controls = _system.Controls12 | VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit;
@@ -312,7 +312,7 @@ public sealed class RecordedSchedule : IConductor
     /// <summary>Sets a vCPU to what was recorded: its guest took this vector.</summary>
     public void SetDelivered(int vcpu, byte vector)
     {
-        VmcsState vmcs = _system.Vcpus[vcpu].Active;
+        Vmcs vmcs = _system.Vcpus[vcpu].ActiveVmcs;
         vmcs.Page.Accept(vector);
         vmcs.Status.Svi = vector;
         vmcs.Status.Rvi = (byte)Math.Max(vmcs.Page.Irr.Highest, 0);
@@ -385,14 +385,14 @@ public sealed class RecordedSchedule : IConductor
 
     private void Take(PhysicalCpu cpu, HostVectors vector)
     {
-        VirtualCpu? vcpu = cpu.Current;
+        Vcpu? vcpu = cpu.Current;
         if (!cpu.InGuest || vcpu is null)
         {
             _predicted(new InterruptEvent(InterruptEventKind.NotificationHandledByHost, cpu.Index, vcpu?.Id ?? -1, 0, VectorOf(vector)));
             return;
         }
 
-        VmcsState vmcs = vcpu.Active;
+        Vmcs vmcs = vcpu.ActiveVmcs;
         if (vmcs.Has(VmControls.PostedInterrupts) && vector == vmcs.NotificationVector && vmcs.Descriptor is { } descriptor)
         {
             descriptor.TestAndClearOn();
@@ -405,7 +405,7 @@ public sealed class RecordedSchedule : IConductor
     }
 
     /// <summary>A halted vCPU looks whether it may run. False if it may not: it has nothing to run for.</summary>
-    private bool WakeToRun(VirtualCpu vcpu)
+    private bool WakeToRun(Vcpu vcpu)
     {
         if (!vcpu.IsHalted)
         {
@@ -431,7 +431,7 @@ public sealed class RecordedSchedule : IConductor
     }
 
     /// <summary>Advances a vCPU's thread up to a step, to its end, or until it sleeps or, if so asked, leaves L2.</summary>
-    private void AdvanceTo(VirtualCpu vcpu, Step? step, bool whileInL2 = false)
+    private void AdvanceTo(Vcpu vcpu, Step? step, bool whileInL2 = false)
     {
         PhysicalCpu? before = _actor;
         _actor = vcpu.Cpu;
@@ -449,7 +449,7 @@ public sealed class RecordedSchedule : IConductor
     }
 
     /// <summary>What L0 does about an exit, up to the requests; a nested VM-exit in it is the exit's own.</summary>
-    private void Reflect(VirtualCpu vcpu)
+    private void Reflect(Vcpu vcpu)
     {
         _reflects = true;
         AdvanceTo(vcpu, EntrySteps.ServeRequests);
@@ -463,7 +463,7 @@ public sealed class RecordedSchedule : IConductor
             return;
         }
 
-        VirtualCpu vcpu = _system.Vcpus[step.Vcpu];
+        Vcpu vcpu = _system.Vcpus[step.Vcpu];
         if (step.Name == NestedSteps.LeaveL2.Name && !_reflects && EntrySteps.IsSvm(_system))
         {
             Predict(InterruptEventKind.NestedExit, vcpu, -1);
@@ -479,5 +479,5 @@ public sealed class RecordedSchedule : IConductor
         vcpu.Vmcs01.Injection = -1;
     }
 
-    private void Predict(InterruptEventKind kind, VirtualCpu vcpu, int vector) => _predicted(new InterruptEvent(kind, vcpu.Cpu.Index, vcpu.Id, vcpu.Level, vector));
+    private void Predict(InterruptEventKind kind, Vcpu vcpu, int vector) => _predicted(new InterruptEvent(kind, vcpu.Cpu.Index, vcpu.Id, vcpu.Level, vector));
 }

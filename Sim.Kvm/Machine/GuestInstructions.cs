@@ -5,7 +5,7 @@ using Sim.Tlb;
 namespace Sim.Kvm;
 
 /// <summary>Instructions that change or drop translations of whoever executes them: carried out by hardware, or by L0 that intercepts them.</summary>
-internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kernel kernel, VCpus vcpus, VirtualCpuView view, WorldSwitches switches)
+internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kernel kernel, Vcpus vcpus, VirtualCpuView view, Transitions steps)
 {
     /// <summary>Bits of CR4 that a guest with EPT changes without an exit, of those that matter here (KVM_POSSIBLE_CR4_GUEST_BITS). SVM intercepts every MOV to CR4.</summary>
     private const Cr4Bits OwnedByGuest = Cr4Bits.Pge;
@@ -22,7 +22,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         if (Intercepts(lane))
         {
             Reason reason = new("guest", "mov_to_cr3");
-            switches.InL0(lane, vcpu =>
+            steps.InL0(lane, vcpu =>
             {
                 kernel.Roots.Select(lane, vcpu, reason);
                 if (!noFlush)
@@ -33,7 +33,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         }
         else
         {
-            switches.Switch(lane, lane.Level == 0 ? "host" : "guest");
+            steps.Switch(lane, lane.Level == 0 ? "host" : "guest");
             Direct(lane, new MovToCr3(registers.EffectivePcid, noFlush), "mov_to_cr3");
         }
     }
@@ -50,7 +50,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         if (Intercepts(lane) || (changed != Cr4Bits.None && lane.Level > 0 && kind == ReplayKind.ByPolicy && (spec.Profile.Vendor == Vendor.Amd || (changed & ~OwnedByGuest) != 0)))
         {
             Reason reason = new("guest", "mov_to_cr4");
-            switches.InL0(lane, vcpu =>
+            steps.InL0(lane, vcpu =>
             {
                 kernel.Nested.LoadCr4(lane, vcpu, value ^ changed, reason.Transition);
                 if (!spec.L0Ept)
@@ -63,7 +63,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
             return;
         }
 
-        switches.Switch(lane, lane.Level == 0 ? "host" : "guest");
+        steps.Switch(lane, lane.Level == 0 ? "host" : "guest");
         if (everything)
         {
             Direct(lane, new MovToCr4Pge(), "mov_to_cr4");
@@ -79,7 +79,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
     /// </summary>
     public void EmulateSetCr4(Lane lane, in TraceEvent e)
     {
-        VCpu vcpu = vcpus.RunningOn(lane);
+        Vcpu vcpu = vcpus.RunningOn(lane);
         ControlRegisters registers = e.Level == 1 ? vcpu.L1 : vcpu.L2(vcpu.Vmcs12.Address);
         Cr4Bits before = registers.Cr4;
         registers.Cr4 = (Cr4Bits)e.A;
@@ -111,7 +111,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
     /// </summary>
     public void EmulateSetCr3(Lane lane, in TraceEvent e)
     {
-        VCpu vcpu = vcpus.RunningOn(lane);
+        Vcpu vcpu = vcpus.RunningOn(lane);
         ControlRegisters registers = e.Level == 1 ? vcpu.L1 : vcpu.L2(vcpu.Vmcs12.Address);
         bool isNew = (registers.Root, registers.Pcid) != (e.A, (ushort)e.B);
         bool noFlush = e.C != 0;
@@ -140,7 +140,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
     {
         if (kind == ReplayKind.ByPolicy && !spec.L0Ept)
         {
-            VCpu vcpu = vcpus.RunningOn(lane);
+            Vcpu vcpu = vcpus.RunningOn(lane);
             view.Emulated(vcpu, new Invlpg(address), becomes: false);
             kernel.Roots.InvalidateAddress(lane, vcpu, address, null, new Reason("emulation", "invlpg"));
         }
@@ -162,14 +162,14 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
                 InvalidateAddress(lane, new InvpcidAddress(pcid, e.C), e.C, "invpcid");
                 break;
             case 1 when Intercepts(lane):
-                switches.InL0(lane, vcpu => kernel.Roots.InvalidatePcid(vcpu, pcid, reason));
+                steps.InL0(lane, vcpu => kernel.Roots.InvalidatePcid(vcpu, pcid, reason));
                 break;
             case 1:
                 Direct(lane, new InvpcidContext(pcid), "invpcid");
                 break;
             case var _ when Intercepts(lane):
                 // KVM does not track globals under shadow paging: type 3 is treated as type 2.
-                switches.InL0(lane, vcpu => kernel.Roots.GuestFlushedAll(vcpu, reason));
+                steps.InL0(lane, vcpu => kernel.Roots.GuestFlushedAll(vcpu, reason));
                 break;
             case 2:
                 Direct(lane, new InvpcidAll(), "invpcid");
@@ -186,7 +186,7 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         view.Flushed(lane, direct);
         if (Intercepts(lane))
         {
-            switches.InL0(lane, vcpu => kernel.Roots.InvalidateAddress(lane, vcpu, address, (direct as InvpcidAddress)?.Pcid, new Reason("guest", rule)));
+            steps.InL0(lane, vcpu => kernel.Roots.InvalidateAddress(lane, vcpu, address, (direct as InvpcidAddress)?.Pcid, new Reason("guest", rule)));
         }
         else
         {

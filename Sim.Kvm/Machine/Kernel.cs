@@ -10,8 +10,9 @@ internal sealed class Kernel
         ShadowMmu = new ShadowMmu(spec, Rules, spaces) { FlushRemote = flushRemote };
         Flush = new FlushFunctions(spec, Rules, spaces, calls);
         Roots = new MmuRoots(spec, Rules, Flush, spaces, ShadowMmu, ShadowEpt);
-        Requests = new RequestService(Rules, Flush, Roots);
-        Nested = new NestedVmx(spec, policy, Flush, Roots, Requests, oracle);
+        Requests = new RequestSteps(Rules, Flush, Roots);
+        Nested = new NestedTransitions(spec, policy, Flush, Roots, Requests);
+        Emulated = new EmulatedInvalidations(spec, Rules, Flush, Roots, Nested, oracle);
     }
 
     public KernelRules Rules { get; }
@@ -26,7 +27,10 @@ internal sealed class Kernel
 
     public MmuRoots Roots { get; }
 
-    public RequestService Requests { get; }
+    public RequestSteps Requests { get; }
 
-    public NestedVmx Nested { get; }
+    public NestedTransitions Nested { get; }
+
+    /// <summary>INVVPID, INVEPT and INVLPGA of L1.</summary>
+    public EmulatedInvalidations Emulated { get; }
 }

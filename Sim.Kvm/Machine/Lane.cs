@@ -37,10 +37,10 @@ internal sealed class Lane
     public int Level { get; private set; }
 
     /// <summary>With tags that all vCPUs share (<see cref="TagAllocation.PerVm"/>): the vCPU whose translations they hold here.</summary>
-    public VCpu? TagsHeldFor { get; set; }
+    public Vcpu? TagsHeldFor { get; set; }
 
     /// <summary>The vCPU that entered last; null before the first entry.</summary>
-    public VCpu? Vcpu { get; set; }
+    public Vcpu? Vcpu { get; set; }
 
     /// <summary>L0's own control registers on this CPU.</summary>
     public ControlRegisters L0 { get; } = new();
@@ -111,10 +111,9 @@ internal sealed class Lane
         _observer?.Invoke(new IssuedInvalidation(Time, Index, invalidation, reason.Transition, reason.Rule, dropped));
     }
 
-    /// <summary>Hardware's part of a VM-entry to, or VM-exit from, a guest at <paramref name="level"/>. The context is switched by the caller.</summary>
+    /// <summary>Hardware's part of a VM-entry to, or VM-exit from, a guest at <paramref name="level"/>. The context is switched, and the price charged (<see cref="Charge"/>), by the caller.</summary>
     public void Cross(bool entry, int level)
     {
-        _transitionCycles += entry ? _spec.Profile.Costs.VmEntry : _spec.Profile.Costs.VmExit;
         Level = entry ? level : 0;
         if (!_spec.L0Vpid)
         {
@@ -123,11 +122,11 @@ internal sealed class Lane
         }
     }
 
-    /// <summary>Cycles that this CPU counted, and that somebody else has a price for.</summary>
-    public void LeaveToOthers(int transition, int hypervisor)
+    /// <summary>Takes note of what hardware's transitions and L0's software cost.</summary>
+    public void Charge(int transition, int hypervisor)
     {
-        _transitionCycles -= transition;
-        HypervisorCycles -= hypervisor;
+        _transitionCycles += transition;
+        HypervisorCycles += hypervisor;
     }
 
     /// <summary>Translates in this context from now on.</summary>

@@ -26,9 +26,10 @@ public sealed class Machine
     private readonly AddressSpaces _spaces;
     private readonly SafetyOracle? _oracle;
     private readonly Kernel _kernel;
-    private readonly VCpus _vcpus;
+    private readonly Vcpus _vcpus;
     private readonly Lane[] _lanes;
-    private readonly WorldSwitches _switches;
+    private readonly Transitions _steps;
+    private readonly UntimedClock _clock;
     private readonly GuestInstructions _instructions;
     private readonly MmuEvents _mmu;
     private long _dropped;
@@ -39,6 +40,12 @@ public sealed class Machine
     /// </summary>
     /// <exception cref="ConfigurationException">The policy is for the other vendor's hardware, or an AMD machine lacks ASIDs.</exception>
     public Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Action<IssuedInvalidation>? observer = null, Action<FlushCall>? calls = null)
+        : this(spec, policy, kind, lanes, number => new Vcpu(number), observer, calls)
+    {
+    }
+
+    /// <summary>A machine whose vCPUs somebody else drives too: <paramref name="vcpuOf"/> gives the one with a number that the trace names for the first time.</summary>
+    internal Machine(MachineSpec spec, IFlushPolicy policy, ReplayKind kind, int lanes, Func<ushort, Vcpu> vcpuOf, Action<IssuedInvalidation>? observer, Action<FlushCall>? calls = null)
     {
         Vendor vendor = spec.Profile.Vendor;
         if (!policy.Supports(vendor))
@@ -57,18 +64,19 @@ public sealed class Machine
         _kind = kind;
         _spaces = new AddressSpaces(spec);
         _oracle = spec.Safety && kind == ReplayKind.ByPolicy ? new SafetyOracle(spec, _spaces, invalidation => InvalidationNames.InWords(invalidation, _vcpus!.NameOfTag, _spaces.NameOf)) : null;
-        _kernel = new Kernel(spec, policy, _spaces, _oracle, (lane, reason) => _switches!.FlushRemote(lane, reason), calls);
+        _kernel = new Kernel(spec, policy, _spaces, _oracle, (lane, reason) => _steps!.FlushRemote(lane, reason), calls);
         VirtualCpuView view = new(spec, kind, _spaces, _oracle);
-        _vcpus = new VCpus(spec, _kernel.Rules, policy, view.Became);
+        _vcpus = new Vcpus(spec, _kernel.Rules, policy, vcpuOf, view.Became);
         FlushCauses causes = new();
         _lanes = Enumerable.Range(0, lanes).Select(index => new Lane(index, spec, causes, _oracle is null ? observer : Observed(observer), _oracle)).ToArray();
         _oracle?.Attach(_lanes);
-        _switches = new WorldSwitches(spec, kind, _kernel, _spaces, _vcpus, view, _lanes);
-        _instructions = new GuestInstructions(spec, kind, _kernel, _vcpus, view, _switches);
-        _mmu = new MmuEvents(spec, kind, _kernel, new MapChanges(spec, kind, _spaces, _kernel.ShadowMmu, _oracle), _vcpus, _switches, _instructions, _oracle);
+        _steps = new Transitions(spec, kind, _kernel, _spaces, _vcpus, view, _lanes);
+        _clock = new UntimedClock(spec, kind, _kernel, _vcpus, _steps);
+        _instructions = new GuestInstructions(spec, kind, _kernel, _vcpus, view, _steps);
+        _mmu = new MmuEvents(spec, kind, _kernel, new MapChanges(spec, kind, _spaces, _kernel.ShadowMmu, _oracle), _vcpus, _steps, _instructions, _oracle);
         foreach (Lane lane in _lanes)
         {
-            _switches.Switch(lane, "reset");
+            _steps.Switch(lane, "reset");
         }
     }
 
@@ -93,7 +101,7 @@ public sealed class Machine
     /// </summary>
     public string TargetOf(ushort vcpu, Invalidation invalidation)
     {
-        VCpu seen = _vcpus.Of(vcpu);
+        Vcpu seen = _vcpus.Of(vcpu);
         return invalidation switch
         {
             InveptGlobal or InvvpidAll => "all",
@@ -131,51 +139,24 @@ public sealed class Machine
         }
     }
 
-    /// <summary>
-    /// Something that the trace does not tell: an interrupt's VM-exit, the entry behind it, a nested transition. It counts as what it is, but not as a record of the trace; nothing happens on a
-    /// lane whose L2 failed to begin. What it costs anyhow is left to whoever makes it happen; what the policy adds is counted here, and stalls.
-    /// </summary>
-    internal void Happen(int lane, in TraceEvent e)
+    /// <summary>Who runs on a lane drops a page by INVLPG, which the trace does not tell. Nothing on a lane whose L2 failed to begin.</summary>
+    internal void ShootDown(int lane, ulong page)
     {
-        Lane where = _lanes[lane];
-        if (!where.Refused)
+        if (_lanes[lane] is { Refused: false } where)
         {
-            long before = where.SwitchCycles;
-            Handle(where, e);
-            Core.Profiles.OperationCosts costs = _spec.Profile.Costs;
-            (int transition, int hypervisor) = (e.Kind, e.Kind is RecordKind.VmEnter or RecordKind.VmExit ? e.Transition : default) switch
-            {
-                (RecordKind.VmEnter, TransitionKind.L1ToL2) => (0, costs.KvmNestedEntry + costs.Vmptrld),
-                (RecordKind.VmEnter, _) => (costs.VmEntry, 0),
-                (RecordKind.VmExit, TransitionKind.L2ToL1) => (0, costs.KvmNestedExit + costs.Vmptrld),
-                (RecordKind.VmExit, _) => (costs.VmExit, costs.KvmExitHandling),
-                _ => (0, 0),
-            };
-            where.LeaveToOthers(transition, hypervisor);
-            where.ImpliedCycles += where.SwitchCycles - before;
+            _instructions.InvalidateAddress(where, new Invlpg(page), page, "invlpg");
         }
     }
 
-    /// <summary>Accesses that the trace does not tell, by whoever runs on the lane.</summary>
-    internal void Touch(int lane, TraceBlock accesses) => _lanes[lane].Translate(accesses, 0, accesses.AccessCount);
+    /// <summary>What L0 does, for who keeps a clock of its own.</summary>
+    internal Transitions Steps => _steps;
 
-    /// <summary>Level that runs on a lane.</summary>
-    internal int LevelOn(int lane) => _lanes[lane].Level;
+    internal Kernel Kernel => _kernel;
 
-    /// <summary>Cycles of a lane that neither the trace nor an exit's own cost holds: translation, invalidations, exits that only this machine takes.</summary>
-    internal long StallCycles(int lane) => _lanes[lane].StallCycles;
+    internal Vcpus Vcpus => _vcpus;
 
-    /// <summary>The L2 that was to begin on a lane did not: records are skipped until the nested VM-exit that would have ended it.</summary>
-    internal bool IsRefused(int lane) => _lanes[lane].Refused;
-
-    /// <summary>An entry to L2 that the trace tells, and that was carried out, failed after all, for a reason that only interrupts know.</summary>
-    internal void Refuse(int lane) => _lanes[lane].Refused = true;
-
-    /// <summary>Told of each other lane whose guest a remote TLB flush makes exit, and prices that exit; null: nobody is.</summary>
-    internal Action<int>? RemoteKick
-    {
-        set => _switches.RemoteKick = value;
-    }
+    /// <summary>A physical CPU.</summary>
+    internal Lane LaneOf(int lane) => _lanes[lane];
 
     /// <summary>What the safety oracle saw since the beginning, or since <see cref="RestartSafety"/>; null if it does not watch.</summary>
     public SafetyReport? Safety => _oracle?.Report();
@@ -196,9 +177,10 @@ public sealed class Machine
         }
 
         _kernel.Nested.Collect(sheet);
+        _kernel.Emulated.Collect(sheet);
         _kernel.Roots.Collect(sheet);
         _kernel.Flush.Collect(sheet);
-        _switches.Collect(sheet);
+        _steps.Collect(sheet);
         sheet.Counter("trace.skipped", "records", "Records of an L2 whose VM-entry failed.", _skipped);
         sheet.Counter("trace.l0_flushes_dropped", "records", "L0's own recorded invalidations that by-policy replay drops.", _dropped);
 
@@ -238,7 +220,7 @@ public sealed class Machine
         return low;
     }
 
-    private static string TargetOf(VCpu vcpu, ushort vpid) => vcpu.Tags.All.Contains(vpid) ? "vpid02" : vpid == vcpu.Vpid01 ? "vpid01" : "other";
+    private static string TargetOf(Vcpu vcpu, ushort vpid) => vcpu.Tags.All.Contains(vpid) ? "vpid02" : vpid == vcpu.Vpid01 ? "vpid01" : "other";
 
     private void Run(Lane lane, TraceBlock block, int from, int to)
     {
@@ -272,16 +254,16 @@ public sealed class Machine
         switch (e.Kind)
         {
             case RecordKind.VmEnter when e.Transition == TransitionKind.L1ToL2:
-                _switches.NestedEnter(lane, e);
+                _clock.NestedEnter(lane, e);
                 break;
             case RecordKind.VmEnter:
-                _switches.Enter(lane, e);
+                _clock.Enter(lane, e);
                 break;
             case RecordKind.VmExit when e.Transition == TransitionKind.L2ToL1:
-                _switches.NestedExit(lane, e);
+                _clock.NestedExit(lane, e);
                 break;
             case RecordKind.VmExit:
-                _switches.Exit(lane, e);
+                _clock.Exit(lane, e);
                 break;
             case RecordKind.SetCr3 when lane.Level == 0 && e.Level > 0:
                 _instructions.EmulateSetCr3(lane, e);
@@ -314,19 +296,19 @@ public sealed class Machine
                 });
                 break;
             case RecordKind.Invvpid when _kind == ReplayKind.ByPolicy:
-                _kernel.Nested.Invvpid(lane, _vcpus.RunningOn(lane), e);
+                _kernel.Emulated.Invvpid(lane, _vcpus.RunningOn(lane), e);
                 break;
             case RecordKind.Invept when e.Level == 0:
                 Recorded(lane, e.A == 1 ? new InveptSingle(e.B) : new InveptGlobal());
                 break;
             case RecordKind.Invept when _kind == ReplayKind.ByPolicy:
-                _kernel.Nested.Invept(_vcpus.RunningOn(lane), e);
+                _kernel.Emulated.Invept(_vcpus.RunningOn(lane), e);
                 break;
             case RecordKind.Invlpga when e.Level == 0:
                 Recorded(lane, new Invlpga((ushort)e.A, e.B));
                 break;
             case RecordKind.Invlpga when _kind == ReplayKind.ByPolicy:
-                _kernel.Nested.Invlpga(lane, _vcpus.RunningOn(lane), e);
+                _kernel.Emulated.Invlpga(lane, _vcpus.RunningOn(lane), e);
                 break;
             case RecordKind.MapChange when (MapTable)e.A == MapTable.Tdp12 && e.D == 0:
                 _mmu.WriteEpt12(lane, e);

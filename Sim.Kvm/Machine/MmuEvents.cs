@@ -6,15 +6,15 @@ namespace Sim.Kvm;
 
 /// <summary>What L0's MMU learns beside the instructions of guests: changed tables, walks and writes of EPT12, resets, and requests that a trace tells.</summary>
 internal sealed class MmuEvents(
-    MachineSpec spec, ReplayKind kind, Kernel kernel, MapChanges maps, VCpus vcpus, WorldSwitches switches, GuestInstructions instructions, SafetyOracle? oracle)
+    MachineSpec spec, ReplayKind kind, Kernel kernel, MapChanges maps, Vcpus vcpus, Transitions steps, GuestInstructions instructions, SafetyOracle? oracle)
 {
     /// <summary>An entry of any paging structure was changed.</summary>
     public void MapChange(Lane lane, TraceEvent e)
     {
-        VCpu vcpu = vcpus.RunningOn(lane);
+        Vcpu vcpu = vcpus.RunningOn(lane);
         if (instructions.Intercepts(lane) && maps.Exits(vcpu, e))
         {
-            switches.InL0(lane, _ => maps.Apply(lane, vcpu, e));
+            steps.InL0(lane, _ => maps.Apply(lane, vcpu, e));
         }
         else if (kernel.Rules.FlushesProtectedMapping && kind == ReplayKind.ByPolicy && spec.L0Ept && (MapTable)e.A == MapTable.Tdp01 && (MapChangeKind)e.E == MapChangeKind.Made && kernel.ShadowEpt.IsTracked(e.C))
         {
@@ -23,7 +23,7 @@ internal sealed class MmuEvents(
         }
         else if (maps.Apply(lane, vcpu, e) && kind == ReplayKind.ByPolicy && !spec.RemoteFlushesRecorded && (kernel.Rules.Defects & KernelDefects.NoRemoteFlush) == 0)
         {
-            switches.FlushRemote(lane, new Reason("host", "remote_flush"));
+            steps.FlushRemote(lane, new Reason("host", "remote_flush"));
         }
     }
 
@@ -36,7 +36,7 @@ internal sealed class MmuEvents(
         int leafLevel = MapChanges.SizeOf(e.C) switch { PageSize.Size1G => 3, PageSize.Size2M => 2, _ => 1 };
         if (kernel.ShadowEpt.Fetch(lane.Index, e.A, e.B, leafLevel, [e.D, e.E, e.F], out bool lostRace))
         {
-            switches.FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
+            steps.FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_page"));
         }
 
         lane.LostFaultRace |= lostRace;
@@ -58,7 +58,7 @@ internal sealed class MmuEvents(
         {
             if (kernel.Rules.ZapsReflectedAddress && kernel.ShadowEpt.Withheld(e.B, address))
             {
-                switches.FlushRemote(lane, new Reason("shadow_mmu", "reflected_fault"));
+                steps.FlushRemote(lane, new Reason("shadow_mmu", "reflected_fault"));
             }
 
             return;
@@ -77,13 +77,13 @@ internal sealed class MmuEvents(
 
         if (zappedRoot)
         {
-            foreach (VCpu vcpu in vcpus.All)
+            foreach (Vcpu vcpu in vcpus.All)
             {
                 vcpu.GuestMmu.Free(root => root.Pgd == InveptSingle.Ep4taOf(address));
             }
         }
 
-        switches.FlushRemote(lane, new Reason("shadow_mmu", "tracked_write"));
+        steps.FlushRemote(lane, new Reason("shadow_mmu", "tracked_write"));
     }
 
     /// <summary>L1 writes to a last-level table of an L2's page tables that L0 shadows and keeps read-only; which entry is not known. L0 makes it unsync and runs the write again.</summary>
@@ -100,33 +100,33 @@ internal sealed class MmuEvents(
     {
         if (e.C != TraceEvent.AnyVcpu)
         {
-            VCpu serviced = vcpus.Of((ushort)e.C);
+            Vcpu serviced = vcpus.Of((ushort)e.C);
             if (kernel.Requests.BeforeEntry(lane, serviced))
             {
                 serviced.Raise(FlushRequest.All, new Reason("shadow_mmu", "new_shadow_root"));
             }
         }
 
-        IEnumerable<VCpu> asked = e.B == TraceEvent.AnyVcpu ? vcpus.All : [vcpus.Of((ushort)e.B)];
+        IEnumerable<Vcpu> asked = e.B == TraceEvent.AnyVcpu ? vcpus.All : [vcpus.Of((ushort)e.B)];
         Reason reason = new("host", "recorded_request");
         switch ((RequestedFlush)e.A)
         {
             case RequestedFlush.Roots:
-                foreach (VCpu vcpu in asked)
+                foreach (Vcpu vcpu in asked)
                 {
                     kernel.Roots.CurrentIsGone(vcpu, reason with { Rule = "recorded_root_load" });
                 }
 
                 return;
             case RequestedFlush.ShadowedWrite:
-                foreach (VCpu vcpu in kernel.Rules.FlushesOnShadowedWrite ? asked : [])
+                foreach (Vcpu vcpu in kernel.Rules.FlushesOnShadowedWrite ? asked : [])
                 {
                     vcpu.Raise(FlushRequest.Current, new Reason("emulation", "shadowed_write"));
                 }
 
                 return;
             case RequestedFlush.Registers:
-                foreach (VCpu vcpu in asked)
+                foreach (Vcpu vcpu in asked)
                 {
                     vcpu.RootMmu.Free(_ => true);
                     vcpu.GuestMmu.Free(_ => true);
@@ -148,7 +148,7 @@ internal sealed class MmuEvents(
             RequestedFlush.Guest or RequestedFlush.Registers => FlushRequest.Guest,
             _ => FlushRequest.All,
         };
-        foreach (VCpu vcpu in asked)
+        foreach (Vcpu vcpu in asked)
         {
             vcpu.Raise(request, reason);
             if (request == FlushRequest.Guest)
@@ -159,7 +159,7 @@ internal sealed class MmuEvents(
     }
 
     /// <summary>kvm_vcpu_reset at creation or INIT: vmx_vcpu_reset flushes vpid01 at once, and the guest's TLB is flushed before the first entry.</summary>
-    public void Reset(Lane lane, VCpu vcpu)
+    public void Reset(Lane lane, Vcpu vcpu)
     {
         Reason reason = new("host", "vcpu_reset");
         if (spec.Profile.Vendor == Vendor.Intel)

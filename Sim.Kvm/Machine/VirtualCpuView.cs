@@ -11,9 +11,9 @@ internal sealed class VirtualCpuView(MachineSpec spec, ReplayKind kind, AddressS
     private bool InstructionsExit => !spec.L0Ept;
 
     /// <summary>The virtual CPU is in another context: another level, other page tables, other tags. Its tables exist from now on.</summary>
-    public void Became(VCpu vcpu) => Became(vcpu, byL0: true);
+    public void Became(Vcpu vcpu) => Became(vcpu, byL0: true);
 
-    private void Became(VCpu vcpu, bool byL0)
+    private void Became(Vcpu vcpu, bool byL0)
     {
         ulong root = vcpu.Active.Root;
         PageTable tables = vcpu.GuestMode ? spaces.L2Tables(vcpu.Vmcs12, root) : spaces.L1Tables(root);
@@ -28,7 +28,7 @@ internal sealed class VirtualCpuView(MachineSpec spec, ReplayKind kind, AddressS
             return;
         }
 
-        VCpu vcpu = lane.Vcpu!;
+        Vcpu vcpu = lane.Vcpu!;
         if (becomes)
         {
             Became(vcpu, InstructionsExit);
@@ -41,7 +41,7 @@ internal sealed class VirtualCpuView(MachineSpec spec, ReplayKind kind, AddressS
     }
 
     /// <summary>L0 emulated an instruction of the level that is active: its virtual CPU drops translations, and <paramref name="becomes"/> another context by it.</summary>
-    public void Emulated(VCpu vcpu, Invalidation invalidation, bool becomes)
+    public void Emulated(Vcpu vcpu, Invalidation invalidation, bool becomes)
     {
         if (becomes)
         {
@@ -52,7 +52,7 @@ internal sealed class VirtualCpuView(MachineSpec spec, ReplayKind kind, AddressS
     }
 
     /// <summary>What L1 knows a nested transition to flush: without VPID the mappings of VPID 0; on AMD, at an entry, what vmcb12.TLB_CONTROL says.</summary>
-    public void NestedTransitionFlushed(VCpu vcpu, string what)
+    public void NestedTransitionFlushed(Vcpu vcpu, string what)
     {
         Vmcs12 vmcs12 = vcpu.Vmcs12;
         ushort asid12 = (ushort)vmcs12.Vpid;

@@ -26,7 +26,7 @@ internal readonly record struct UseOfOld(Lane Lane, UsedTranslation Use, Tag Tag
     public long Uses => Use.Block.Repeat[Use.Access];
 
     /// <summary>Which page of whose.</summary>
-    public PageOfContext Page => new(Use.Block.Address[Use.Access] & ~0xFFFUL, Lane.Vcpu!.Id, Use.Context.Level, Tag, Use.Context.Guest.Root);
+    public PageOfContext Page => new(Use.Block.Address[Use.Access] & ~0xFFFUL, Lane.Vcpu!.Number, Use.Context.Level, Tag, Use.Context.Guest.Root);
 
     /// <summary>Index of the access in the trace.</summary>
     public ulong Record
@@ -105,7 +105,7 @@ internal sealed class SafetyLog(Func<Invalidation, string> nameOf)
         (TraceBlock block, int access) = (use.Use.Block, use.Use.Access);
         AccessType type = (AccessType)(block.Flags[access] & AccessFlags.TypeMask);
         RecordPlace place = new(block.Time[access], use.Lane.Index);
-        string who = Text($"vCPU {use.Lane.Vcpu!.Id} in L{use.Use.Context.Level} (virtual {Name(use.Tag)})");
+        string who = Text($"vCPU {use.Lane.Vcpu!.Number} in L{use.Use.Context.Level} (virtual {Name(use.Tag)})");
         string source = verdict.Old is null ? Text($"an entry of {verdict.Change}") : "an old translation";
         return
         [

@@ -69,7 +69,7 @@ internal sealed class SafetyOracle
     public void Executed(IssuedInvalidation issued) => _log.Executed(issued, _place, ++_now);
 
     /// <summary>The virtual CPU is in this context from now on. <paramref name="byL0"/>: hardware did not bring it there by itself.</summary>
-    public void Runs(VCpu vcpu, PageTable tables, PageTable? ept12, bool byL0)
+    public void Runs(Vcpu vcpu, PageTable tables, PageTable? ept12, bool byL0)
     {
         ControlRegisters registers = vcpu.Active;
         Vmcs12 vmcs12 = vcpu.Vmcs12;
@@ -95,7 +95,7 @@ internal sealed class SafetyOracle
     /// <summary>
     /// The virtual CPU carried out an invalidation: an instruction of the guest, or a transition that L1 knows to flush. <paramref name="byL0"/>: hardware does not carry it out by itself.
     /// </summary>
-    public void Invalidated(VCpu vcpu, Invalidation invalidation, string who, bool byL0 = true)
+    public void Invalidated(Vcpu vcpu, Invalidation invalidation, string who, bool byL0 = true)
     {
         _now++;
         Virtual(vcpu).Invalidate(invalidation, $"{InvalidationNames.InWords(invalidation, NameOfVpid12, NameOfEptp12)} by {who} at {_place}", byL0);
@@ -173,11 +173,11 @@ internal sealed class SafetyOracle
 
     private static string NameOfEptp12(ulong eptp12) => string.Create(CultureInfo.InvariantCulture, $"eptp12 0x{eptp12:x}");
 
-    private VirtualTlb Virtual(VCpu vcpu)
+    private VirtualTlb Virtual(Vcpu vcpu)
     {
-        if (!_virtual.TryGetValue(vcpu.Id, out VirtualTlb? tlb))
+        if (!_virtual.TryGetValue(vcpu.Number, out VirtualTlb? tlb))
         {
-            _virtual.Add(vcpu.Id, tlb = new VirtualTlb());
+            _virtual.Add(vcpu.Number, tlb = new VirtualTlb());
         }
 
         return tlb;

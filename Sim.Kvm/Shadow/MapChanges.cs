@@ -30,12 +30,12 @@ internal sealed class MapChanges
     }
 
     /// <summary>True if whoever runs exits for this change: a shadow-paged guest that writes a protected table. Exits for EPT12 are in the trace.</summary>
-    public bool Exits(VCpu vcpu, in TraceEvent e) =>
+    public bool Exits(Vcpu vcpu, in TraceEvent e) =>
         !_spec.L0Ept && Table(vcpu, e) is (MapTable.L1 or MapTable.L2, { } tables) && e.D != 0 && _shadow.Protects(tables, e.C, Written(tables, e));
 
     /// <summary>Carries the change out.</summary>
     /// <returns>True if host memory was taken away, so that all vCPUs must be flushed.</returns>
-    public bool Apply(Lane lane, VCpu vcpu, in TraceEvent e)
+    public bool Apply(Lane lane, Vcpu vcpu, in TraceEvent e)
     {
         (MapTable table, PageTable? tables) = Table(vcpu, e);
         if (tables is null || e.D == 0)
@@ -100,7 +100,7 @@ internal sealed class MapChanges
     }
 
     /// <summary>The trace tells how large the pages around an address are.</summary>
-    public void Tell(VCpu? vcpu, in TraceEvent e)
+    public void Tell(Vcpu? vcpu, in TraceEvent e)
     {
         PageTable? tables = e.Level switch { 0 => _spaces.L0(e.A), 1 => _spaces.L1Tables(e.A), _ => vcpu is null ? null : _spaces.L2Tables(vcpu.Vmcs12, e.A) };
         tables?.Tell(e.B, SizeOf(e.C), e.D == 0 ? null : SizeOf(e.D));
@@ -116,7 +116,7 @@ internal sealed class MapChanges
         return tables.TryFind(e.C, out Mapping mapping) && mapping.Size > size ? mapping.Size : size;
     }
 
-    private (MapTable Table, PageTable? Tables) Table(VCpu vcpu, in TraceEvent e)
+    private (MapTable Table, PageTable? Tables) Table(Vcpu vcpu, in TraceEvent e)
     {
         MapTable table = (MapTable)e.A;
         return (table, table switch

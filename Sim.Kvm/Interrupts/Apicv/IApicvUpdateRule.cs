@@ -19,9 +19,9 @@ public interface IApicvUpdateRule
 public readonly struct ApicvUpdate
 {
     private readonly InterruptSystem _system;
-    private readonly VirtualCpu _vcpu;
+    private readonly Vcpu _vcpu;
 
-    internal ApicvUpdate(InterruptSystem system, VirtualCpu vcpu)
+    internal ApicvUpdate(InterruptSystem system, Vcpu vcpu)
     {
         _system = system;
         _vcpu = vcpu;
@@ -37,7 +37,7 @@ public readonly struct ApicvUpdate
     public void WriteVmcs01() => ApicvSteps.WriteControls(_system, _vcpu, _vcpu.Vmcs01);
 
     /// <summary>Writes APICv controls and SVI into the current VMCS, whichever it is.</summary>
-    public void WriteCurrentVmcs() => ApicvSteps.WriteControls(_system, _vcpu, _vcpu.Active);
+    public void WriteCurrentVmcs() => ApicvSteps.WriteControls(_system, _vcpu, _vcpu.ActiveVmcs);
 
     /// <summary>Writes vmcs01 if it is the current VMCS; else sets vmx->nested.update_vmcs01_apicv_status.</summary>
     public void WriteVmcs01OrDefer()

@@ -173,7 +173,7 @@ internal static class AvicRules
     /// <summary>avic_vcpu_load that forgets one of the two: it keeps its running bit (running), or only the CPU in it.</summary>
     private static Flow Loaded(Activity activity, bool table, bool irte, bool running)
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         ref AvicPhysicalEntry entry = ref activity.System.AvicPhysicalIds[vcpu.Id];
         AvicPhysicalEntry tableBefore = entry;
         AvicIrte irteBefore = vcpu.Irte;
@@ -196,7 +196,7 @@ internal static class AvicRules
     /// <summary>avic_vcpu_put of a blocking vCPU that forgets one of the two.</summary>
     private static Flow Put(Activity activity, bool table)
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         AvicPhysicalEntry tableBefore = activity.System.AvicPhysicalIds[vcpu.Id];
         AvicIrte irteBefore = vcpu.Irte;
         AvicSteps.PutBlocking.Run(activity);
@@ -215,7 +215,7 @@ internal static class AvicRules
     /// <summary>The requests of a nested entry, with the table or the remapping entry as it was.</summary>
     private static Flow ServedInL2(Activity activity, bool table)
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         AvicPhysicalEntry tableBefore = activity.System.AvicPhysicalIds[vcpu.Id];
         AvicIrte irteBefore = vcpu.Irte;
         Flow flow = EntrySteps.ServeRequests.Run(activity);

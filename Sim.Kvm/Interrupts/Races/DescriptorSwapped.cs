@@ -14,7 +14,7 @@ internal sealed class DescriptorSwapped : IInterruptRace
     {
         EntryUser device = (EntryUser)activity;
         InterruptRemappingEntry read = device.Entry.Value;
-        VirtualCpu target = Array.Find(device.System.Vcpus, vcpu => vcpu.Pid == read.Descriptor)!;
+        Vcpu target = Array.Find(device.System.Vcpus, vcpu => vcpu.Pid == read.Descriptor)!;
         device.Delivery = new Delivery(read.Vector, target.Id, 1, InterruptSource.Device);
 
         // A torn entry is neither: the device sent what it was told to before.
@@ -43,7 +43,7 @@ internal sealed class DescriptorSwapped : IInterruptRace
     public Race Start(RaceSetting setting, IConductor conductor)
     {
         RaceStage stage = new RaceStage(setting, conductor, [1, 1]).Settle();
-        VirtualCpu[] vcpus = stage.System.Vcpus;
+        Vcpu[] vcpus = stage.System.Vcpus;
         RemappingEntry entry = new(
             new InterruptRemappingEntry(vcpus[0].Pid, RaceStage.Vector), new InterruptRemappingEntry(vcpus[1].Pid, RaceStage.Vector + 1));
         EntryUser device = new(stage.System, entry) { Delivery = new Delivery(0, 0, 1, InterruptSource.Device) };

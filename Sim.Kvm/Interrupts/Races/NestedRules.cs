@@ -43,7 +43,7 @@ internal static class NestedRules
 
     private static readonly Step CheckL1Only = new("check whether L1 is runnable", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         return vcpu.Apic.Deliverable >= 0 ? SchedulerSteps.CheckRunnable.Run(activity) : Flow.Next;
     });
 

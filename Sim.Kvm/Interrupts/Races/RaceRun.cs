@@ -79,7 +79,7 @@ internal sealed class RaceRun : IConductor
                     return $"{who}: {Advance(activity)}";
                 }
 
-                VirtualCpu working = cpu.Current!;
+                Vcpu working = cpu.Current!;
                 working.Guest(working.Level).Work = 0;
                 return $"vCPU {working.Id} in L{working.Level} on CPU {cpu.Index}: guest work";
         }

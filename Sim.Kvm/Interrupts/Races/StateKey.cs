@@ -4,7 +4,7 @@ using Sim.Apic;
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>
-/// The state of a race as text: two runs with equal keys go on alike. Registers of an idle activity, statistics and times are not in it, because nothing that can
+/// The state of a race as text: two runs with equal keys go on alike. Registers of an idle activity, statistics, reasons and times are not in it, because nothing that can
 /// happen depends on them. A property that is missing here would merge states that differ: a test changes each and wants another key.
 /// </summary>
 internal sealed class StateKey
@@ -79,7 +79,7 @@ internal sealed class StateKey
             Add(cpu);
         }
 
-        foreach (VirtualCpu vcpu in system.Vcpus)
+        foreach (Vcpu vcpu in system.Vcpus)
         {
             Add(vcpu);
             Add((long)system.AvicPhysicalIds[vcpu.Id].Value);
@@ -110,7 +110,7 @@ internal sealed class StateKey
         Add(cpu.GuestApicLog);
     }
 
-    public void Add(VirtualCpu vcpu)
+    public void Add(Vcpu vcpu)
     {
         Add(vcpu.Thread);
         Add(vcpu.Cpu.Index);
@@ -127,6 +127,20 @@ internal sealed class StateKey
             Add(flag);
         }
 
+        Add(vcpu.Vpid01);
+        Add(vcpu.AwaitsEntryOn);
+        Add((long)vcpu.Vmcs12.Address);
+        Add((long)vcpu.Vmcs12.Eptp);
+        Add(vcpu.Vmcs12.Vpid);
+        Add(vcpu.LoadedRoot);
+        Add(vcpu.RootMmu);
+        Add(vcpu.GuestMmu);
+        foreach (int vmcb in vcpu.TlbControl.Keys)
+        {
+            Add(vmcb);
+        }
+
+        Add(-1);
         Add(vcpu.L2Icr);
         Add(vcpu.Irte);
         Add(vcpu.Apic);
@@ -150,8 +164,10 @@ internal sealed class StateKey
         Add(guest.Work);
     }
 
-    private void Add(VmcsState vmcs, VirtualCpu vcpu)
+    private void Add(Vmcs vmcs, Vcpu vcpu)
     {
+        Add(vmcs.LoadedOn);
+        Add(vmcs.AsidGeneration);
         Add((long)vmcs.Controls);
         Add(vmcs.Avic);
         Add((long)vmcs.NotificationVector);
@@ -161,6 +177,26 @@ internal sealed class StateKey
         Add(vmcs.Injection);
         Add(vmcs.InjectionApic);
         Add(vmcs.WindowExiting);
+    }
+
+    private void Add(RootCache roots)
+    {
+        Add(roots.Current);
+        foreach (RootKey root in roots.Cached)
+        {
+            Add(root);
+        }
+
+        Add(-1);
+    }
+
+    private void Add(RootKey? root)
+    {
+        Add(root is not null);
+        Add((long)root.GetValueOrDefault().Vm);
+        Add((long)root.GetValueOrDefault().Pgd);
+        Add(root.GetValueOrDefault().GuestMode);
+        Add(root.GetValueOrDefault().Nested);
     }
 
     private void Add(ApicPage page)

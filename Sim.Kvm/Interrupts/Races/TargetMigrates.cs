@@ -27,7 +27,7 @@ internal sealed class TargetMigrates : IInterruptRace
     public Race Start(RaceSetting setting, IConductor conductor)
     {
         RaceStage stage = new RaceStage(setting, conductor, [1, 1, 1]).Queue(2, behind: 0).Settle().Send();
-        VirtualCpu target = stage.System.Vcpus[0];
+        Vcpu target = stage.System.Vcpus[0];
         PhysicalCpu from = stage.System.Cpus[0];
         PhysicalCpu to = stage.System.Cpus[2];
         return stage

@@ -14,7 +14,6 @@ public sealed class InterruptReplay
     private readonly Machine _machine;
     private readonly TraceReplay _trace;
     private readonly RecordedInterrupts _interrupts;
-    private readonly TraceMachine _observer;
     private readonly InterruptSimulation _simulation;
     private bool _hasBegun;
 
@@ -50,11 +49,10 @@ public sealed class InterruptReplay
                 "Interrupt paths move exits to other places than the trace has them, so its recorded flushes mean nothing there. Replay by policy, or leave the interrupt paths out.");
         }
 
-        _machine = new Machine(machine, policy, replay, lanes, observer);
         TraceVcpus vcpus = new(lanes, load.Peers);
+        _machine = new Machine(machine, policy, replay, lanes, vcpus.Of, observer);
         _interrupts = new RecordedInterrupts(load.Recorded, lanes, vcpus, new DeliveryExits(machine.Profile.Vendor, keepsIcr: path.HardwareIpi is null));
-        _trace = new TraceReplay(_machine, lanes, vcpus, _interrupts);
-        _observer = new TraceMachine(_machine, _trace, footprints ?? HandlerFootprints.None, machine.Profile.Vendor, load.Ipis?.Pattern == IpiPattern.Shootdown);
+        _trace = new TraceReplay(_machine, lanes, vcpus, _interrupts, footprints ?? HandlerFootprints.None, machine.Profile.Vendor, shootsDown: load.Ipis?.Pattern == IpiPattern.Shootdown);
         _simulation = new InterruptSimulation(
             spec with { Lanes = lanes + load.Peers, VcpusPerLane = TraceVcpus.PerLane },
             path,
@@ -62,8 +60,7 @@ public sealed class InterruptReplay
             new TraceGuests(_trace, load),
             load.MakeSources(lanes, lanes + load.Peers),
             _trace,
-            steps,
-            _observer);
+            steps);
         _trace.Simulation = _simulation;
     }
 
@@ -175,5 +172,5 @@ public sealed class InterruptReplay
         _simulation.Ledger.ForgetFindings();
     }
 
-    private FailedVmEntry Failed((long Time, int Vcpu, string Check) entry) => new((ulong)entry.Time, _trace.LaneOf(entry.Vcpu)?.Index ?? 0, _trace.Vcpus.NameOf(entry.Vcpu), 0, entry.Check);
+    private FailedVmEntry Failed((long Time, int Vcpu, string Check) entry) => new((ulong)entry.Time, _trace.LaneOf(entry.Vcpu)?.Index ?? 0, _trace.Vcpus.All[entry.Vcpu].Number, 0, entry.Check);
 }

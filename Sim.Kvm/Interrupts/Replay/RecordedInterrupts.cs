@@ -119,7 +119,7 @@ internal sealed class RecordedInterrupts
     private Program Post(InterruptSimulation simulation, in TraceEvent e, out Delivery delivery)
     {
         Sent++;
-        delivery = new((byte)e.B, _vcpus.Of((ushort)e.C), (byte)e.D, (InterruptSource)e.A);
+        delivery = new((byte)e.B, _vcpus.Of((ushort)e.C).Id, (byte)e.D, (InterruptSource)e.A);
         InterruptSystem system = simulation.System;
         if (!Guest.IsL1Notification(delivery.Level, delivery.Vector))
         {

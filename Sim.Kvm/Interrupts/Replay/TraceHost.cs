@@ -75,7 +75,7 @@ internal sealed class TraceHost
     }
 
     /// <summary>The guest on a CPU is left, by the exit that is the next record, or by one that the trace does not tell.</summary>
-    public void Leave(PhysicalCpu cpu, VirtualCpu vcpu)
+    public void Leave(PhysicalCpu cpu, Vcpu vcpu)
     {
         TraceLane lane = _trace.Lanes[cpu.Index];
         lane.IsKicked = false;
@@ -85,14 +85,15 @@ internal sealed class TraceHost
             lane.IsHalted = lane.Supply.Event is { Transition: TransitionKind.L1ToL0, C: HltIntel or HltAmd };
             _trace.Follow(lane);
         }
-        else if (_machine.LevelOn(cpu.Index) is > 0 and var level)
+        else if (_machine.LaneOf(cpu.Index) is { Level: > 0, Refused: false } left)
         {
-            _machine.Happen(cpu.Index, TraceEvent.VmExit(lane.Cursor, level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, _vcpus.NameOf(vcpu.Id), 0));
+            _machine.Steps.Exit(left, 0);
         }
 
         if (vcpu.L2Failed && lane.Home == 2)
         {
-            _machine.Refuse(cpu.Index);
+            // An entry to L2 that the trace tells, and that was carried out, failed after all, for a reason that only interrupts know.
+            _machine.LaneOf(cpu.Index).Refused = true;
         }
     }
 
@@ -113,7 +114,7 @@ internal sealed class TraceHost
     public bool WakeSleepers()
     {
         bool any = false;
-        foreach (VirtualCpu vcpu in _trace.Simulation.System.Vcpus)
+        foreach (Vcpu vcpu in _trace.Simulation.System.Vcpus)
         {
             if (_vcpus.Follows(vcpu.Id) && vcpu.State != VcpuThreadState.Runnable)
             {
@@ -131,13 +132,13 @@ internal sealed class TraceHost
 
     private static int LevelOf(TransitionKind entry) => entry switch { TransitionKind.L0ToL1 => 1, TransitionKind.L0ToL2 => 2, _ => 0 };
 
-    private static bool IsWanted(VirtualCpu vcpu) => !vcpu.Pid.Pir.IsEmpty || EntrySteps.HasEvents(vcpu.Thread.System, vcpu);
+    private static bool IsWanted(Vcpu vcpu) => !vcpu.Pid.Pir.IsEmpty || EntrySteps.HasEvents(vcpu.Thread.System, vcpu);
 
     private Flow Event(Activity activity, TraceLane lane)
     {
         TraceEvent e = lane.Supply.Event;
-        VirtualCpu? vcpu = activity.Vcpu;
-        bool isRefused = _machine.IsRefused(lane.Index);
+        Vcpu? vcpu = activity.Vcpu;
+        bool isRefused = _machine.LaneOf(lane.Index).Refused;
         switch (e.Kind)
         {
             case RecordKind.VmEnter when e.Transition != TransitionKind.L1ToL2 && !isRefused:
@@ -145,7 +146,7 @@ internal sealed class TraceHost
             case RecordKind.VmEnter when vcpu is not null && !isRefused:
                 _trace.Follow(lane);
                 vcpu.L2Failed = false;
-                if (!_machine.IsRefused(lane.Index))
+                if (!_machine.LaneOf(lane.Index).Refused)
                 {
                     _vcpus.NestedEntryOf(vcpu.Id) = e;
                     L1Steps.BeforeVmresume(activity.System, vcpu);
@@ -161,7 +162,7 @@ internal sealed class TraceHost
                 _trace.Follow(lane);
                 NestedSteps.Leave(activity, vcpu);
                 break;
-            case RecordKind.SchedOut when activity.Cpu!.Current is { } current && _vcpus.NameOf(current.Id) == e.Vcpu:
+            case RecordKind.SchedOut when activity.Cpu!.Current is { } current && current.Number == e.Vcpu:
                 _trace.Follow(lane);
                 Put(activity.Cpu, current);
                 return Flow.Next;
@@ -176,8 +177,8 @@ internal sealed class TraceHost
 
     private Flow Enter(Activity activity, TraceLane lane, in TraceEvent e)
     {
-        int index = _vcpus.Of(e.Vcpu);
-        int before = _vcpus.LaneOf(index);
+        Vcpu vcpu = _machine.Vcpus.Of(e.Vcpu);
+        int before = _vcpus.LaneOf(vcpu.Id);
         if (before >= 0 && before != lane.Index && !_trace.WaitFor(lane, before, e.Time))
         {
             return _trace.Stop(LaneHalt.Blocked);
@@ -188,7 +189,6 @@ internal sealed class TraceHost
             return _trace.Stop(LaneHalt.Starved);
         }
 
-        VirtualCpu vcpu = activity.System.Vcpus[index];
         lane.Home = LevelOf(e.Transition);
         if (activity.Vcpu == vcpu)
         {
@@ -211,7 +211,7 @@ internal sealed class TraceHost
         }
 
         lane.HasVcpu = true;
-        _vcpus.LaneOf(index) = lane.Index;
+        _vcpus.LaneOf(vcpu.Id) = lane.Index;
         cpu.Current = vcpu;
         vcpu.Cpu = cpu;
         vcpu.IsLoaded = true;
@@ -222,21 +222,23 @@ internal sealed class TraceHost
     }
 
     /// <summary>The level is what the entry says, also where the trace begins in the middle; interrupts that the guest takes at once are sent before.</summary>
-    private void Prepare(VirtualCpu vcpu, TraceLane lane)
+    private void Prepare(Vcpu vcpu, TraceLane lane)
     {
         vcpu.Thread.IsRecorded = true;
         _interrupts.PostAhead(_trace.Simulation, vcpu.Cpu, lane);
         if (lane.Home == 2 && !vcpu.GuestMode)
         {
+            _trace.Translation.BeginAt(vcpu.Thread, vcpu, guestMode: true);
             NestedSteps.Enter(vcpu.Thread, vcpu);
         }
         else if (lane.Home == 1 && vcpu.GuestMode)
         {
+            _trace.Translation.BeginAt(vcpu.Thread, vcpu, guestMode: false);
             NestedSteps.Leave(vcpu.Thread, vcpu);
         }
     }
 
-    private void Put(PhysicalCpu cpu, VirtualCpu vcpu)
+    private void Put(PhysicalCpu cpu, Vcpu vcpu)
     {
         _trace.Lanes[cpu.Index].HasVcpu = false;
         vcpu.Thread.Abandon();

@@ -33,14 +33,18 @@ internal sealed class TraceReplay
     /// <param name="lanes">Its physical CPUs; those behind them follow no trace.</param>
     /// <param name="vcpus">Its vCPUs.</param>
     /// <param name="interrupts">Its interrupts.</param>
-    public TraceReplay(Machine machine, int lanes, TraceVcpus vcpus, RecordedInterrupts interrupts)
+    /// <param name="footprints">What handlers touch.</param>
+    /// <param name="vendor">Whose exit reasons count.</param>
+    /// <param name="shootsDown">IPIs ask for a page to be dropped.</param>
+    public TraceReplay(Machine machine, int lanes, TraceVcpus vcpus, RecordedInterrupts interrupts, HandlerFootprints footprints, Vendor vendor, bool shootsDown)
     {
         _machine = machine;
         _interrupts = interrupts;
         _lanes = [.. Enumerable.Range(0, lanes).Select(index => new TraceLane(index))];
         Vcpus = vcpus;
         Host = new TraceHost(machine, this, vcpus, interrupts);
-        machine.RemoteKick = Kick;
+        Translation = new Translation(machine, this, footprints, vendor, shootsDown);
+        machine.Steps.RemoteKick = Kick;
     }
 
     /// <summary>The simulation that follows this trace. Set once, right behind its making.</summary>
@@ -49,6 +53,8 @@ internal sealed class TraceReplay
     public TraceVcpus Vcpus { get; }
 
     public TraceHost Host { get; }
+
+    public Translation Translation { get; }
 
     public IReadOnlyList<TraceLane> Lanes => _lanes;
 
@@ -73,7 +79,7 @@ internal sealed class TraceReplay
     /// <summary>True if a guest is not on a CPU at the end of the trace, or at the end L1 does not run its L2: what is for it waits, and is not lost.</summary>
     public bool MayWait(int vcpu, int level)
     {
-        VirtualCpu waiting = Simulation.System.Vcpus[vcpu];
+        Vcpu waiting = Simulation.System.Vcpus[vcpu];
         return Vcpus.Follows(vcpu) && (waiting.Cpu.Current != waiting || (level == 2 && !waiting.GuestMode && LaneOf(vcpu)?.Home == 1));
     }
 
@@ -98,7 +104,7 @@ internal sealed class TraceReplay
     /// <summary>Cycles by which a lane's machine fell behind since the last call.</summary>
     public long TakeStall(int lane)
     {
-        long stall = _lanes[lane].TakeStall(_machine.StallCycles(lane));
+        long stall = _lanes[lane].TakeStall(_machine.LaneOf(lane).StallCycles);
         Stalls += stall;
         return stall;
     }
@@ -107,7 +113,7 @@ internal sealed class TraceReplay
     /// Work of the guest that runs on a vCPU, up to the end of a chunk or as far as it is known. Null: there is none before something else (<paramref name="next"/>): the chunk ended here
     /// (<see cref="Supplied.Gap"/>), the guest is left for L0 (<see cref="Supplied.Event"/>), the trace ended, or nothing is known.
     /// </summary>
-    public long? GuestWork(VirtualCpu vcpu, TraceLane lane, out Supplied next)
+    public long? GuestWork(Vcpu vcpu, TraceLane lane, out Supplied next)
     {
         if (vcpu is { L2Failed: true, GuestMode: false } && lane.Home == 2)
         {
@@ -216,7 +222,7 @@ internal sealed class TraceReplay
     {
         if (_shotDown is { } page)
         {
-            _machine.Happen(lane, TraceEvent.Invlpg(_lanes[lane].Cursor, (byte)_machine.LevelOn(lane), page));
+            _machine.ShootDown(lane, page);
         }
     }
 

@@ -14,7 +14,7 @@ internal sealed class TraceVcpus
     private readonly SortedDictionary<ushort, int> _indices = [];
     private readonly int _lanes;
     private readonly int _places;
-    private readonly ushort[] _names;
+    private readonly Vcpu[] _all;
     private readonly int[] _laneOf;
     private readonly TraceEvent?[] _nestedEntries;
 
@@ -22,10 +22,13 @@ internal sealed class TraceVcpus
     {
         _lanes = lanes;
         _places = ((lanes + peers) * PerLane) - peers;
-        _names = new ushort[_places + peers];
+        _all = [.. Enumerable.Range(0, _places + peers).Select(place => new Vcpu(place))];
         _laneOf = [.. Enumerable.Repeat(-1, _places + peers)];
         _nestedEntries = new TraceEvent?[_places + peers];
     }
+
+    /// <summary>All of them, by place: those that the trace has not named yet too.</summary>
+    public Vcpu[] All => _all;
 
     /// <summary>True if the trace says when and where a vCPU runs.</summary>
     public bool Follows(int vcpu) => vcpu < _places;
@@ -36,9 +39,6 @@ internal sealed class TraceVcpus
     /// <summary>The part that a vCPU takes.</summary>
     public int PartOf(int vcpu) => Follows(vcpu) ? vcpu : vcpu - _places + _lanes;
 
-    /// <summary>The trace's number of a vCPU.</summary>
-    public ushort NameOf(int vcpu) => _names[vcpu];
-
     /// <summary>Lane on which a vCPU runs, or ran last; -1 if it did not yet.</summary>
     public ref int LaneOf(int vcpu) => ref _laneOf[vcpu];
 
@@ -47,7 +47,7 @@ internal sealed class TraceVcpus
 
     /// <summary>The vCPU with a number of the trace.</summary>
     /// <exception cref="ConfigurationException">There are too many.</exception>
-    public int Of(ushort name)
+    public Vcpu Of(ushort name)
     {
         if (!_indices.TryGetValue(name, out int index))
         {
@@ -58,9 +58,9 @@ internal sealed class TraceVcpus
             }
 
             _indices.Add(name, index);
-            _names[index] = name;
+            _all[index].Number = name;
         }
 
-        return index;
+        return _all[index];
     }
 }

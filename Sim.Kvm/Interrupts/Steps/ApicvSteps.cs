@@ -26,7 +26,7 @@ internal static class ApicvSteps
         InterruptSystem system = activity.System;
         if (system.Apicv.Flips)
         {
-            foreach (VirtualCpu vcpu in system.Vcpus)
+            foreach (Vcpu vcpu in system.Vcpus)
             {
                 system.Request(vcpu, VcpuRequests.ApicvUpdate);
                 KickWithoutWaking(system, vcpu, activity.Cpu);
@@ -79,7 +79,7 @@ internal static class ApicvSteps
     });
 
     /// <summary>__kvm_vcpu_update_apicv: nothing if the vCPU is already as it should be.</summary>
-    public static void Update(Activity activity, VirtualCpu vcpu)
+    public static void Update(Activity activity, Vcpu vcpu)
     {
         InterruptSystem system = activity.System;
         bool svm = EntrySteps.IsSvm(system);
@@ -118,7 +118,7 @@ internal static class ApicvSteps
     }
 
     /// <summary>vmx_refresh_apicv_exec_ctrl on one VMCS, with SVI; the AVIC bit on AMD.</summary>
-    public static void WriteControls(InterruptSystem system, VirtualCpu vcpu, VmcsState vmcs)
+    public static void WriteControls(InterruptSystem system, Vcpu vcpu, Vmcs vmcs)
     {
         if (EntrySteps.IsSvm(system))
         {
@@ -136,15 +136,16 @@ internal static class ApicvSteps
 
     private static void FlushRemoteTlbs(Activity activity)
     {
-        foreach (VirtualCpu vcpu in activity.System.Vcpus)
+        foreach (Vcpu vcpu in activity.System.Vcpus)
         {
-            activity.System.Request(vcpu, VcpuRequests.TlbFlush);
+            vcpu.Raise(FlushRequest.All, new Reason("host", "remote_flush"));
+            activity.System.Conductor.Poke(vcpu.Cpu);
             KickWithoutWaking(activity.System, vcpu, activity.Cpu);
         }
     }
 
     /// <summary>kvm_make_all_cpus_request with KVM_REQUEST_NO_WAKEUP.</summary>
-    private static void KickWithoutWaking(InterruptSystem system, VirtualCpu vcpu, PhysicalCpu? self)
+    private static void KickWithoutWaking(InterruptSystem system, Vcpu vcpu, PhysicalCpu? self)
     {
         if (vcpu.State == VcpuThreadState.Runnable)
         {

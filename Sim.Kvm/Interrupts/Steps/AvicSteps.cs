@@ -75,7 +75,7 @@ internal static class AvicSteps
     /// <summary>svm_complete_interrupt_delivery: the rest.</summary>
     public static Step Complete { get; } = new("doorbell, wake, or request and kick", Costs.SharedLine, activity =>
     {
-        VirtualCpu target = activity.Target;
+        Vcpu target = activity.Target;
         if (!target.ApicvActive)
         {
             activity.System.Request(target, VcpuRequests.Event);
@@ -171,7 +171,7 @@ internal static class AvicSteps
     public static Program GuestModeIrte { get; } = new("IRTE in guest mode", DeliverByIrte, DoorbellOrLog);
 
     /// <summary>The vCPU runs on its CPU: in the table (unless IPIs are not to use it) and in the IOMMU.</summary>
-    public static void SetRunning(Activity activity, VirtualCpu vcpu)
+    public static void SetRunning(Activity activity, Vcpu vcpu)
     {
         ref AvicPhysicalEntry entry = ref activity.System.AvicPhysicalIds[vcpu.Id];
         entry.HostApicId = (uint)vcpu.Cpu.Index;
@@ -183,7 +183,7 @@ internal static class AvicSteps
     }
 
     /// <summary>The vCPU does not run.</summary>
-    public static void ClearRunning(Activity activity, VirtualCpu vcpu, bool gaLog)
+    public static void ClearRunning(Activity activity, Vcpu vcpu, bool gaLog)
     {
         activity.System.AvicPhysicalIds[vcpu.Id].IsRunning = false;
         vcpu.Irte.IsRun = false;

@@ -5,19 +5,23 @@ namespace Sim.Kvm.Interrupts;
 /// <summary>vcpu_enter_guest, from the requests to the VM-entry (docs/rules.md#request-order and #delivery).</summary>
 internal static class EntrySteps
 {
-    /// <summary>TLB_FLUSH and APICV_UPDATE. The latter waits for apicv_update_lock.</summary>
+    /// <summary>All requests but EVENT. APICV_UPDATE waits for apicv_update_lock.</summary>
     public static Step ServeRequests { get; } = new("serve requests", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if ((vcpu.Requests & VcpuRequests.ApicvUpdate) != 0 && activity.System.Apicv.Writer is not null)
         {
             activity.Extra += activity.System.Spec.Profile.InterruptCosts.SharedLine;
             return Flow.Stay;
         }
 
-        if (vcpu.Take(VcpuRequests.TlbFlush))
+        if (activity.System.Translation is { } translation)
         {
-            activity.Extra += activity.System.Exits?.OnTlbFlush(vcpu.Cpu.Index, vcpu.Id) ?? activity.System.Spec.Profile.Costs.InveptGlobal;
+            translation.ServeRequests(activity, vcpu);
+        }
+        else if (vcpu.Take(VcpuRequests.FlushAll))
+        {
+            activity.Extra += activity.System.Spec.Profile.Costs.InveptGlobal;
         }
 
         if (vcpu.Take(VcpuRequests.ApicvUpdate))
@@ -31,7 +35,7 @@ internal static class EntrySteps
     /// <summary>EVENT: nested events, injection, interrupt window (kvm_check_and_inject_events).</summary>
     public static Step ServeEvents { get; } = new("check and inject events", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (vcpu.Take(VcpuRequests.Event))
         {
             if (vcpu.GuestMode)
@@ -47,9 +51,10 @@ internal static class EntrySteps
         return Flow.Next;
     });
 
-    /// <summary>Interrupts off, then vcpu->mode with a full barrier behind it.</summary>
+    /// <summary>kvm_mmu_reload; then interrupts off, and vcpu->mode with a full barrier behind it.</summary>
     public static Step EnterGuestMode { get; } = new("mode = IN_GUEST_MODE", Costs.SharedLine, activity =>
     {
+        activity.System.Translation?.LoadRoot(activity, activity.Vcpu!);
         activity.Cpu!.InterruptsEnabled = false;
         activity.Vcpu!.Mode = VcpuMode.InGuestMode;
         return Flow.Next;
@@ -65,7 +70,7 @@ internal static class EntrySteps
     /// <summary>vmx_sync_pir_to_irr, the rest: PIR into IRR, and RVI, or a request if what is highest is new.</summary>
     public static Step MovePir { get; } = new("move PIR to IRR", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         bool highestIsNew = false;
         if (activity.Found)
         {
@@ -89,7 +94,7 @@ internal static class EntrySteps
     /// <summary>kvm_vcpu_exit_request: back to the start if anything came up since.</summary>
     public static Step Recheck { get; } = new("check for requests again", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         PhysicalCpu cpu = vcpu.Cpu;
         bool reschedule = cpu is { NeedResched: true, RunQueue.Count: > 0 };
         cpu.NeedResched = reschedule;
@@ -108,7 +113,7 @@ internal static class EntrySteps
     /// <summary>VMLAUNCH, VMRESUME or VMRUN, with the consistency checks of vmcs02's controls.</summary>
     public static Step VmEntry { get; } = new("VM-entry", profile => profile.Costs.VmEntry, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         PhysicalCpu cpu = vcpu.Cpu;
         if (vcpu.GuestMode && ApicvSteps.FailedCheck(activity.System.Spec, vcpu.Vmcs02.Controls) is { } check)
         {
@@ -125,17 +130,17 @@ internal static class EntrySteps
             vcpu.Requests |= VcpuRequests.Event;
         }
 
-        if (vcpu.Active.Injection >= 0)
+        if (vcpu.ActiveVmcs.Injection >= 0)
         {
             GuestContext guest = vcpu.Guest(vcpu.Level);
-            guest.Handler = vcpu.Active.Injection;
-            guest.HandlerApic = vcpu.Active.InjectionApic;
-            vcpu.Active.Injection = -1;
+            guest.Handler = vcpu.ActiveVmcs.Injection;
+            guest.HandlerApic = vcpu.ActiveVmcs.InjectionApic;
+            vcpu.ActiveVmcs.Injection = -1;
             activity.Extra += activity.System.Spec.Profile.InterruptCosts.Delivery;
             activity.Jump(Guest.StartHandler);
         }
 
-        activity.Extra += activity.System.Exits?.OnEntry(cpu.Index, vcpu.Id, vcpu.Level) ?? 0;
+        activity.System.Translation?.Enter(activity, vcpu);
         return Flow.Next;
     });
 
@@ -146,7 +151,7 @@ internal static class EntrySteps
     public static Program WithoutPir { get; } = new("vcpu_enter_guest", ServeRequests, ServeEvents, EnterGuestMode, Recheck, VmEntry);
 
     /// <summary>Injects the highest deliverable vector of L1's APIC into the guest that runs on this VMCS, or waits for its window.</summary>
-    public static void Inject(Activity activity, VirtualCpu vcpu, VmcsState vmcs)
+    public static void Inject(Activity activity, Vcpu vcpu, Vmcs vmcs)
     {
         int vector = vcpu.Apic.Deliverable;
         if (vector < 0)
@@ -171,7 +176,7 @@ internal static class EntrySteps
     }
 
     /// <summary>kvm_arch_vcpu_runnable: whether a halted vCPU has something to run for.</summary>
-    public static bool HasEvents(InterruptSystem system, VirtualCpu vcpu)
+    public static bool HasEvents(InterruptSystem system, Vcpu vcpu)
     {
         if (!vcpu.GuestMode)
         {

@@ -27,8 +27,8 @@ internal static class ExitSteps
 
     private static readonly Step HandleWindow = new("handle the interrupt window", profile => profile.Costs.KvmExitHandling, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
-        vcpu.Active.WindowExiting = false;
+        Vcpu vcpu = activity.Vcpu!;
+        vcpu.ActiveVmcs.WindowExiting = false;
         if (vcpu.GuestMode && !NestedSteps.PassesThrough(activity.System))
         {
             activity.Call(NestedSteps.NestedExit);
@@ -43,7 +43,7 @@ internal static class ExitSteps
 
     private static readonly Step HandleEoi = new("emulate EOI", profile => profile.Costs.KvmExitHandling, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         guest.EoiWritten = true;
         if (!activity.System.Spec.X2Apic)
@@ -67,7 +67,7 @@ internal static class ExitSteps
 
     private static readonly Step HandleIcrWrite = new("handle the ICR write", profile => profile.InterruptCosts.KvmIcrWrite, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (!activity.System.Spec.X2Apic)
         {
             activity.Extra += activity.System.Spec.Profile.InterruptCosts.KvmApicMmio;
@@ -89,7 +89,7 @@ internal static class ExitSteps
 
     private static readonly Step HandleHlt = new("handle HLT", profile => profile.Costs.KvmExitHandling, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (vcpu.GuestMode && activity.System.Spec.L1InterceptsHlt)
         {
             vcpu.L2Halted = true;
@@ -148,7 +148,7 @@ internal static class ExitSteps
 
     private static Step Exit(ExitCause cause) => new($"VM-exit {cause}", profile => profile.Costs.VmExit, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         PhysicalCpu cpu = activity.Cpu!;
         cpu.InGuest = false;
         cpu.InterruptsEnabled = false;
@@ -157,7 +157,7 @@ internal static class ExitSteps
         cpu.LastVictim = cpu.Victim(cause);
         vcpu.ImmediateExit = false;
         activity.System.Ledger.Exited(vcpu.Level, cause);
-        activity.Extra += activity.System.Exits?.OnExit(cpu.Index, vcpu.Id, vcpu.Level, cause) ?? 0;
+        activity.System.Translation?.Exit(activity, cause);
         return Flow.Next;
     });
 }

@@ -28,7 +28,7 @@ internal static class HostSteps
         if ((taken & HostVectors.Wakeup) != 0)
         {
             // pi_wakeup_handler; the entries stay on the list until vcpu_load.
-            foreach (VirtualCpu vcpu in cpu.WakeupList)
+            foreach (Vcpu vcpu in cpu.WakeupList)
             {
                 if (vcpu.Pid.On)
                 {

@@ -5,7 +5,7 @@ internal static class L1Steps
 {
     private static readonly Step SetPir12 = new("L1: test and set PIR12", Costs.SharedLine, activity =>
     {
-        VirtualCpu target = activity.Target;
+        Vcpu target = activity.Target;
         activity.Requested();
         bool was = target.Pid12.Pir.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(target.Cpu);
@@ -25,7 +25,7 @@ internal static class L1Steps
     /// <summary>L1's notification if L2 runs, its reschedule IPI if the L2 vCPU's thread must run, else nothing.</summary>
     private static readonly Step Notify = new("L1: notify", Costs.SharedLine, activity =>
     {
-        VirtualCpu target = activity.Target;
+        Vcpu target = activity.Target;
         if (!target.InL2PerL1 && !target.L2Halted)
         {
             return Flow.Return;
@@ -38,7 +38,7 @@ internal static class L1Steps
 
     private static readonly Step SendIpi = new("L1: write ICR", profile => profile.InterruptCosts.IcrFence, activity =>
     {
-        VmcsState vmcs = activity.Vcpu!.Vmcs01;
+        Vmcs vmcs = activity.Vcpu!.Vmcs01;
         bool virtualizes = activity.System.Path.HardwareIpi is not null && (vmcs.Avic || vmcs.Has(Core.Traces.VmControls.VirtualInterruptDelivery));
         activity.Jump(virtualizes ? activity.System.Path.HardwareIpi! : ExitSteps.IcrWrite);
         return Flow.Next;
@@ -90,7 +90,7 @@ internal static class L1Steps
     public static Program DeliverFromElsewhere(InterruptSystem system) => system.L1PostsToL2 ? PostToL2FromElsewhere : InjectIntoL2FromElsewhere;
 
     /// <summary>What L1 does before a VMRESUME that a trace tells, all at once.</summary>
-    public static void BeforeVmresume(InterruptSystem system, VirtualCpu vcpu)
+    public static void BeforeVmresume(InterruptSystem system, Vcpu vcpu)
     {
         vcpu.InL2PerL1 = true;
         if (system.L1PostsToL2)
@@ -107,9 +107,9 @@ internal static class L1Steps
     public static Program Deliver(InterruptSystem system) => system.L1PostsToL2 ? PostToL2 : InjectIntoL2;
 
     /// <summary>How L1 enters L2. Between the two parts hardware still posts into L1's APIC, and L1 does not take it.</summary>
-    public static Program Enter(InterruptSystem system, VirtualCpu vcpu) => !vcpu.InL2PerL1 ? PrepareToEnter : system.L1PostsToL2 ? EnterPosted : EnterInjected;
+    public static Program Enter(InterruptSystem system, Vcpu vcpu) => !vcpu.InL2PerL1 ? PrepareToEnter : system.L1PostsToL2 ? EnterPosted : EnterInjected;
 
-    private static void MovePir12(VirtualCpu vcpu)
+    private static void MovePir12(Vcpu vcpu)
     {
         if (vcpu.Pid12.TestAndClearOn())
         {
@@ -117,7 +117,7 @@ internal static class L1Steps
         }
     }
 
-    private static void Inject(InterruptSystem system, VirtualCpu vcpu)
+    private static void Inject(InterruptSystem system, Vcpu vcpu)
     {
         int vector = vcpu.L2Apic.Deliverable;
         if (vector >= 0 && vcpu.Guest(2).InterruptsEnabled)

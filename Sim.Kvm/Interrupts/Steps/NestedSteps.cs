@@ -15,7 +15,7 @@ internal static class NestedSteps
     /// <summary>nested_vmx_run, nested_svm_vmrun.</summary>
     public static Step EnterL2 { get; } = new("nested VM-entry", profile => profile.Costs.KvmNestedEntry + profile.Costs.Vmptrld, activity =>
     {
-        activity.Extra += activity.System.Exits?.OnNestedEntry(activity.Cpu!.Index, activity.Vcpu!.Id) ?? 0;
+        activity.System.Translation?.NestedEnter(activity, activity.Vcpu!);
         if (Enter(activity, activity.Vcpu!) is { } check)
         {
             FailEntry(activity, activity.Vcpu!, check);
@@ -27,9 +27,9 @@ internal static class NestedSteps
     /// <summary>nested_vmx_vmexit, nested_svm_vmexit: L1 is active again, and has the exit to handle.</summary>
     public static Step LeaveL2 { get; } = new("nested VM-exit", profile => profile.Costs.KvmNestedExit + profile.Costs.Vmptrld, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         InterruptSystem system = activity.System;
-        activity.Extra += system.Exits?.OnNestedExit(activity.Cpu!.Index, vcpu.Id, vcpu.NestedExitCause) ?? 0;
+        system.Translation?.NestedExit(activity, vcpu);
         Leave(activity, vcpu);
         vcpu.Guest(1).Work += system.Spec.Profile.Costs.KvmExitHandling;
         system.Trace?.Delivered(activity.Cpu!.Index, system.Spec.Profile.Costs.KvmExitHandling);
@@ -39,7 +39,7 @@ internal static class NestedSteps
     /// <summary>The nested VM-exit for an external interrupt whose vector L1 is to be told: L0 acknowledges it in L1's APIC.</summary>
     private static readonly Step Acknowledge = new(AcknowledgeName, profile => profile.InterruptCosts.KvmInjection, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         int vector = vcpu.Apic.Deliverable;
         if (vector >= 0)
         {
@@ -65,7 +65,7 @@ internal static class NestedSteps
 
     public static Step NotifyNested { get; } = new("notify with 0xf0 or wake", Costs.SharedLine, activity =>
     {
-        VirtualCpu target = activity.Target;
+        Vcpu target = activity.Target;
         if (!activity.Found)
         {
             activity.System.WakeUp(target);
@@ -92,7 +92,7 @@ internal static class NestedSteps
     public static bool PassesThrough(InterruptSystem system) => (system.Controls12 & VmControls.ExternalInterruptExiting) == 0;
 
     /// <summary>vmx_check_nested_events, svm_check_nested_events: what becomes of an interrupt for L1 while L2 is active.</summary>
-    public static void CheckEvents(Activity activity, VirtualCpu vcpu)
+    public static void CheckEvents(Activity activity, Vcpu vcpu)
     {
         InterruptSystem system = activity.System;
         int vector = vcpu.Apic.Deliverable;
@@ -132,12 +132,12 @@ internal static class NestedSteps
     }
 
     /// <summary>The VM-entry to L2 failed: L1 sees its VMLAUNCH or VMRESUME fail.</summary>
-    public static void FailEntry(Activity activity, VirtualCpu vcpu, string check)
+    public static void FailEntry(Activity activity, Vcpu vcpu, string check)
     {
         string blame = activity.System.Spec.NestedEarlyCheck ? "L0 warns of itself (nested_early_check)" : "blamed on L1 (VMfail)";
         activity.System.Ledger.FailedEntry(vcpu.Id, $"{check}; {blame}", activity.System.Conductor.Now);
         activity.System.Observe(activity, $"VM-entry to L2 failed: {check}; {blame}");
-        activity.Extra += activity.System.Exits?.OnFailedEntry(activity.Cpu!.Index, vcpu.Id) ?? 0;
+        activity.System.Translation?.FailedEntry(activity, vcpu);
         vcpu.GuestMode = false;
         vcpu.NestedRunPending = false;
         vcpu.InL2PerL1 = false;
@@ -151,13 +151,13 @@ internal static class NestedSteps
     }
 
     /// <summary>vmcs02 from vmcs12, and from here on L2 is active. Returns the consistency check that nested_early_check finds failed; null if there is none.</summary>
-    public static string? Enter(Activity activity, VirtualCpu vcpu)
+    public static string? Enter(Activity activity, Vcpu vcpu)
     {
         InterruptSystem system = activity.System;
         system.Ledger.NestedEntries += activity.IsRecorded ? 0 : 1;
         vcpu.GuestMode = true;
         vcpu.NestedRunPending = true;
-        VmcsState vmcs02 = vcpu.Vmcs02;
+        Vmcs vmcs02 = vcpu.Vmcs02;
         if (EntrySteps.IsSvm(system))
         {
             vmcs02.Avic = false;
@@ -197,7 +197,7 @@ internal static class NestedSteps
     }
 
     /// <summary>L1 is active again.</summary>
-    public static void Leave(Activity activity, VirtualCpu vcpu)
+    public static void Leave(Activity activity, Vcpu vcpu)
     {
         InterruptSystem system = activity.System;
         system.Ledger.NestedExits += activity.IsRecorded ? 0 : 1;
@@ -219,7 +219,7 @@ internal static class NestedSteps
     }
 
     /// <summary>vmx_complete_nested_posted_interrupt.</summary>
-    private static void CompletePosted(VirtualCpu vcpu)
+    private static void CompletePosted(Vcpu vcpu)
     {
         vcpu.PiPending = false;
         if (vcpu.Pid12.TestAndClearOn())

@@ -8,7 +8,7 @@ internal static class PostingSteps
     /// <summary>Row 0: L1's notification vector for an L2 that is active goes the nested way. Row 1: no APICv on the target.</summary>
     public static Step ChooseWay { get; } = new("choose the way", Costs.SharedLine, activity =>
     {
-        VirtualCpu target = activity.Target;
+        Vcpu target = activity.Target;
         if (target.GuestMode && activity.Delivery.Vector == InterruptSpec.PostedIntrNv && activity.System.L1PostsToL2)
         {
             activity.Jump(NestedSteps.PostNested);
@@ -57,7 +57,7 @@ internal static class PostingSteps
     /// <summary>Rows 4 to 6, what follows from it.</summary>
     public static Step NotifyOrWake { get; } = new("notify or wake", Costs.SharedLine, activity =>
     {
-        VirtualCpu target = activity.Target;
+        Vcpu target = activity.Target;
         if (!activity.Found)
         {
             activity.System.WakeUp(target);

@@ -5,7 +5,7 @@ internal static class RecordedSteps
 {
     private static readonly Step LeaveGuest = new("recorded VM-exit", Costs.None, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         PhysicalCpu cpu = activity.Cpu!;
         cpu.InGuest = false;
         cpu.InterruptsEnabled = true;

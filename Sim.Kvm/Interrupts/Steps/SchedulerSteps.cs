@@ -8,7 +8,7 @@ internal static class SchedulerSteps
     /// <summary>kvm_vcpu_halt polls before it sleeps.</summary>
     public static Step Poll { get; } = new("poll", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (vcpu.PollUntil <= activity.System.Conductor.Now || vcpu.Pid.On || EntrySteps.HasEvents(activity.System, vcpu))
         {
             return Flow.Next;
@@ -28,7 +28,7 @@ internal static class SchedulerSteps
     /// <summary>kvm_vcpu_check_block.</summary>
     public static Step CheckRunnable { get; } = new("check whether runnable", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         bool woken = vcpu.WasWoken;
         vcpu.WasWoken = false;
         if (EntrySteps.HasEvents(activity.System, vcpu))
@@ -53,7 +53,7 @@ internal static class SchedulerSteps
     /// <summary>schedule(): off the run queue, unless somebody woke the thread since <see cref="PrepareToSleep"/>.</summary>
     public static Step Deactivate { get; } = new("schedule()", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (vcpu.State == VcpuThreadState.Interruptible)
         {
             vcpu.State = VcpuThreadState.Asleep;
@@ -69,7 +69,7 @@ internal static class SchedulerSteps
     /// <summary>The CPU is free; the thread goes on here when it has one again.</summary>
     public static Step LeaveCpu { get; } = new("leave the CPU", profile => profile.InterruptCosts.KvmContextSwitch / 2, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         vcpu.IsLoaded = false;
         vcpu.Cpu.Current = null;
         vcpu.Cpu.NeedResched = false;
@@ -79,7 +79,7 @@ internal static class SchedulerSteps
     /// <summary>Chosen by the scheduler.</summary>
     private static readonly Step SwitchIn = new("switch in", profile => profile.InterruptCosts.KvmContextSwitch / 2, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         vcpu.IsLoaded = true;
         if (vcpu.WasWoken)
         {
@@ -107,7 +107,7 @@ internal static class SchedulerSteps
     /// <summary>vmx_vcpu_pi_load, one compare-and-exchange: NDST, SN and NV; and off the wake-up list.</summary>
     public static Step LoadDescriptor { get; } = new("NDST, SN=0, NV=0xf2", Costs.SharedLine, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         if (vcpu.Pid.Nv == HostVectorNumbers.Wakeup)
         {
             activity.System.Cpus[vcpu.Pid.Ndst].WakeupList.Remove(vcpu);
@@ -164,7 +164,7 @@ internal static class SchedulerSteps
 
     private static readonly Step Requeue = new("to the end of the run queue", profile => profile.InterruptCosts.KvmContextSwitch / 2, activity =>
     {
-        VirtualCpu vcpu = activity.Vcpu!;
+        Vcpu vcpu = activity.Vcpu!;
         PhysicalCpu cpu = vcpu.Cpu;
         activity.System.Ledger.Preemptions++;
         vcpu.IsLoaded = false;
@@ -225,7 +225,7 @@ internal static class SchedulerSteps
     /// <summary>Gives an idle CPU to the thread that waits longest.</summary>
     public static void Choose(PhysicalCpu cpu)
     {
-        VirtualCpu vcpu = cpu.RunQueue.Dequeue();
+        Vcpu vcpu = cpu.RunQueue.Dequeue();
         cpu.Current = vcpu;
         vcpu.Cpu = cpu;
         if (vcpu.Thread.IsIdle)

@@ -19,7 +19,7 @@ internal sealed class NestedInterruptTests
     [SetUp]
     public void SeeNothing() => _seen = null;
 
-    private VirtualCpu Vcpu => _run.System.Vcpus[Nested];
+    private Vcpu Vcpu => _run.System.Vcpus[Nested];
 
     [Test]
     public void While_L2_runs_an_IPI_to_its_own_APIC_is_accelerated_and_one_to_its_peer_goes_to_L1()
@@ -172,7 +172,7 @@ internal sealed class NestedInterruptTests
     {
         Start("posted");
         List<int> asked = [];
-        _seen = step => asked.AddRange(step.Name == "store the reasons" ? _run.System.Vcpus.Where(vcpu => (vcpu.Requests & VcpuRequests.TlbFlush) != 0).Select(vcpu => vcpu.Id) : []);
+        _seen = step => asked.AddRange(step.Name == "store the reasons" ? _run.System.Vcpus.Where(vcpu => (vcpu.Requests & VcpuRequests.FlushAll) != 0).Select(vcpu => vcpu.Id) : []);
         Do(Peer, new GuestAction(GuestActionKind.Inhibit, Vector: (byte)ApicvInhibit.BlockIrq));
         Assert.That(asked, Is.EqualTo(new[] { Peer, Nested }));
         Assert.That((Vcpu.GuestMode, NestedExits, Vcpu.Requests), Is.EqualTo((true, 0L, VcpuRequests.None)), "served, by L0 alone");

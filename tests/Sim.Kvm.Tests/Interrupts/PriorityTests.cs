@@ -14,7 +14,7 @@ internal sealed class PriorityTests
     [TestCase("avic", true, "VM-exit ExternalInterrupt")]
     public void A_deliverable_virtual_interrupt_comes_before_a_physical_one_on_Intel_and_behind_it_on_AMD(string path, bool interruptsEnabled, string first)
     {
-        VirtualCpu vcpu = InGuest(path);
+        Vcpu vcpu = InGuest(path);
         vcpu.Apic.Irr.TestAndSet(Vector);
         vcpu.Vmcs01.Status.Rvi = Vector;
         vcpu.LookAtIrr();
@@ -27,14 +27,14 @@ internal sealed class PriorityTests
     [TestCase("none", false, "VM-exit ExternalInterrupt")]
     public void An_interrupt_window_that_is_open_exits_before_a_physical_interrupt(string path, bool interruptsEnabled, string first)
     {
-        VirtualCpu vcpu = InGuest(path);
+        Vcpu vcpu = InGuest(path);
         vcpu.Vmcs01.WindowExiting = true;
         vcpu.Guest(1).InterruptsEnabled = interruptsEnabled;
         vcpu.Cpu.Pending = HostVectors.Reschedule;
         Assert.That(vcpu.Thread.System.Next(vcpu.Cpu)!.Current.Name, Is.EqualTo(first));
     }
 
-    private static VirtualCpu InGuest(string path)
+    private static Vcpu InGuest(string path)
     {
         RaceSetting setting = new(Bench.SpecFor(path).Profile, Bench.Path(path), InterruptSource.Software, WrongRule.None());
         return new RaceStage(setting, new RaceRun(conductor => new RaceStage(setting, conductor, [1]).Build()), [1]).Settle().System.Vcpus[0];

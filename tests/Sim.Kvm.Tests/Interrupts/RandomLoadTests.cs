@@ -162,17 +162,17 @@ internal sealed class RandomLoadTests
             return;
         }
 
-        foreach (VirtualCpu vcpu in run.System.Vcpus.Where(vcpu => vcpu.GuestMode))
+        foreach (Vcpu vcpu in run.System.Vcpus.Where(vcpu => vcpu.GuestMode))
         {
-            if (vcpu.Active.NotificationVector != HostVectors.NestedPostedInterrupt || vcpu.Active.Descriptor == vcpu.Pid)
+            if (vcpu.ActiveVmcs.NotificationVector != HostVectors.NestedPostedInterrupt || vcpu.ActiveVmcs.Descriptor == vcpu.Pid)
             {
-                broken.Add($"{step}: L2 on vCPU {vcpu.Id} notifies on {vcpu.Active.NotificationVector}, or has L1's descriptor");
+                broken.Add($"{step}: L2 on vCPU {vcpu.Id} notifies on {vcpu.ActiveVmcs.NotificationVector}, or has L1's descriptor");
             }
         }
 
         if (step.Name == "nested VM-exit")
         {
-            VirtualCpu vcpu = run.System.Vcpus[step.Vcpu];
+            Vcpu vcpu = run.System.Vcpus[step.Vcpu];
             if ((run.System.Path.UsesAvic ? vcpu.Vmcs01.Avic : vcpu.Vmcs01.Has(VmControls.VirtualInterruptDelivery)) != vcpu.ApicvActive)
             {
                 broken.Add($"{step}: vmcs01 has controls for apicv_active = {!vcpu.ApicvActive}");
@@ -184,7 +184,7 @@ internal sealed class RandomLoadTests
             return;
         }
 
-        foreach (VirtualCpu vcpu in run.System.Vcpus)
+        foreach (Vcpu vcpu in run.System.Vcpus)
         {
             bool inGuest = vcpu.Mode == VcpuMode.InGuestMode;
             int lists = run.System.Cpus.Count(cpu => cpu.WakeupList.Contains(vcpu));

@@ -93,7 +93,7 @@ internal sealed class CoupledMachineTests
         InterruptReplay replay = trace.Work(1).Run(path);
 
         Assert.That(replay.Snapshot()["irq.handled{level=1}"], Is.EqualTo(10));
-        Assert.That(replay.Now, Is.EqualTo((long)(trace.Time - 10 - 1_000) + replay.Machine.StallCycles(0) + replay.Snapshot()["cycles.interrupts"]));
+        Assert.That(replay.Now, Is.EqualTo((long)(trace.Time - 10 - 1_000) + replay.Machine.LaneOf(0).StallCycles + replay.Snapshot()["cycles.interrupts"]));
     }
 
     [Test]

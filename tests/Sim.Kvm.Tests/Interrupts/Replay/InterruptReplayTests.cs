@@ -97,7 +97,7 @@ internal sealed class InterruptReplayTests
         Coupled trace = NestedWork();
         ulong from = 1_000;
         InterruptReplay replay = trace.Work(1).Run("posted");
-        long stalls = replay.Machine.StallCycles(0);
+        long stalls = replay.Machine.LaneOf(0).StallCycles;
         Assert.That(replay.Now, Is.EqualTo((long)(trace.Time - 10 - from) + stalls));
     }
 

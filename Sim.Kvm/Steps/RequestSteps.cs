@@ -1,13 +1,13 @@
 namespace Sim.Kvm;
 
 /// <summary>When pending requests are carried out: before a nested transition changes the level, and in vcpu_enter_guest (docs/rules.md#nested-transition, #request-order).</summary>
-internal sealed class RequestService
+internal sealed class RequestSteps
 {
     private readonly KernelRules _rules;
     private readonly FlushFunctions _flush;
     private readonly MmuRoots _roots;
 
-    public RequestService(KernelRules rules, FlushFunctions flush, MmuRoots roots)
+    public RequestSteps(KernelRules rules, FlushFunctions flush, MmuRoots roots)
     {
         _rules = rules;
         _flush = flush;
@@ -15,7 +15,7 @@ internal sealed class RequestService
     }
 
     /// <summary>kvm_service_local_tlb_flush_requests while the level that raised them is still active.</summary>
-    public void BeforeSwitch(Lane lane, VCpu vcpu)
+    public void BeforeSwitch(Lane lane, Vcpu vcpu)
     {
         if (_rules.ServicesCurrentBeforeSwitch && vcpu.Take(FlushRequest.Current, out Reason current))
         {
@@ -31,7 +31,7 @@ internal sealed class RequestService
     /// <summary>
     /// vcpu_load and vcpu_enter_guest, up to the VM-entry itself. True if loading the root raised KVM_REQ_TLB_FLUSH on all vCPUs: the entry is cancelled then, and tried again.
     /// </summary>
-    public bool BeforeEntry(Lane lane, VCpu vcpu)
+    public bool BeforeEntry(Lane lane, Vcpu vcpu)
     {
         do
         {
@@ -41,18 +41,18 @@ internal sealed class RequestService
                 return true;
             }
         }
-        while (vcpu.IsAnyPending);
+        while (vcpu.IsAnyFlushPending);
         return false;
     }
 
     /// <summary>vcpu_load and the first part of vcpu_enter_guest: requests that are pending are carried out; events are not injected and the root is not loaded yet.</summary>
-    public void Service(Lane lane, VCpu vcpu)
+    public void Service(Lane lane, Vcpu vcpu)
     {
-        int vmcs = vcpu.GuestMode ? 1 : 0;
-        if (_rules.Tags != TagAllocation.PerCpu && vcpu.LastLane[vmcs] != lane.Index)
+        Vmcs vmcs = vcpu.ActiveVmcs;
+        if (_rules.Tags != TagAllocation.PerCpu && vmcs.LoadedOn != lane.Index)
         {
             // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere. nSVM's rework flushes what this VMCB runs with, and leaves the other one to its own VMRUN.
-            bool isFirst = vcpu.LastLane[vmcs] < 0;
+            bool isFirst = vmcs.LoadedOn < 0;
             if (!Has(isFirst ? KernelDefects.NoFlushOnFirstLoad : KernelDefects.NoFlushOnOtherCpu))
             {
                 Reason reason = new("vm_entry", isFirst ? "first_load" : "other_cpu");
@@ -66,7 +66,7 @@ internal sealed class RequestService
                 }
             }
 
-            vcpu.LastLane[vmcs] = lane.Index;
+            vmcs.LoadedOn = lane.Index;
         }
 
         if (_rules.Tags == TagAllocation.PerVm && lane.TagsHeldFor != vcpu)
@@ -90,7 +90,7 @@ internal sealed class RequestService
 
     private bool Has(KernelDefects defect) => (_rules.Defects & defect) != 0;
 
-    private void CarryOut(Lane lane, VCpu vcpu, FlushRequest request, Reason reason)
+    private void CarryOut(Lane lane, Vcpu vcpu, FlushRequest request, Reason reason)
     {
         switch (request)
         {

@@ -6,28 +6,31 @@ namespace Sim.Kvm;
 /// <param name="spec">The machine.</param>
 /// <param name="rules">How the kernel hands out tags.</param>
 /// <param name="policy">How many tags an L2 gets.</param>
+/// <param name="vcpuOf">Gives the vCPU with a number that is named for the first time.</param>
 /// <param name="created">Told of every new vCPU.</param>
-internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy policy, Action<VCpu> created)
+internal sealed class Vcpus(MachineSpec spec, KernelRules rules, IFlushPolicy policy, Func<ushort, Vcpu> vcpuOf, Action<Vcpu> created)
 {
-    private readonly SortedDictionary<ushort, VCpu> _vcpus = [];
+    private readonly SortedDictionary<ushort, Vcpu> _vcpus = [];
     private readonly SortedSet<ushort> _freedTags = [];
     private ushort _nextTag = 1;
 
     /// <summary>Every vCPU named so far, by number.</summary>
-    public IEnumerable<VCpu> All => _vcpus.Values;
+    public IEnumerable<Vcpu> All => _vcpus.Values;
 
     /// <summary>The vCPU with this number; made, with the tags that the kernel gives it, when it is first named.</summary>
     /// <exception cref="Core.ConfigurationException">The profile has no tag left for it.</exception>
-    public VCpu Of(ushort id)
+    public Vcpu Of(ushort id)
     {
-        if (!_vcpus.TryGetValue(id, out VCpu? vcpu))
+        if (!_vcpus.TryGetValue(id, out Vcpu? vcpu))
         {
-            vcpu = rules.Tags switch
+            (ushort vpid01, L2Tags tags) = rules.Tags switch
             {
-                TagAllocation.PerCpu => new VCpu(id, 0, new L2Tags()) { HasOneVmcb = rules.HasOneVmcb },
-                TagAllocation.PerVm when _vcpus.Count > 0 => new VCpu(id, _vcpus.Values.First().Vpid01, new L2Tags(_vcpus.Values.First().Tags.All)),
-                _ => WithTagsOfItsOwn(id),
+                TagAllocation.PerCpu => ((ushort)0, new L2Tags()),
+                TagAllocation.PerVm when _vcpus.Count > 0 => (_vcpus.Values.First().Vpid01, new L2Tags(_vcpus.Values.First().Tags.All)),
+                _ => TagsOfItsOwn(id),
             };
+            vcpu = vcpuOf(id);
+            vcpu.Create(id, vpid01, tags, rules.HasOneVmcb);
             _vcpus.Add(id, vcpu);
             created(vcpu);
         }
@@ -38,21 +41,21 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
     /// <summary>The thread of a vCPU comes to a CPU that is in L0: what L0 does there now is for it.</summary>
     public void ComesTo(Lane lane, ushort id)
     {
-        if (lane.Level == 0 && _vcpus.TryGetValue(id, out VCpu? vcpu))
+        if (lane.Level == 0 && _vcpus.TryGetValue(id, out Vcpu? vcpu))
         {
             lane.Vcpu = vcpu;
         }
     }
 
     /// <summary>The vCPU that entered last on a CPU, or came to it since; vCPU 0 before the first entry.</summary>
-    public VCpu RunningOn(Lane lane) => lane.Vcpu ?? Of(0);
+    public Vcpu RunningOn(Lane lane) => lane.Vcpu ?? Of(0);
 
     /// <summary>
     /// handle_vmxon, enter_vmx_operation: vmcs02 is a new one that no CPU has loaded, and L2 gets VPIDs if it gave them back. VPIDs are not flushed when they change hands.
     /// </summary>
-    public void EnterVmxOperation(VCpu vcpu)
+    public void EnterVmxOperation(Vcpu vcpu)
     {
-        vcpu.LastLane[1] = -1;
+        vcpu.Vmcs02.LoadedOn = -1;
         if (!vcpu.Tags.Any)
         {
             vcpu.Tags.Take(TakeTagsOfL2());
@@ -65,7 +68,7 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
     }
 
     /// <summary>handle_vmxoff, free_nested: vpid02 is free for others, and the roots of nested EPT go. last_vpid stays.</summary>
-    public void LeaveVmxOperation(VCpu vcpu)
+    public void LeaveVmxOperation(Vcpu vcpu)
     {
         _freedTags.UnionWith(vcpu.Tags.All);
         vcpu.Tags.Release();
@@ -75,9 +78,9 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
     /// <summary>KVM's name for a tag: 01 or 02, with the slot of a pool and the vCPU if it is not 0.</summary>
     public string NameOfTag(ushort tag)
     {
-        foreach (VCpu vcpu in _vcpus.Values)
+        foreach (Vcpu vcpu in _vcpus.Values)
         {
-            string owner = vcpu.Id == 0 ? "" : $"(v{vcpu.Id})";
+            string owner = vcpu.Number == 0 ? "" : $"(v{vcpu.Number})";
             int slot = vcpu.Tags.All.TakeWhile(other => other != tag).Count();
             if (tag == vcpu.Vpid01 || slot < vcpu.Tags.All.Count)
             {
@@ -91,7 +94,7 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
     /// <summary>VPIDs or ASIDs that nobody has; 0 is the host's. An L2 that gets none shares L1's (vpid02 = 0).</summary>
     private int TagsLeft => spec.Profile.AddressSpaceIds - _nextTag + _freedTags.Count;
 
-    private VCpu WithTagsOfItsOwn(ushort id)
+    private (ushort Vpid01, L2Tags Tags) TagsOfItsOwn(ushort id)
     {
         if (spec.L0Vpid && TagsLeft == 0)
         {
@@ -99,7 +102,7 @@ internal sealed class VCpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
                 $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
         }
 
-        return new VCpu(id, spec.L0Vpid ? TakeTag() : (ushort)0, new L2Tags(TakeTagsOfL2()));
+        return (spec.L0Vpid ? TakeTag() : (ushort)0, new L2Tags(TakeTagsOfL2()));
     }
 
     private ushort[] TakeTagsOfL2()

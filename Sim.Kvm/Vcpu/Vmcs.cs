@@ -1,14 +1,20 @@
 using Sim.Apic;
 using Sim.Core.Traces;
 
-namespace Sim.Kvm.Interrupts;
+namespace Sim.Kvm;
 
-/// <summary>The fields of one VMCS (or VMCB) that interrupt delivery reads.</summary>
-internal sealed class VmcsState
+/// <summary>One VMCS (or VMCB), as far as this model knows its fields and what KVM keeps beside it.</summary>
+internal sealed class Vmcs
 {
     private GuestInterruptStatus _status;
 
-    public VmcsState(ApicPage page) => Page = page;
+    public Vmcs(ApicPage page) => Page = page;
+
+    /// <summary>CPU on which it was loaded (a VMCS, loaded_vmcs->cpu) or ran (a VMCB, kvm_vmcb_info.cpu) last; -1 if on none.</summary>
+    public int LoadedOn { get; set; } = -1;
+
+    /// <summary>Generation in which its ASID was given out (<see cref="AsidGenerations"/>); 0 if it has none.</summary>
+    public long AsidGeneration { get; set; }
 
     /// <summary>Controls now in force. On AMD only <see cref="Avic"/> is used.</summary>
     public VmControls Controls { get; set; }
