@@ -237,8 +237,8 @@ public enum VmControls : ulong
     /// <summary>Where vmcb12.TLB_CONTROL lies: read it with <see cref="TlbControls.TlbControl"/>.</summary>
     TlbControlMask = 7 << 16,
 
-    /// <summary>Every bit that means something.</summary>
-    Defined = ((1 << 11) - 1) | TlbControlMask,
+    /// <summary>Every bit that means something in vmcs12 (vmcb12).</summary>
+    Defined = ((1 << 10) - 1) | TlbControlMask,
 }
 
 /// <summary>VMCB.TLB_CONTROL as the APM encodes it (vol. 2, "TLB control"; docs/rules.md#amd-tags). Other values are reserved.</summary>

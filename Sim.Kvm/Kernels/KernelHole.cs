@@ -14,6 +14,9 @@ namespace Sim.Kvm;
 public sealed record KernelHole(
     string Id, Vendor? Vendor, string Meaning, IReadOnlyList<DatedRule> OpenedBy, IReadOnlyList<DatedRule> ClosedBy, bool WithoutEpt, string? Scenario, string? Note)
 {
+    /// <summary>Another rule of every kernel keeps it from showing.</summary>
+    public bool IsHidden => Note?.StartsWith("hidden", StringComparison.Ordinal) == true;
+
     /// <summary>CVEs of the rules that close it.</summary>
     public IEnumerable<string> Cves => ClosedBy.Select(rule => rule.Cve).OfType<string>();
 

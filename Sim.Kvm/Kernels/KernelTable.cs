@@ -8,7 +8,11 @@ namespace Sim.Kvm;
 /// <param name="Name">The name: kvm-7.2.</param>
 /// <param name="Version">What it stands for.</param>
 /// <param name="Why">Why it is not the release of mainline.</param>
-public sealed record KernelName(string Name, KernelVersion Version, string Why);
+public sealed record KernelName(string Name, KernelVersion Version, string Why)
+{
+    /// <summary>Whose hardware it is for.</summary>
+    public Vendor Vendor => Name.StartsWith("nsvm-", StringComparison.Ordinal) ? Vendor.Amd : Vendor.Intel;
+}
 
 /// <summary>profiles/kernels.json: which rule of KVM x86 is in which kernel, and which hole is open there (docs/kernels.md).</summary>
 public sealed class KernelTable

@@ -98,12 +98,12 @@ public sealed class RuleDate
             return Of(cell!, version);
         }
 
+        Presence own = OfMainline(version);
         if (atFirst.IsPresent())
         {
-            return atFirst;
+            return own == Presence.Present ? own : atFirst;
         }
 
-        Presence own = OfMainline(version);
         bool sameSeries = _without?.Series == version.Series || _with?.Series == version.Series;
         return sameSeries || isFeature || own == Presence.Present ? own : Presence.Unknown;
     }

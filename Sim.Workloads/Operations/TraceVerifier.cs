@@ -221,6 +221,11 @@ public sealed class TraceVerifier
     private void CheckControls(int number, in TraceEvent e)
     {
         VmControls controls = (VmControls)e.F;
+        if (e.Transition != TransitionKind.L1ToL2)
+        {
+            controls &= ~VmControls.EntryFails;
+        }
+
         VmControls undefined = controls & ~VmControls.Defined;
         if (undefined != VmControls.None && controls <= VmControls.Defined)
         {
