@@ -74,6 +74,16 @@ public sealed class AvicLogicalIdTable
         }
     }
 
+    /// <summary>Takes a guest's logical ID out again.</summary>
+    public void Clear(byte ldr)
+    {
+        int index = IndexOf(ldr);
+        if (index >= 0)
+        {
+            _entries[index] = 0;
+        }
+    }
+
     /// <summary>Guest APIC IDs that a logical destination names; -1 for one that has no valid entry.</summary>
     public IReadOnlyList<int> Targets(byte destination)
     {

@@ -89,6 +89,7 @@ public static class CliApplication
             ExplainVerb.Create(invocation),
             GateVerb.Create(invocation),
             InterruptsVerb.Create(invocation),
+            RacesVerb.Create(invocation),
             ReportVerb.Create(invocation),
             ValidateVerb.Create(invocation),
             ListVerb.Create(invocation),

@@ -12,10 +12,10 @@ internal static class Counters
 
     public static void CollectContents(StatSheet sheet, string path, long fills, long evictions, int live, CauseCounts invalidated, FlushCauses causes)
     {
-        sheet.Counter($"{path}.fills", "entries", "Entries put in.", fills);
-        sheet.Counter($"{path}.evictions", "entries", "Entries that made room for others.", evictions);
-        sheet.Gauge($"{path}.live", "entries", "Entries held now.", live);
-        CollectByCause(sheet, $"{path}.invalidated", "entries", "Entries dropped by invalidations.", invalidated, causes);
+        sheet.Counter(path + StatNames.FillsSuffix, "entries", "Entries put in.", fills);
+        sheet.Counter(path + StatNames.EvictionsSuffix, "entries", "Entries that made room for others.", evictions);
+        sheet.Gauge(path + StatNames.LiveSuffix, "entries", "Entries held now.", live);
+        CollectByCause(sheet, path + StatNames.InvalidatedSuffix, "entries", "Entries dropped by invalidations.", invalidated, causes);
     }
 
     /// <summary>One counter per cause that is not 0.</summary>

@@ -262,15 +262,15 @@ public abstract class Mmu
             string label = $"level={level}";
             for (int side = 0; side < Sides; side++)
             {
-                sheet.Counter($"{_name}.accesses", "accesses", "Memory references.", Accesses[(4 * level) + side], $"{label},side={SideNames[side]}");
+                sheet.Counter(StatNames.On(_name, StatNames.LaneAccesses), "accesses", "Memory references.", Accesses[(4 * level) + side], $"{label},side={SideNames[side]}");
             }
 
-            sheet.Counter($"{_name}.l1.hits", "accesses", "References translated by the first level.", FirstHits[level], label);
-            sheet.Counter($"{_name}.l1.misses", "accesses", "References that the first level did not translate.", _firstMisses[level], label);
-            sheet.Counter($"{_name}.stlb.hits", "accesses", "First-level misses translated by the second level.", _secondHits[level], label);
-            sheet.Counter($"{_name}.stlb.misses", "walks", "First-level misses that took a page walk.", _walks[level], label);
-            sheet.Counter($"{_name}.stall_cycles", "cycles", "Translation cycles beyond a first-level hit.", _stallCycles[level], label);
-            sheet.Counter($"{_name}.walk_cycles", "cycles", "The part of the stall cycles that walks took, with the second-level lookup before.", _walkCycles[level], label);
+            sheet.Counter(StatNames.On(_name, StatNames.LaneL1Hits), "accesses", "References translated by the first level.", FirstHits[level], label);
+            sheet.Counter(StatNames.On(_name, StatNames.LaneL1Misses), "accesses", "References that the first level did not translate.", _firstMisses[level], label);
+            sheet.Counter(StatNames.On(_name, StatNames.LaneStlbHits), "accesses", "First-level misses translated by the second level.", _secondHits[level], label);
+            sheet.Counter(StatNames.On(_name, StatNames.LaneStlbMisses), "walks", "First-level misses that took a page walk.", _walks[level], label);
+            sheet.Counter(StatNames.On(_name, StatNames.LaneStallCycles), "cycles", "Translation cycles beyond a first-level hit.", _stallCycles[level], label);
+            sheet.Counter(StatNames.On(_name, StatNames.LaneWalkCycles), "cycles", "The part of the stall cycles that walks took, with the second-level lookup before.", _walkCycles[level], label);
         }
 
         foreach (TlbArray array in _first.Concat(_second))
@@ -278,7 +278,7 @@ public abstract class Mmu
             Counters.CollectContents(sheet, $"{_name}.{array.Structure.Name}", array.Fills, array.Evictions, array.Live, array.Invalidated, _causes);
         }
 
-        Counters.CollectByCause(sheet, $"{_name}.invalidations", "invalidations", "Invalidations executed.", _executed, _causes);
+        Counters.CollectByCause(sheet, StatNames.On(_name, StatNames.LaneInvalidations), "invalidations", "Invalidations executed.", _executed, _causes);
         _walker.Collect(sheet, _name, _causes);
         _attribution?.Collect(sheet, _name, _causes);
         _refill?.Collect(sheet, _name, _causes);
@@ -293,7 +293,7 @@ public abstract class Mmu
         {
             foreach (TlbArray array in _first.Concat(_second).Where(array => array.LiveOf(context) != 0))
             {
-                sheet.Gauge($"{_name}.{array.Structure.Name}.occupancy", "entries", "Entries held now, by the tag they have and the level that uses it.", array.LiveOf(context), LabelOf(context));
+                sheet.Gauge($"{_name}.{array.Structure.Name}{StatNames.OccupancySuffix}", "entries", "Entries held now, by the tag they have and the level that uses it.", array.LiveOf(context), LabelOf(context));
             }
         }
     }

@@ -1,18 +1,12 @@
 using Sim.Captures;
 using Sim.Captures.HwLog;
+using Sim.Core.Architecture;
 
 namespace Sim.Validation;
 
 /// <summary>First pass over a hardware capture that is read as interrupts.</summary>
 internal static class CapturedClocks
 {
-    private const uint ExternalInterrupt = 1;
-    private const uint MsrWrite = 32;
-    private const uint PreemptionTimer = 52;
-    /// <summary>IA32_TSC_DEADLINE.</summary>
-    public const uint TscDeadline = 0x6E0;
-
-
     /// <summary>Which VMCS is whose vmcs02, and the guests' clocks.</summary>
     public static (IReadOnlyList<VmcsLink> Links, TscOffsets Offsets) Learn(Func<HwLogReader> open)
     {
@@ -24,7 +18,7 @@ internal static class CapturedClocks
         while (reader.Read(ref record))
         {
             LevelChange change = levels.Observe(record);
-            if (change == LevelChange.NestedExit && exits.TryGetValue(record.Cpu, out HwRecord exit) && exit[HwOperand.Reason] == ExternalInterrupt)
+            if (change == LevelChange.NestedExit && exits.TryGetValue(record.Cpu, out HwRecord exit) && (VmxExit)exit[HwOperand.Reason] == VmxExit.ExternalInterrupt)
             {
                 // L0 emulates vmcs12's preemption timer with one of its own.
                 offsets.RanOut(exit[HwOperand.Vmcs], exit.Ticks);
@@ -32,11 +26,11 @@ internal static class CapturedClocks
             else if (record.Type == HwType.Vmexit)
             {
                 exits[record.Cpu] = record;
-                if (record[HwOperand.Reason] == MsrWrite && record[HwOperand.Rcx] == TscDeadline)
+                if ((VmxExit)record[HwOperand.Reason] == VmxExit.MsrWrite && (Msr)record[HwOperand.Rcx] == Msr.TscDeadline)
                 {
                     offsets.Armed(record[HwOperand.Vmcs], WrittenBy(record));
                 }
-                else if (record[HwOperand.Reason] == PreemptionTimer)
+                else if ((VmxExit)record[HwOperand.Reason] == VmxExit.PreemptionTimer)
                 {
                     offsets.RanOut(levels.Vmcs01(record.Cpu), record.Ticks);
                 }

@@ -1,7 +1,7 @@
-using Sim.Apic;
 using Sim.Captures;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
+using Sim.Core.Architecture;
 using Sim.Kvm.Interrupts;
 
 namespace Sim.Validation;
@@ -30,22 +30,9 @@ internal sealed class CapturedInterrupts
     /// <summary>From the write of vcpu->mode to the VM-entry, in instructions of Linux 6.12.</summary>
     private const ulong GuestModeTicks = 1_900;
 
-    private const uint ExternalInterrupt = 1;
-    private const uint WindowExit = 7;
-    private const uint Hlt = 12;
-    private const uint Vmcall = 18;
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
-    private const uint MsrWrite = 32;
-    private const uint EoiInduced = 45;
-    private const uint PreemptionTimer = 52;
-    private const uint ApicBase = 0x1B;
-    private const uint X2ApicEoi = 0x80B;
-    private const uint X2ApicIcr = 0x830;
     private const ulong BootProcessor = 1 << 8;
+    private const ulong IcrDeliveryMode = 7 << 8;
     private const ulong SendIpiHypercall = 10;
-    private const ulong Valid = 1UL << 31;
-    private const ulong InterruptionType = 0x700;
     private const ulong ProcessPosted = 1 << 7;
 
     private readonly LevelTracker _levels;
@@ -82,9 +69,9 @@ internal sealed class CapturedInterrupts
         return reader.Findings;
     }
 
-    private static bool IsNotification(ulong vector) => vector is HostVectorNumbers.PostedInterrupt or HostVectorNumbers.NestedPostedInterrupt or HostVectorNumbers.Wakeup;
+    private static bool IsNotification(ulong vector) => (HostVector)vector is HostVector.PostedInterrupt or HostVector.NestedPostedInterrupt or HostVector.Wakeup;
 
-    private static bool IsExternal(ulong info) => (info & Valid) != 0 && (info & InterruptionType) == 0;
+    private static bool IsExternal(ulong info) => ((InterruptionInfo)info & (InterruptionInfo.Valid | InterruptionInfo.Type)) == InterruptionInfo.Valid;
 
     private CapturedWindow Window => _open ??= new CapturedWindow(0, _start ?? 0);
 
@@ -145,7 +132,7 @@ internal sealed class CapturedInterrupts
         CapturedVcpu vcpu = VcpuOf(_levels.Vmcs01(record.Cpu));
         lane.Vcpu = vcpu;
         lane.ExitTime = _now;
-        lane.ExitReason = (uint)record[HwOperand.Reason];
+        lane.ExitReason = (VmxExit)record[HwOperand.Reason];
         if (!vcpu.WasEntered)
         {
             // It ran before the window.
@@ -153,30 +140,30 @@ internal sealed class CapturedInterrupts
         }
 
         ulong idtVectoring = record[HwOperand.IdtVectoring];
-        Add(lane, vcpu, MomentKind.Exit, level, IsExternal(idtVectoring) ? (int)(idtVectoring & 0xFF) : -1, lane.ExitReason == Hlt);
-        vcpu.HaltedSince = level == 1 && lane.ExitReason == Hlt ? _now : null;
+        Add(lane, vcpu, MomentKind.Exit, level, IsExternal(idtVectoring) ? (int)(idtVectoring & 0xFF) : -1, lane.ExitReason == VmxExit.Hlt);
+        vcpu.HaltedSince = level == 1 && lane.ExitReason == VmxExit.Hlt ? _now : null;
         switch (lane.ExitReason)
         {
-            case ExternalInterrupt when IsNotification(record[HwOperand.IntrInfo] & 0xFF):
+            case VmxExit.ExternalInterrupt when IsNotification(record[HwOperand.IntrInfo] & 0xFF):
                 Note(lane, InterruptEventKind.NotificationExit, level, (int)(record[HwOperand.IntrInfo] & 0xFF));
                 break;
-            case WindowExit:
+            case VmxExit.InterruptWindow:
                 Note(lane, InterruptEventKind.WindowExit, level, -1);
                 break;
-            case EoiInduced:
+            case VmxExit.EoiInduced:
                 Note(lane, InterruptEventKind.EoiExit, level, (int)(record[HwOperand.Qualification] & 0xFF));
                 break;
-            case PreemptionTimer when !(level == 2 && vcpu.IsDue2(_now)) && vcpu.Timer.Expire(_now, byPreemptionTimer: true):
+            case VmxExit.PreemptionTimer when !(level == 2 && vcpu.IsDue2(_now)) && vcpu.Timer.Expire(_now, byPreemptionTimer: true):
                 AddTimer(lane, vcpu, _now);
                 break;
-            case MsrWrite:
+            case VmxExit.MsrWrite:
                 WriteMsr(lane, vcpu, record, level);
                 break;
-            case Vmcall when level == 1 && record[HwOperand.Rax] == SendIpiHypercall:
+            case VmxExit.Vmcall when level == 1 && record[HwOperand.Rax] == SendIpiHypercall:
                 PostToL2(vcpu);
                 Hypercall(lane, vcpu);
                 break;
-            case Vmlaunch or Vmresume:
+            case VmxExit.Vmlaunch or VmxExit.Vmresume:
                 PostToL2(vcpu);
                 break;
             default:
@@ -186,14 +173,14 @@ internal sealed class CapturedInterrupts
 
     private void WriteMsr(CapturedLane lane, CapturedVcpu vcpu, in HwRecord record, int level)
     {
-        uint msr = (uint)record[HwOperand.Rcx];
+        Msr msr = (Msr)record[HwOperand.Rcx];
         ulong value = CapturedClocks.WrittenBy(record);
-        if (msr == X2ApicEoi)
+        if (msr == Msr.X2ApicEoi)
         {
             Note(lane, InterruptEventKind.EoiExit, level, level == 1 ? vcpu.Svi01 : 0);
             Add(lane, vcpu, MomentKind.Eoi, level, -1);
         }
-        else if (msr == X2ApicIcr && (value & InterruptionType) == 0)
+        else if (msr == Msr.X2ApicIcr && (value & IcrDeliveryMode) == 0)
         {
             Destination destination = ((value >> 18) & 3) switch { 0 => Destination.Id, 1 => Destination.Self, 2 => Destination.All, _ => Destination.Others };
             if (level == 2)
@@ -207,12 +194,12 @@ internal sealed class CapturedInterrupts
                 lane.Sending = NewMoment(lane, vcpu, MomentKind.Send, 1, (int)(value & 0xFF), InterruptSource.Ipi, destination, record[HwOperand.Rdx]);
             }
         }
-        else if (msr == ApicBase && level == 2)
+        else if (msr == Msr.ApicBase && level == 2)
         {
             vcpu.IsBootProcessor2 = (value & BootProcessor) != 0;
             NameL2(vcpu);
         }
-        else if (level == 2 && msr == CapturedClocks.TscDeadline && _offsets.Of(record[HwOperand.Vmcs]) is var offset and > 0)
+        else if (level == 2 && msr == Msr.TscDeadline && _offsets.Of(record[HwOperand.Vmcs]) is var offset and > 0)
         {
             vcpu.Timer2 = new ApicTimer { TscOffset = offset };
             vcpu.Timer2.Write(msr, value, _now);
@@ -262,8 +249,8 @@ internal sealed class CapturedInterrupts
         {
             vcpu.LeftL2 = true;
             vcpu.NestedEntry = null;
-            bool byTimer2 = vcpu.IsDue2(_now) && lane.ExitReason is ExternalInterrupt or PreemptionTimer;
-            Add(lane, vcpu, MomentKind.NestedExit, 1, -1, !byTimer2 && lane.ExitReason is ExternalInterrupt or WindowExit or PreemptionTimer);
+            bool byTimer2 = vcpu.IsDue2(_now) && lane.ExitReason is VmxExit.ExternalInterrupt or VmxExit.PreemptionTimer;
+            Add(lane, vcpu, MomentKind.NestedExit, 1, -1, !byTimer2 && lane.ExitReason is VmxExit.ExternalInterrupt or VmxExit.InterruptWindow or VmxExit.PreemptionTimer);
             if (byTimer2)
             {
                 vcpu.Timer2!.Expire(_now, byPreemptionTimer: false);
@@ -317,7 +304,7 @@ internal sealed class CapturedInterrupts
     {
         if (lane.Sending is { } sending)
         {
-            sending.Time = Math.Min(lane.ExitTime + (lane.ExitReason == Vmcall ? HypercallTicks : PostingTicks), _now);
+            sending.Time = Math.Min(lane.ExitTime + (lane.ExitReason == VmxExit.Vmcall ? HypercallTicks : PostingTicks), _now);
             AddMoment(sending);
             lane.Sending = null;
         }

@@ -1,4 +1,5 @@
 using Sim.Captures.HwLog;
+using Sim.Core.Architecture;
 
 namespace Sim.Validation;
 
@@ -13,7 +14,7 @@ internal sealed class CapturedLane(int number)
 
     public ulong ExitTime { get; set; }
 
-    public uint ExitReason { get; set; }
+    public VmxExit ExitReason { get; set; }
 
     /// <summary>An interrupt that L0 posts before the next entry.</summary>
     public InterruptMoment? Sending { get; set; }

@@ -91,9 +91,9 @@ internal sealed class EpisodeMeter : ITraceSink
         long flushed = 0;
         foreach (Stat stat in sheet.Stats)
         {
-            walks += stat.Path.EndsWith("].stlb.misses", StringComparison.Ordinal) ? stat.Value : 0;
-            references += stat.Path.EndsWith("].walk_references", StringComparison.Ordinal) ? stat.Value : 0;
-            flushed += stat.Path.EndsWith("].walks.flushed", StringComparison.Ordinal) ? stat.Value : 0;
+            walks += StatNames.IsOnAnyLane(stat.Path, StatNames.LaneStlbMisses) ? stat.Value : 0;
+            references += StatNames.IsOnAnyLane(stat.Path, StatNames.LaneWalkReferences) ? stat.Value : 0;
+            flushed += StatNames.IsOnAnyLane(stat.Path, StatNames.LaneWalksFlushed) ? stat.Value : 0;
         }
 
         return new TranslationCost(walks, references, flushed);

@@ -33,8 +33,6 @@ internal sealed class SvmFlushPlace
 /// <summary>Replays a lifted recording of SVM as it is lifted, and puts each call of a flush function, the machine's and the kernel's, at its place.</summary>
 internal sealed class SvmFlushReplay
 {
-    private const uint WriteCr3 = 0x13;
-
     private readonly Machine _machine;
     private readonly bool _l0Npt;
     private readonly TraceBlock _block = new();
@@ -83,7 +81,7 @@ internal sealed class SvmFlushReplay
             case TransitionKind.L1ToL0 or TransitionKind.L2ToL0:
                 // No stay in a guest takes no time.
                 vcpu.Exits.Add(_position);
-                vcpu.Places.Add(new SvmFlushPlace { IsPutIn = e.Time == vcpu.EnteredAt, IsMovToCr3 = e.C == WriteCr3, Description = string.Intern($"L{e.Level} {ExitReasons.Name(Vendor.Amd, (uint)e.C)}") });
+                vcpu.Places.Add(new SvmFlushPlace { IsPutIn = e.Time == vcpu.EnteredAt, IsMovToCr3 = (SvmExit)e.C == SvmExit.WriteCr3, Description = string.Intern($"L{e.Level} {ExitReasons.Name(Vendor.Amd, (uint)e.C)}") });
                 break;
             case TransitionKind.L1ToL2:
                 // An L2 without NPT12 has a root for each CR3 if L0 shadows page tables, else one.

@@ -1,5 +1,6 @@
 using Sim.Captures.Ftrace;
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Experiments;
 using Sim.Kvm.Interrupts;
 using Sim.Reports.Views;
@@ -16,10 +17,6 @@ namespace Sim.Validation;
 internal sealed class SvmInterruptValidation
 {
     private const string Profile = "zen-3";
-    private const ulong Intr = 0x60;
-    private const ulong Vintr = 0x64;
-    private const ulong Hlt = 0x78;
-    private const ulong Amd = 2;
     private const ulong WholeRecording = 0;
 
     private readonly RecordedSchedule _machine;
@@ -73,7 +70,7 @@ internal sealed class SvmInterruptValidation
             start ??= e.Time;
             lanes = Math.Max(lanes, e.Cpu + 1);
             vcpus = e.Type == KernelEventType.KvmEntry ? Math.Max(vcpus, (int)e[KernelOperand.Vcpu] + 1) : vcpus;
-            isSvm |= e.Type == KernelEventType.KvmExit && e[KernelOperand.Isa] == Amd;
+            isSvm |= e.Type == KernelEventType.KvmExit && (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm;
         }
 
         return isSvm && vcpus > 0 ? (lanes, vcpus, start!.Value) : throw new TraceFormatException(
@@ -110,12 +107,12 @@ internal sealed class SvmInterruptValidation
         switch (e.Type)
         {
             case KernelEventType.KvmExit:
-                vcpu.ExitReason = e[KernelOperand.Reason];
+                vcpu.ExitReason = (SvmExit)e[KernelOperand.Reason];
                 vcpu.InGuest = false;
                 bool inL2 = _machine.IsInL2(vcpu.Number);
-                vcpu.IsHalted = !inL2 && vcpu.ExitReason == Hlt;
-                _machine.Exit(vcpu.Number, vcpu.ExitReason == Hlt ? RecordedExit.Halt : RecordedExit.Other);
-                if (!inL2 && vcpu.ExitReason == Vintr)
+                vcpu.IsHalted = !inL2 && vcpu.ExitReason == SvmExit.Hlt;
+                _machine.Exit(vcpu.Number, vcpu.ExitReason == SvmExit.Hlt ? RecordedExit.Halt : RecordedExit.Other);
+                if (!inL2 && vcpu.ExitReason == SvmExit.VirtualInterrupt)
                 {
                     Note(vcpu, InterruptEventKind.WindowExit, 1, -1);
                     if (_machine.OpenWindow(vcpu.Number))
@@ -132,7 +129,7 @@ internal sealed class SvmInterruptValidation
                 Note(vcpu, InterruptEventKind.NestedExit, 1, -1);
                 break;
             case KernelEventType.KvmNestedVmexitInject when !vcpu.InGuest:
-                _machine.ReflectExit(vcpu.Number, e[KernelOperand.Reason] == Intr);
+                _machine.ReflectExit(vcpu.Number, (SvmExit)e[KernelOperand.Reason] == SvmExit.Interrupt);
                 break;
             case KernelEventType.KvmInjVirq when !isNewInterrupt:
                 _reinjected++;
@@ -235,7 +232,7 @@ internal sealed class SvmInterruptValidation
 
         public int Entries { get; set; }
 
-        public ulong ExitReason { get; set; }
+        public SvmExit ExitReason { get; set; }
 
         public bool InGuest { get; set; }
 

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.Ftrace;
@@ -12,14 +13,6 @@ namespace Sim.Captures.Ftrace;
 /// </remarks>
 internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfiguration configuration)
 {
-    private const uint WriteCr3 = 0x13;
-    private const uint WriteCr4 = 0x14;
-    private const uint PageFault = 0x4E;
-    private const uint Invlpg = 0x79;
-    private const uint NestedPageFault = 0x400;
-    private const ulong Present = 1;
-    private const ulong Write = 2;
-    private const ulong Reserved = 8;
     private const int RootLevel = 4;
     private const ulong PageBytes = 4096;
 
@@ -32,9 +25,9 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
     /// <summary>A real exit.</summary>
     public static void Exit(RecordedVcpu vcpu, uint reason, ulong errorCode, ulong address)
     {
-        bool isKnown = reason is WriteCr3 or WriteCr4 or Invlpg or PageFault or NestedPageFault;
-        vcpu.Emulates = vcpu.Isa == TracepointLift.Svm && isKnown ? reason : null;
-        (vcpu.FaultCode, vcpu.FaultAddress, vcpu.IsEmulated) = (errorCode, address, false);
+        bool isKnown = (SvmExit)reason is SvmExit.WriteCr3 or SvmExit.WriteCr4 or SvmExit.Invlpg or SvmExit.PageFault or SvmExit.NestedPageFault;
+        vcpu.Emulates = vcpu.Isa == KvmIsa.Svm && isKnown ? (SvmExit)reason : null;
+        (vcpu.FaultCode, vcpu.FaultAddress, vcpu.IsEmulated) = ((PageFaultCode)errorCode, address, false);
     }
 
     /// <summary>kvm_emulate_insn.</summary>
@@ -46,10 +39,10 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
     /// <summary>kvm_mmu_walker_error: the guest's own tables refuse the access. If its entry is present, kvm_inject_emulated_page_fault drops the address before the guest gets the #PF.</summary>
     public void WalkFailed(RecordedCpu lane, RecordedVcpu vcpu, ulong time, ulong errorCode)
     {
-        if (vcpu.Emulates == PageFault && configuration.L0ShadowsPageTables)
+        if (vcpu.Emulates == SvmExit.PageFault && configuration.L0ShadowsPageTables)
         {
             vcpu.Emulates = null;
-            if ((errorCode & (Present | Reserved)) == Present)
+            if (((PageFaultCode)errorCode & (PageFaultCode.Present | PageFaultCode.Reserved)) == PageFaultCode.Present)
             {
                 records.Add(lane, TraceEvent.Invlpg(time, LevelOf(vcpu), vcpu.FaultAddress & ~(PageBytes - 1)));
             }
@@ -59,7 +52,7 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
     /// <summary>kvm_mmu_prepare_zap_page by the thread of <paramref name="zapper"/>, if it is a vCPU's: perhaps a root goes that some vCPU of the machine uses.</summary>
     public static void Zapped(RecordedVcpu? zapper, IEnumerable<RecordedVcpu> machine, in KernelEvent e)
     {
-        if (zapper?.Emulates is PageFault or NestedPageFault)
+        if (zapper?.Emulates is SvmExit.PageFault or SvmExit.NestedPageFault)
         {
             zapper.Emulates = null;
         }
@@ -76,7 +69,7 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
     /// <summary>kvm_mmu_load: L0 loads a root for the entry to come.</summary>
     public void LoadsRoot(RecordedCpu lane, RecordedVcpu vcpu, ulong time)
     {
-        if (vcpu.Emulates == WriteCr3)
+        if (vcpu.Emulates == SvmExit.WriteCr3)
         {
             vcpu.Root += PageBytes;
         }
@@ -94,19 +87,19 @@ internal sealed class EmulatedInstructions(LiftedRecords records, RecordedConfig
     {
         switch (vcpu.Emulates)
         {
-            case WriteCr4 when !vcpu.InL2:
+            case SvmExit.WriteCr4 when !vcpu.InL2:
                 AssumedCr4++;
                 vcpu.Cr4 ^= Cr4Bits.Pge;
                 records.Add(lane, TraceEvent.SetCr4(time, 1, vcpu.Cr4));
                 break;
-            case WriteCr3 when configuration.L0ShadowsPageTables:
+            case SvmExit.WriteCr3 when configuration.L0ShadowsPageTables:
                 UnknownCr3++;
                 records.Add(lane, TraceEvent.SetCr3(time, LevelOf(vcpu), vcpu.Root));
                 break;
-            case Invlpg:
+            case SvmExit.Invlpg:
                 records.Add(lane, TraceEvent.Invlpg(time, LevelOf(vcpu), 0));
                 break;
-            case PageFault or NestedPageFault when vcpu.IsEmulated && (vcpu.FaultCode & (Present | Write | Reserved)) == (Present | Write):
+            case SvmExit.PageFault or SvmExit.NestedPageFault when vcpu.IsEmulated && (vcpu.FaultCode & (PageFaultCode.Present | PageFaultCode.Write | PageFaultCode.Reserved)) == (PageFaultCode.Present | PageFaultCode.Write):
                 records.Add(lane, TraceEvent.FlushRequest(time, RequestedFlush.ShadowedWrite, vcpu.Number));
                 break;
             default:

@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.Ftrace;
 
 /// <summary>
@@ -6,10 +8,6 @@ namespace Sim.Captures.Ftrace;
 /// </summary>
 public sealed class InjectedInterrupts
 {
-    private const ulong Valid = 1UL << 31;
-    private const ulong TypeAndVector = 0x7FF;
-    private const ulong Svm = 2;
-
     // The vector that L0 will inject again, by thread.
     private readonly Dictionary<int, ulong> _pending = [];
 
@@ -24,8 +22,8 @@ public sealed class InjectedInterrupts
                 return false;
             case KernelEventType.KvmExit:
                 // VMX prints IDT-vectoring information as info2, SVM EXITINTINFO as intr_info; type 0 is an external interrupt for both.
-                ulong vectoring = e[e[KernelOperand.Isa] == Svm ? KernelOperand.IntrInfo : KernelOperand.Info2];
-                if ((vectoring & Valid) != 0 && (vectoring & TypeAndVector) <= byte.MaxValue)
+                ulong vectoring = e[(KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm ? KernelOperand.IntrInfo : KernelOperand.Info2];
+                if (((InterruptionInfo)vectoring & InterruptionInfo.Valid) != 0 && ((InterruptionInfo)vectoring & InterruptionInfo.Type) == 0)
                 {
                     _pending[e.Pid] = vectoring & byte.MaxValue;
                 }

@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.Ftrace;
 
 /// <summary>What a kernel event is to the level of the vCPU whose thread it comes from.</summary>
@@ -20,11 +22,6 @@ internal readonly record struct KernelStep(LevelChange Change, int Level, bool I
 /// </summary>
 internal sealed class KernelLevels(KernelSurvey? known = null)
 {
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
-    private const uint PreemptionTimer = 52;
-    private const uint Vmrun = 0x80;
-    private const ulong Svm = 2;
     private const ulong LongestInstruction = 15;
 
     private readonly Dictionary<int, Thread> _threads = [];
@@ -92,12 +89,12 @@ internal sealed class KernelLevels(KernelSurvey? known = null)
         }
 
         uint reason = (uint)e[KernelOperand.Reason];
-        bool isSvm = e[KernelOperand.Isa] == Svm;
-        bool asks = isSvm ? reason == Vmrun : reason is Vmlaunch or Vmresume;
+        bool isSvm = (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm;
+        bool asks = isSvm ? (SvmExit)reason == SvmExit.Vmrun : (VmxExit)reason is VmxExit.Vmlaunch or VmxExit.Vmresume;
         int level = thread.Level;
         LevelChange change = thread.State.Exit(level, asks);
         thread.IsInGuest = false;
-        thread.IsUnsettled = isSvm || reason != PreemptionTimer;
+        thread.IsUnsettled = isSvm || (VmxExit)reason != VmxExit.PreemptionTimer;
         thread.AskedAt = asks && level == 1 && !isSvm ? e[KernelOperand.Rip] : null;
         return new KernelStep(change, level, isWithoutEntry);
     }

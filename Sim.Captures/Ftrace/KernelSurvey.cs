@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 
 namespace Sim.Captures.Ftrace;
@@ -6,8 +7,6 @@ namespace Sim.Captures.Ftrace;
 /// <summary>What a first pass over a recording of kernel events tells before the second: its size, and the level of each stay of a vCPU in its guest, which is told only when the stay ends.</summary>
 public sealed class KernelSurvey
 {
-    private const ulong Svm = 2;
-
     private readonly Dictionary<int, StayLevels> _stays;
 
     private KernelSurvey(KernelLevels levels)
@@ -53,7 +52,7 @@ public sealed class KernelSurvey
             hasRemoteFlushes |= e.Type == KernelEventType.Function && e.Text == KernelFunctions.RemoteFlush;
             if (e.Has(KernelOperand.Isa))
             {
-                vendor = e[KernelOperand.Isa] == Svm ? Core.Profiles.Vendor.Amd : Core.Profiles.Vendor.Intel;
+                vendor = (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm ? Core.Profiles.Vendor.Amd : Core.Profiles.Vendor.Intel;
             }
 
             levels.Observe(e);

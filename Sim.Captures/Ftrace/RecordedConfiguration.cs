@@ -1,11 +1,11 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.Ftrace;
 
 /// <summary>How the levels of a recording on SVM are configured, read off its events: no event says it. Made by a first pass.</summary>
 public sealed class RecordedConfiguration
 {
-    private const uint PageFault = 0x4E;
-
-    private readonly Dictionary<int, uint> _exits = [];
+    private readonly Dictionary<int, SvmExit> _exits = [];
     private readonly SortedDictionary<int, ulong> _vcpuIds = [];
     private readonly SortedSet<string> _flushFunctions = new(StringComparer.Ordinal);
     private Dictionary<int, int>? _machines;
@@ -37,10 +37,10 @@ public sealed class RecordedConfiguration
                 _vcpuIds.TryAdd(e.Pid, e[KernelOperand.Vcpu]);
                 break;
             case KernelEventType.KvmExit when !e.IsUnparsed:
-                _exits[e.Pid] = e[KernelOperand.Isa] == TracepointLift.Svm ? (uint)e[KernelOperand.Reason] : 0;
+                _exits[e.Pid] = (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm ? (SvmExit)e[KernelOperand.Reason] : 0;
                 break;
             case KernelEventType.KvmPageFault:
-                L0ShadowsPageTables |= _exits.GetValueOrDefault(e.Pid) == PageFault;
+                L0ShadowsPageTables |= _exits.GetValueOrDefault(e.Pid) == SvmExit.PageFault;
                 break;
             case KernelEventType.KvmNestedVmenter or KernelEventType.KvmNestedVmrun when e[KernelOperand.NestedTdp] != 0:
                 EntriesWithNpt++;

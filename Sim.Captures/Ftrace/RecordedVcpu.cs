@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.Ftrace;
@@ -42,10 +43,10 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     public bool InL2 { get; set; }
 
     /// <summary>Exit code of the instruction or fault that L0 handles for it and that has no record yet (<see cref="EmulatedInstructions"/>).</summary>
-    public uint? Emulates { get; set; }
+    public SvmExit? Emulates { get; set; }
 
     /// <summary>EXITINFO1 of its last exit: the error code of a fault.</summary>
-    public ulong FaultCode { get; set; }
+    public PageFaultCode FaultCode { get; set; }
 
     /// <summary>L0's emulator has worked since its last exit.</summary>
     public bool IsEmulated { get; set; }
@@ -62,7 +63,7 @@ internal sealed class RecordedVcpu(ushort number, int pid)
     /// <summary>Its last record of a transition; null before the first.</summary>
     public TransitionKind? Last { get; set; }
 
-    public ulong Isa { get; set; }
+    public KvmIsa Isa { get; set; }
 
     public ulong NestedRoot { get; set; }
 

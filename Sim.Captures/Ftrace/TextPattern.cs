@@ -158,13 +158,13 @@ internal sealed class TextPattern
         if (ExitReasons.TryParse(name, out Vendor vendor, out uint reason))
         {
             e.Add(KernelOperand.Reason, reason);
-            e.Add(KernelOperand.Isa, vendor == Vendor.Intel ? 1UL : 2);
+            e.Add(KernelOperand.Isa, (ulong)(vendor == Vendor.Intel ? KvmIsa.Vmx : KvmIsa.Svm));
         }
         else if (Unnamed(name, out ulong number))
         {
             bool isInvalid = number is uint.MaxValue or ulong.MaxValue;
             failed |= !isInvalid && (number & FailedVmentry) != 0;
-            e.Add(KernelOperand.Reason, isInvalid ? ExitReasons.SvmInvalid : number > BasicReason ? number & BasicReason : number);
+            e.Add(KernelOperand.Reason, isInvalid ? (uint)SvmExit.Invalid : number > BasicReason ? number & BasicReason : number);
         }
         else if (name.IsEmpty)
         {

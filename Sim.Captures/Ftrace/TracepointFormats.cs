@@ -262,7 +262,7 @@ internal static class TracepointFormats
     private static void SplitRawReason(ref KernelEvent e)
     {
         KernelEvent raw = e;
-        if (raw[KernelOperand.Isa] != 1 || raw[KernelOperand.Reason] <= 0xFFFF)
+        if ((KvmIsa)raw[KernelOperand.Isa] != KvmIsa.Vmx || raw[KernelOperand.Reason] <= 0xFFFF)
         {
             return;
         }

@@ -55,17 +55,8 @@ public sealed class TracepointLift
     /// <summary>Most CPUs a recording may have to be lifted.</summary>
     public const int MaxLanes = 256;
 
-    private const uint VmxHlt = 12;
-    private const uint SvmHlt = 0x78;
-    private const uint Vmresume = 24;
-    private const uint VmxInvalidState = 33;
-    private const uint Vmrun = 0x80;
-    private const uint Invept = 50;
-    private const uint Invvpid = 53;
-    internal const ulong Svm = 2;
     private const string NanosecondsPerMillisecond = "1000000";
     private const ushort AssumedVpid12 = 1;
-    private const uint SvmWriteCr4 = 0x14;
     private const Cr4Bits KnownCr4 = Cr4Bits.Pae | Cr4Bits.Pge | Cr4Bits.La57 | Cr4Bits.Pcide | Cr4Bits.Smep;
 
     private readonly RecordedCpu[] _lanes;
@@ -178,7 +169,7 @@ public sealed class TracepointLift
                 EnterNested(_threads.Vcpu(e.Pid), lane, time, e);
                 break;
             case KernelEventType.KvmNestedVmenterFailed when vcpu is { InL2: true }:
-                ExitNested(vcpu, lane, time, vcpu.Isa == Svm ? ExitReasons.SvmInvalid : VmxInvalidState);
+                ExitNested(vcpu, lane, time, vcpu.Isa == KvmIsa.Svm ? (uint)SvmExit.Invalid : (uint)VmxExit.InvalidState);
                 break;
             case KernelEventType.KvmNestedVmexitInject:
                 ExitNested(_threads.Vcpu(e.Pid), lane, time, e);
@@ -256,7 +247,7 @@ public sealed class TracepointLift
     {
         // trace-cmd prints L2's CR3 under the name of the nested CR3.
         ulong root = e[KernelOperand.NestedRoot];
-        if (vcpu.Isa == Svm && root == 0)
+        if (vcpu.Isa == KvmIsa.Svm && root == 0)
         {
             root = e[KernelOperand.GuestCr3] != 0 ? e[KernelOperand.GuestCr3] : vcpu.Vmcs12;
         }
@@ -281,7 +272,7 @@ public sealed class TracepointLift
 
     private void Exit(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e, int level)
     {
-        vcpu.Isa = e[KernelOperand.Isa];
+        vcpu.Isa = (KvmIsa)e[KernelOperand.Isa];
         if (lane.Running != vcpu || vcpu.InL2 != (level == 2))
         {
             // An exit without its entry: lost, or the recording's first event of this vCPU.
@@ -293,7 +284,7 @@ public sealed class TracepointLift
         }
 
         uint reason = (uint)e[KernelOperand.Reason];
-        if (reason == (vcpu.Isa == Svm ? SvmHlt : VmxHlt))
+        if (reason == (vcpu.Isa == KvmIsa.Svm ? (uint)SvmExit.Hlt : (uint)VmxExit.Hlt))
         {
             _records.Add(lane, new TraceEvent { Time = time, Kind = RecordKind.Halt, Level = (byte)level });
         }
@@ -302,16 +293,16 @@ public sealed class TracepointLift
         EmulatedInstructions.Exit(vcpu, reason, e[KernelOperand.Info1], e[KernelOperand.Info2]);
         _threads.Thread(e.Pid).Exit();
         vcpu.RealExits++;
-        if (vcpu.Isa == Svm || level == 2)
+        if (vcpu.Isa == KvmIsa.Svm || level == 2)
         {
             return;
         }
 
-        if (reason == Invept)
+        if (reason == (uint)VmxExit.Invept)
         {
             _records.Add(lane, TraceEvent.Invept(time, 1, 2, 0));
         }
-        else if (reason == Invvpid)
+        else if (reason == (uint)VmxExit.Invvpid)
         {
             _records.Add(lane, TraceEvent.Invvpid(time, 1, 1, AssumedVpid12));
         }
@@ -319,7 +310,7 @@ public sealed class TracepointLift
 
     private void EnterNested(RecordedVcpu vcpu, RecordedCpu lane, ulong time, in KernelEvent e)
     {
-        vcpu.Isa = e.Has(KernelOperand.Isa) ? e[KernelOperand.Isa] : vcpu.Isa;
+        vcpu.Isa = e.Has(KernelOperand.Isa) ? (KvmIsa)e[KernelOperand.Isa] : vcpu.Isa;
         _threads.Thread(e.Pid).EnterNested();
         PutOn(lane, vcpu, time);
         Reach(vcpu, lane, time, 1);
@@ -395,7 +386,7 @@ public sealed class TracepointLift
         }
 
         EnterReal(vcpu, lane, time);
-        ExitReal(vcpu, lane, time, vcpu.Isa == Svm ? Vmrun : Vmresume, 0);
+        ExitReal(vcpu, lane, time, vcpu.Isa == KvmIsa.Svm ? (uint)SvmExit.Vmrun : (uint)VmxExit.Vmresume, 0);
         _records.Synthesized += 2;
         return true;
     }
@@ -433,7 +424,7 @@ public sealed class TracepointLift
         _threads.Thread(vcpu.Pid).ExitNested();
         vcpu.InL2 = false;
         vcpu.NestedTransitions++;
-        if (vcpu.Isa == Svm && reason == SvmWriteCr4 && vcpu.PgeDiffers.Remove(vcpu.Vmcs12))
+        if (vcpu.Isa == KvmIsa.Svm && reason == (uint)SvmExit.WriteCr4 && vcpu.PgeDiffers.Remove(vcpu.Vmcs12))
         {
             SetCr4(lane, vcpu, time, 2, vcpu.Cr4);
         }

@@ -163,7 +163,7 @@ public sealed class TracepointSummary
     }
 
     private static string ReasonName(in KernelEvent e) => e.Has(KernelOperand.Isa)
-        ? ExitReasons.Name(e[KernelOperand.Isa] == 1 ? Vendor.Intel : Vendor.Amd, (uint)e[KernelOperand.Reason])
+        ? ExitReasons.Name((KvmIsa)e[KernelOperand.Isa] == KvmIsa.Vmx ? Vendor.Intel : Vendor.Amd, (uint)e[KernelOperand.Reason])
         : "0x" + e[KernelOperand.Reason].ToString("x", CultureInfo.InvariantCulture);
 
     private EventSummary Build(TracepointReader reader, string name, long ticksPerSecond)

@@ -1,12 +1,10 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.HwLog;
 
 /// <summary>The local APIC timer that a hypervisor emulates for one vCPU, as its register writes in a capture tell it. Times are ticks of L0's TSC.</summary>
 public sealed class ApicTimer
 {
-    private const uint X2ApicLvtTimer = 0x832;
-    private const uint X2ApicInitialCount = 0x838;
-    private const uint X2ApicDivide = 0x83E;
-    private const uint TscDeadline = 0x6E0;
     private const ulong Masked = 1UL << 16;
     private const int ModeShift = 17;
     private const ulong Periodic = 1;
@@ -31,21 +29,21 @@ public sealed class ApicTimer
     public ulong? Due => _due;
 
     /// <summary>True for the registers that <see cref="Write"/> takes.</summary>
-    public static bool IsRegister(uint msr) => msr is X2ApicLvtTimer or X2ApicInitialCount or X2ApicDivide or TscDeadline;
+    public static bool IsRegister(Msr msr) => msr is Msr.X2ApicLvtTimer or Msr.X2ApicInitialCount or Msr.X2ApicDivide or Msr.TscDeadline;
 
     /// <summary>The vCPU writes a register of its timer.</summary>
-    public void Write(uint msr, ulong value, ulong now)
+    public void Write(Msr msr, ulong value, ulong now)
     {
         switch (msr)
         {
-            case X2ApicLvtTimer:
+            case Msr.X2ApicLvtTimer:
                 _lvt = value;
                 break;
-            case X2ApicDivide:
+            case Msr.X2ApicDivide:
                 ulong shift = (value & 3) | ((value >> 1) & 4);
                 _divide = 1UL << (int)((shift + 1) & 7);
                 break;
-            case X2ApicInitialCount:
+            case Msr.X2ApicInitialCount:
                 ulong ticks = value * _divide * TicksPerMicrosecond / 1000;
                 _due = value == 0 ? null : now + ticks;
                 _period = ((_lvt >> ModeShift) & 3) == Periodic ? ticks : 0;

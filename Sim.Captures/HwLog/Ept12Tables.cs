@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.HwLog;
 
 /// <summary>What L0 or L1 did with EPT12's tables, and when it takes effect.</summary>
@@ -71,13 +73,8 @@ internal sealed class Ept12Region
 /// </remarks>
 internal sealed class Ept12Tables(Vmcs12s vmcs12s)
 {
-    private const uint EptViolation = 48;
     private const ulong PageMask = ~0xFFFUL;
     private const int RootLevel = 4;
-    private const ulong WriteAccess = 2;
-    private const ulong Present = 0x38;
-    private const ulong CallFunctionSingle = 0xFB;
-    private const ulong CallFunction = 0xFC;
 
     // A CPU that handles an exit and then idles must not fill the memory.
     private const int MostRecords = 1 << 16;
@@ -111,7 +108,7 @@ internal sealed class Ept12Tables(Vmcs12s vmcs12s)
             case HwType.GuestInvept when record[HwOperand.InvalidationType] == 1:
                 _roots.Add(record[HwOperand.Eptp] & PageMask);
                 break;
-            case HwType.IpiSend when record[HwOperand.Vector] is CallFunctionSingle or CallFunction && _handling.TryGetValue(record.Cpu, out Vcpu? sender):
+            case HwType.IpiSend when (HostVector)record[HwOperand.Vector] is HostVector.CallFunctionSingle or HostVector.CallFunction && _handling.TryGetValue(record.Cpu, out Vcpu? sender):
                 sender.Kick ??= index;
                 break;
             default:
@@ -148,8 +145,8 @@ internal sealed class Ept12Tables(Vmcs12s vmcs12s)
     {
         vcpu.Violation = null;
         vcpu.Kick = null;
-        bool isWrite = (record[HwOperand.Qualification] & WriteAccess) != 0 && (record[HwOperand.Qualification] & Present) != 0;
-        if (record[HwOperand.Reason] == EptViolation && (level == 2 || isWrite))
+        bool isWrite = ((EptViolationQualification)record[HwOperand.Qualification] & EptViolationQualification.WriteAccess) != 0 && ((EptViolationQualification)record[HwOperand.Qualification] & EptViolationQualification.Present) != 0;
+        if ((VmxExit)record[HwOperand.Reason] == VmxExit.EptViolation && (level == 2 || isWrite))
         {
             vcpu.Violation = record;
             vcpu.ViolationIndex = index;
@@ -160,7 +157,7 @@ internal sealed class Ept12Tables(Vmcs12s vmcs12s)
 
     private void Reflect(Vcpu vcpu)
     {
-        if (vcpu.Violation is { } violation && vcpu.ViolationLevel == 2 && (violation[HwOperand.Qualification] & Present) == 0)
+        if (vcpu.Violation is { } violation && vcpu.ViolationLevel == 2 && ((EptViolationQualification)violation[HwOperand.Qualification] & EptViolationQualification.Present) == 0)
         {
             vcpu.Told = violation[HwOperand.GuestPhysical] & PageMask;
             vcpu.ToldRoot = RootOf(vcpu, violation);

@@ -1,4 +1,5 @@
 using Sim.Captures.Ftrace;
+using Sim.Core.Architecture;
 
 namespace Sim.Captures.HwLog;
 
@@ -14,11 +15,6 @@ public readonly record struct RemoteFlush(ulong Ticks, int Cpu);
 public sealed class HostFlushes
 {
     private const string RemoteFlushFunction = "kvm_flush_remote_tlbs";
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
-    private const uint EptViolation = 48;
-    private const ulong WriteAccess = 2;
-    private const ulong Present = 0x38;
 
     private readonly IReadOnlyList<RemoteFlush> _calls;
     private readonly HashSet<int> _handlesGuest = [];
@@ -74,10 +70,10 @@ public sealed class HostFlushes
     }
 
     // A nested entry loads a root, a fault of L2 shadows tables, a write to a read-only page may be one to a table.
-    private static bool IsAboutEpt12(in HwRecord exit, int level) => (uint)exit[HwOperand.Reason] switch
+    private static bool IsAboutEpt12(in HwRecord exit, int level) => (VmxExit)exit[HwOperand.Reason] switch
     {
-        Vmlaunch or Vmresume => true,
-        EptViolation => level == 2 || ((exit[HwOperand.Qualification] & WriteAccess) != 0 && (exit[HwOperand.Qualification] & Present) != 0),
+        VmxExit.Vmlaunch or VmxExit.Vmresume => true,
+        VmxExit.EptViolation => level == 2 || (((EptViolationQualification)exit[HwOperand.Qualification] & EptViolationQualification.WriteAccess) != 0 && ((EptViolationQualification)exit[HwOperand.Qualification] & EptViolationQualification.Present) != 0),
         _ => false,
     };
 }

@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.HwLog;
 
 /// <summary>What a hardware capture says about the machine and the module parameters of its L0, read off its VM-entries.</summary>
@@ -7,9 +9,6 @@ namespace Sim.Captures.HwLog;
 /// <param name="Entries">VM-entries that say so.</param>
 public sealed record HwConfiguration(int Lanes, bool L0Ept, bool L0Vpid, long Entries)
 {
-    private const ulong EnableEpt = 1 << 1;
-    private const ulong EnableVpid = 1 << 5;
-
     /// <summary>Reads a capture to its end. Without any VM-entry both are taken to be on.</summary>
     /// <exception cref="Core.TraceFormatException">The capture is damaged.</exception>
     public static HwConfiguration Of(HwLogReader reader)
@@ -28,6 +27,6 @@ public sealed record HwConfiguration(int Lanes, bool L0Ept, bool L0Vpid, long En
             }
         }
 
-        return new HwConfiguration(lanes, entries == 0 || (controls & EnableEpt) != 0, entries == 0 || (controls & EnableVpid) != 0, entries);
+        return new HwConfiguration(lanes, entries == 0 || ((SecondaryControls)controls & SecondaryControls.EnableEpt) != 0, entries == 0 || ((SecondaryControls)controls & SecondaryControls.EnableVpid) != 0, entries);
     }
 }

@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.HwLog;
 
 /// <summary>That a VMCS is the vmcs02 of another one's vCPU, and from which record of the recording on (0: from the start).</summary>
@@ -21,10 +23,6 @@ public sealed record VmcsLink(long Record, ulong Vmcs01, ulong Vmcs02);
 /// </summary>
 public sealed class LevelTracker
 {
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
-    private const uint Vmxoff = 26;
-
     private readonly Dictionary<ulong, Vmcs> _vmcs = [];
     private readonly List<Lane> _lanes = [];
     private readonly List<VmcsLink> _links = [];
@@ -83,7 +81,7 @@ public sealed class LevelTracker
             case HwType.Vmentry:
                 return Enter(LaneOf(record.Cpu), Find(record[HwOperand.Vmcs]));
             case HwType.Vmexit:
-                Exit(LaneOf(record.Cpu), Find(record[HwOperand.Vmcs]), (uint)record[HwOperand.Reason]);
+                Exit(LaneOf(record.Cpu), Find(record[HwOperand.Vmcs]), (VmxExit)record[HwOperand.Reason]);
                 return LevelChange.None;
             case HwType.Context:
                 SetContext(LaneOf(record.Cpu), record);
@@ -170,7 +168,7 @@ public sealed class LevelTracker
         return entered.State.Enter(1);
     }
 
-    private static void Exit(Lane lane, Vmcs left, uint reason)
+    private static void Exit(Lane lane, Vmcs left, VmxExit reason)
     {
         lane.Guest = left;
         left.WasSeenRunning = true;
@@ -182,10 +180,10 @@ public sealed class LevelTracker
             return;
         }
 
-        bool asks = reason is Vmlaunch or Vmresume;
+        bool asks = reason is VmxExit.Vmlaunch or VmxExit.Vmresume;
         left.IsVmcs01 |= asks;
         left.State.Exit(1, asks);
-        if (reason == Vmxoff)
+        if (reason == VmxExit.Vmxoff)
         {
             Unlink(left);
         }

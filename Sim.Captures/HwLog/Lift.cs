@@ -1,8 +1,9 @@
-using Sim.Workloads;
 using System.Globalization;
 using Sim.Captures.Ftrace;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
+using Sim.Workloads;
 
 namespace Sim.Captures.HwLog;
 
@@ -54,7 +55,7 @@ public sealed record AnswerKeyEntry(
     ulong Operand,
     ulong Address,
     FlushTarget Target,
-    uint? ExitReason,
+    VmxExit? ExitReason,
     int ExitLevel,
     long RealExit,
     LevelChange Nested,
@@ -156,20 +157,6 @@ public sealed class Lift
     private const ulong PageMask = ~0xFFFUL;
     private const ulong PageBytes = 4096;
     private const int MaxAccessSize = 64;
-    private const ulong EnableEpt = 1 << 1;
-    private const uint Exception = 0;
-    private const uint ExternalInterrupt = 1;
-    private const uint Hlt = 12;
-    private const uint Invlpg = 14;
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
-    private const uint Vmxoff = 26;
-    private const uint Vmxon = 27;
-    private const uint CrAccess = 28;
-    private const uint EptViolation = 48;
-    private const ulong PageFault = 14;
-    private const ulong LocalTimerVector = 0xEC;
-    private const ulong FirstIpiVector = 0xF0;
 
     private readonly TraceAppender _appender;
     private readonly bool _asRecorded;
@@ -388,7 +375,7 @@ public sealed class Lift
             case HwType.Invpcid:
                 Emit(lane, TraceEvent.Invpcid(time, level, (byte)record[HwOperand.InvalidationType], (ushort)(record[HwOperand.DescriptorLow] & 0xFFF), record[HwOperand.Linear]));
                 break;
-            case HwType.Exception when record[HwOperand.Vector] == PageFault:
+            case HwType.Exception when record[HwOperand.Vector] == (ulong)ExceptionVector.PageFault:
                 ChangeOfRunning(lane, time, record[HwOperand.Cr2], (record[HwOperand.ErrorCode] & 1) == 0 ? MapChangeKind.Made : MapChangeKind.Widened);
                 break;
             case HwType.Interrupt:
@@ -444,7 +431,7 @@ public sealed class Lift
             _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.LastCpu));
         }
 
-        if (_known.L0Ept && lane.ExitLevel == 1 && lane.ExitReason == EptViolation && lane.Nested == LevelChange.None && record[HwOperand.Rip] == lane.ExitRip)
+        if (_known.L0Ept && lane.ExitLevel == 1 && lane.ExitReason == VmxExit.EptViolation && lane.Nested == LevelChange.None && record[HwOperand.Rip] == lane.ExitRip)
         {
             _unrecorded.Add(new UnrecordedPlace(_appender.Records, UnrecordedState.HostPages));
         }
@@ -488,7 +475,7 @@ public sealed class Lift
             Emit(lane, TraceEvent.SetCr3(time, (byte)level, cr3 & FrameMask, (ushort)(cr3 & 0xFFF), noFlush: true));
         }
 
-        if (lane.ExitLevel == 1 && lane.Nested == LevelChange.None && lane.ExitReason == Exception && level == 1)
+        if (lane.ExitLevel == 1 && lane.Nested == LevelChange.None && lane.ExitReason == VmxExit.ExceptionOrNmi && level == 1)
         {
             ulong page = lane.ExitQualification & PageMask;
             bool runsAgain = entry[HwOperand.IntrInfo] == 0 && entry[HwOperand.Rip] == lane.ExitRip;
@@ -498,9 +485,9 @@ public sealed class Lift
             }
         }
 
-        if (lane.Nested != LevelChange.NestedEntry && lane.ExitReason is Exception or CrAccess or Invlpg or null)
+        if (lane.Nested != LevelChange.NestedEntry && lane.ExitReason is VmxExit.ExceptionOrNmi or VmxExit.CrAccess or VmxExit.Invlpg or null)
         {
-            _unrecorded.Add(new UnrecordedPlace(_appender.Records, lane.ExitReason == Invlpg ? UnrecordedState.GuestEntry : UnrecordedState.GuestTables));
+            _unrecorded.Add(new UnrecordedPlace(_appender.Records, lane.ExitReason == VmxExit.Invlpg ? UnrecordedState.GuestEntry : UnrecordedState.GuestTables));
         }
     }
 
@@ -527,13 +514,13 @@ public sealed class Lift
             BeginInGuest(lane, time, vcpu, level, record);
         }
 
-        uint reason = (uint)record[HwOperand.Reason];
-        if (reason == Hlt)
+        VmxExit reason = (VmxExit)record[HwOperand.Reason];
+        if (reason == VmxExit.Hlt)
         {
             Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.Halt, Level = (byte)level });
         }
 
-        if (level == 1 && reason is Vmlaunch or Vmresume)
+        if (level == 1 && reason is VmxExit.Vmlaunch or VmxExit.Vmresume)
         {
             if (vcpu.ReflectedViolation is { } made)
             {
@@ -550,21 +537,21 @@ public sealed class Lift
         lane.ExitRip = record[HwOperand.Rip];
         lane.RealExits++;
         lane.Nested = LevelChange.None;
-        lane.Violation = reason == EptViolation ? record[HwOperand.GuestPhysical] : null;
-        lane.ViolationIsAbsent = (record[HwOperand.Qualification] & 0x38) == 0;
-        if (level == 1 && reason == Invlpg && !_known.L0Ept)
+        lane.Violation = reason == VmxExit.EptViolation ? record[HwOperand.GuestPhysical] : null;
+        lane.ViolationIsAbsent = ((EptViolationQualification)record[HwOperand.Qualification] & EptViolationQualification.Present) == 0;
+        if (level == 1 && reason == VmxExit.Invlpg && !_known.L0Ept)
         {
             Emit(lane, TraceEvent.Invlpg(time, 1, record[HwOperand.Qualification]));
         }
 
-        if (level == 1 && reason is Vmxon or Vmxoff)
+        if (level == 1 && reason is VmxExit.Vmxon or VmxExit.Vmxoff)
         {
             vcpu.KnowsVmx = true;
-            Emit(lane, reason == Vmxon ? TraceEvent.Vmxon(time, vcpu.Number) : TraceEvent.Vmxoff(time, vcpu.Number));
+            Emit(lane, reason == VmxExit.Vmxon ? TraceEvent.Vmxon(time, vcpu.Number) : TraceEvent.Vmxoff(time, vcpu.Number));
         }
 
         Emulate(lane, vcpu, time);
-        if (level == 1 && reason == EptViolation)
+        if (level == 1 && reason == VmxExit.EptViolation)
         {
             ViolationOfL1(lane, vcpu, time, record);
         }
@@ -613,7 +600,7 @@ public sealed class Lift
 
         if (change == LevelChange.NestedEntry && !vcpu.InL2)
         {
-            if (vcpu.NestedTransitions == 0 && lane.ExitReason == Vmresume)
+            if (vcpu.NestedTransitions == 0 && lane.ExitReason == VmxExit.Vmresume)
             {
                 RunL2Before(lane, vcpu, time);
             }
@@ -622,7 +609,7 @@ public sealed class Lift
         }
         else if (change == LevelChange.NestedExit && vcpu.InL2)
         {
-            ExitNested(lane, vcpu, time, lane.ExitReason ?? ExternalInterrupt);
+            ExitNested(lane, vcpu, time, lane.ExitReason ?? VmxExit.ExternalInterrupt);
         }
     }
 
@@ -632,10 +619,10 @@ public sealed class Lift
         _synthesizedEntries.Add(_appender.Records);
         EnterNested(lane, vcpu, time);
         EnterSynthesized(lane, vcpu, time, 2);
-        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
-        ExitNested(lane, vcpu, time, ExternalInterrupt);
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, VmxExit.ExternalInterrupt));
+        ExitNested(lane, vcpu, time, VmxExit.ExternalInterrupt);
         EnterSynthesized(lane, vcpu, time, 1);
-        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, VmxExit.Vmresume));
         _synthesized += 4;
     }
 
@@ -660,7 +647,7 @@ public sealed class Lift
         lane.Nested = LevelChange.NestedEntry;
     }
 
-    private void ExitNested(Lane lane, Vcpu vcpu, ulong time, uint reason)
+    private void ExitNested(Lane lane, Vcpu vcpu, ulong time, VmxExit reason)
     {
         if (lane.Violation is { } withheld && !lane.ViolationIsAbsent && lane.ExitLevel == 2 && Root12(vcpu) is not 0 and ulong root12)
         {
@@ -681,7 +668,7 @@ public sealed class Lift
         if (level == 2 && !vcpu.InL2)
         {
             EnterSynthesized(lane, vcpu, time, 1);
-            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, Vmresume));
+            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, VmxExit.Vmresume));
             _synthesizedEntries.Add(_appender.Records);
             EnterNested(lane, vcpu, time);
             _synthesized += 2;
@@ -689,8 +676,8 @@ public sealed class Lift
         else if (level == 1 && vcpu.InL2)
         {
             EnterSynthesized(lane, vcpu, time, 2);
-            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, ExternalInterrupt));
-            ExitNested(lane, vcpu, time, ExternalInterrupt);
+            Emit(lane, TraceEvent.VmExit(time, TransitionKind.L2ToL0, vcpu.Number, VmxExit.ExternalInterrupt));
+            ExitNested(lane, vcpu, time, VmxExit.ExternalInterrupt);
             _synthesized += 2;
         }
     }
@@ -714,13 +701,13 @@ public sealed class Lift
     private void RunBefore(Lane lane, Vcpu vcpu, ulong time)
     {
         EnterSynthesized(lane, vcpu, time, 1);
-        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, ExternalInterrupt));
+        Emit(lane, TraceEvent.VmExit(time, TransitionKind.L1ToL0, vcpu.Number, VmxExit.ExternalInterrupt));
         _synthesized++;
     }
 
     private void Leave(Lane lane, ulong time)
     {
-        Emit(lane, TraceEvent.VmExit(time, lane.Level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, lane.Vcpu!.Number, ExternalInterrupt));
+        Emit(lane, TraceEvent.VmExit(time, lane.Level == 2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, lane.Vcpu!.Number, VmxExit.ExternalInterrupt));
         lane.Level = 0;
         _synthesized++;
     }
@@ -854,7 +841,7 @@ public sealed class Lift
 
     private void Interrupt(Lane lane, ulong time, byte level, ulong vector)
     {
-        ulong source = vector == LocalTimerVector ? 2UL : vector >= FirstIpiVector ? 1UL : 0;
+        ulong source = vector == (ulong)HostVector.LocalTimer ? 2UL : vector >= (ulong)HostVector.NestedPostedInterrupt ? 1UL : 0;
         Emit(lane, new TraceEvent { Time = time, Kind = RecordKind.Interrupt, Level = level, A = source, B = vector & 0xFF, C = lane.Vcpu?.Number ?? 0, D = level });
     }
 
@@ -963,7 +950,7 @@ public sealed class Lift
     /// <summary>What must be known of an L1 vCPU (by its vmcs01) before its first nested entry, and is only seen afterwards.</summary>
     private sealed class FirstPass(IReadOnlyList<RemoteFlush> remoteFlushes, IReadOnlyList<ListedPage> pageSizes)
     {
-        private readonly Dictionary<ulong, uint> _lastExitOfL2 = [];
+        private readonly Dictionary<ulong, VmxExit> _lastExitOfL2 = [];
         private readonly SortedDictionary<int, Ept12Tables> _ept12 = [];
         private ulong? _controls;
         private long _index;
@@ -1001,7 +988,7 @@ public sealed class Lift
         public HashSet<ulong> UsesEpt { get; } = [];
 
         // Some VM-entry had "enable EPT", or there is none.
-        public bool L0Ept => _controls is null || (_controls & EnableEpt) != 0;
+        public bool L0Ept => _controls is null || ((SecondaryControls?)_controls & SecondaryControls.EnableEpt) != 0;
 
         public void Take(in HwRecord record)
         {
@@ -1027,7 +1014,7 @@ public sealed class Lift
                     FirstEntryOfL2.TryAdd(vmcs01, record);
                     break;
                 case HwType.Vmexit when Levels.LevelOf(record, -1) == 2:
-                    _lastExitOfL2[vmcs01] = (uint)record[HwOperand.Reason];
+                    _lastExitOfL2[vmcs01] = (VmxExit)record[HwOperand.Reason];
                     break;
                 case HwType.GuestInvept:
                     UsesEpt.Add(vmcs01);
@@ -1036,7 +1023,7 @@ public sealed class Lift
                     break;
             }
 
-            if (change == LevelChange.NestedExit && _lastExitOfL2.GetValueOrDefault(vmcs01) == EptViolation)
+            if (change == LevelChange.NestedExit && _lastExitOfL2.GetValueOrDefault(vmcs01) == VmxExit.EptViolation)
             {
                 UsesEpt.Add(vmcs01);
             }
@@ -1107,7 +1094,7 @@ public sealed class Lift
 
         public HwRecord? Attempt { get; set; }
 
-        public uint? ExitReason { get; set; }
+        public VmxExit? ExitReason { get; set; }
 
         public int ExitLevel { get; set; }
 

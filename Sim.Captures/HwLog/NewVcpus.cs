@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Captures.HwLog;
 
 /// <summary>
@@ -7,9 +9,6 @@ namespace Sim.Captures.HwLog;
 /// </summary>
 internal sealed class NewVcpus
 {
-    private const uint EptViolation = 48;
-    private const ulong Present = 0x38;
-
     private readonly Dictionary<ulong, Sight> _seen = [];
 
     /// <summary>VMCSs of vCPUs created in the recording, by the index of the record after their first load.</summary>
@@ -42,7 +41,7 @@ internal sealed class NewVcpus
         }
         else if (record.Type == HwType.Vmexit)
         {
-            sight.IsNew |= record[HwOperand.Reason] == EptViolation && (record[HwOperand.Qualification] & Present) == 0 && record[HwOperand.Rip] == sight.FirstRip;
+            sight.IsNew |= (VmxExit)record[HwOperand.Reason] == VmxExit.EptViolation && ((EptViolationQualification)record[HwOperand.Qualification] & EptViolationQualification.Present) == 0 && record[HwOperand.Rip] == sight.FirstRip;
             sight.IsDecided = true;
             if (sight.IsNew)
             {

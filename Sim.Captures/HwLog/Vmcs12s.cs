@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Captures.HwLog;
@@ -5,9 +6,6 @@ namespace Sim.Captures.HwLog;
 /// <summary>One vmcs12 of L1, as far as its exits tell what is in it.</summary>
 internal sealed class RecordedVmcs12
 {
-    private const ulong EnableEpt = 1 << 1;
-    private const ulong EnableVpid = 1 << 5;
-
     private uint? _invalidatedVpid;
     private uint? _writtenVpid;
     private ulong? _writtenEptp;
@@ -24,7 +22,7 @@ internal sealed class RecordedVmcs12
 
     /// <summary>vmcs12 enables EPT, VPID; null if L1's write of the secondary controls was not recorded.</summary>
     public VmControls? Controls => _secondaryControls is { } controls
-        ? ((controls & EnableEpt) != 0 ? VmControls.EnableEpt : VmControls.None) | ((controls & EnableVpid) != 0 ? VmControls.EnableVpid : VmControls.None)
+        ? (((SecondaryControls)controls & SecondaryControls.EnableEpt) != 0 ? VmControls.EnableEpt : VmControls.None) | (((SecondaryControls)controls & SecondaryControls.EnableVpid) != 0 ? VmControls.EnableVpid : VmControls.None)
         : null;
 
     /// <summary>vmcs02 at L2's last entry with this vmcs12: tells which vmcs12 is current where no operand does.</summary>
@@ -36,18 +34,18 @@ internal sealed class RecordedVmcs12
     /// <summary>L1's VMWRITE.</summary>
     public void Write(ulong field, ulong value)
     {
-        switch (field)
+        switch ((VmcsField)field)
         {
-            case VmcsFields.Vpid:
+            case VmcsField.Vpid:
                 _writtenVpid = (uint)value & 0xFFFF;
                 break;
-            case VmcsFields.LinkPointer:
+            case VmcsField.LinkPointer:
                 IsSetUpAnew = true;
                 break;
-            case VmcsFields.Eptp:
+            case VmcsField.Eptp:
                 _writtenEptp = Eptp = value;
                 break;
-            case VmcsFields.SecondaryControls:
+            case VmcsField.SecondaryControls:
                 _secondaryControls = value;
                 break;
             default:
@@ -62,17 +60,6 @@ internal sealed class RecordedVmcs12
     public void InvalidatedEptp(ulong eptp) => Eptp = _writtenEptp ?? eptp;
 }
 
-/// <summary>Encodings of VMCS fields (SDM vol. 3, appendix "Field Encoding in VMCS").</summary>
-internal static class VmcsFields
-{
-    public const ulong Vpid = 0x0;
-    public const ulong Eptp = 0x201A;
-    public const ulong SecondaryControls = 0x401E;
-
-    /// <summary>Written when a vCPU is set up, and by no shadow VMCS afterwards (init_vmcs).</summary>
-    public const ulong LinkPointer = 0x2800;
-}
-
 /// <summary>
 /// Which vmcs12 is current on each L1 vCPU, and what it says. VMPTRLD, VMCLEAR and VMWRITE of L1 exit with their operands in newer logs; a log without them tells at least that another
 /// vmcs12 became current, and the EPT pointer and CR3 of vmcs02 at L2's next entry tell which (<see cref="Choices"/>, known after a first pass).
@@ -80,11 +67,6 @@ internal static class VmcsFields
 /// <param name="choices">The choices of a first pass; null in the first pass itself.</param>
 internal sealed class Vmcs12s(IReadOnlyDictionary<long, int>? choices)
 {
-    private const uint Vmlaunch = 20;
-    private const uint Vmptrld = 21;
-    private const uint Vmresume = 24;
-    private const uint Vmwrite = 25;
-
     private readonly Dictionary<ulong, Vcpu> _vcpus = [];
     private readonly Dictionary<(int Vm, ulong Address), RecordedVmcs12> _byAddress = [];
     private readonly Dictionary<int, int> _numbers = [];
@@ -123,22 +105,22 @@ internal sealed class Vmcs12s(IReadOnlyDictionary<long, int>? choices)
 
     private void Exit(long index, in HwRecord record, Vcpu vcpu, int vm)
     {
-        switch ((uint)record[HwOperand.Reason])
+        switch ((VmxExit)record[HwOperand.Reason])
         {
-            case Vmptrld when record.Has(HwOperand.VmxPointer):
+            case VmxExit.Vmptrld when record.Has(HwOperand.VmxPointer):
                 vcpu.Load(Find(vm, record[HwOperand.VmxPointer]));
                 break;
-            case Vmptrld:
+            case VmxExit.Vmptrld:
                 vcpu.LoadUnknown();
                 break;
-            case Vmwrite when record.Has(HwOperand.VmcsField):
+            case VmxExit.Vmwrite when record.Has(HwOperand.VmcsField):
                 HasFields = true;
                 vcpu.Current.Write(record[HwOperand.VmcsField], record[HwOperand.Value]);
                 break;
-            case Vmlaunch:
+            case VmxExit.Vmlaunch:
                 vcpu.Launch(this, vm);
                 break;
-            case Vmresume:
+            case VmxExit.Vmresume:
                 Resume(index, vcpu);
                 break;
             default:

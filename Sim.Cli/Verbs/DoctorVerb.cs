@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Sim.Core.Architecture;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
 using Sim.Experiments;
@@ -57,14 +58,12 @@ internal static class DoctorVerb
         return (never == Pages && always == Pages * RoundTrips, $"{never} walks under never (expected {Pages}), {always} under always-current (expected {Pages * RoundTrips})");
     }
 
-    private static double? Walks(StatSheet sheet) => sheet.Total("lane[*].stlb.misses", "level=2");
+    private static double? Walks(StatSheet sheet) => sheet.Total(StatNames.LaneStlbMisses, "level=2");
 
     private static void WriteRoundTrips(TraceAppender trace)
     {
         const ulong Vmcs12 = 0x1000;
         const ulong Eptp12 = 0x2000;
-        const uint Vmlaunch = 20;
-        const uint Cpuid = 10;
         const int Page = 4096;
         ulong time = 0;
         trace.Event(0, TraceEvent.SetCr3(time, 0, 0x10));
@@ -72,7 +71,7 @@ internal static class DoctorVerb
         trace.Event(0, TraceEvent.SetCr3(++time, 1, 0x20));
         for (int trip = 0; trip < RoundTrips; trip++)
         {
-            trace.Event(0, TraceEvent.VmExit(++time, TransitionKind.L1ToL0, 0, Vmlaunch));
+            trace.Event(0, TraceEvent.VmExit(++time, TransitionKind.L1ToL0, 0, VmxExit.Vmlaunch));
             trace.Event(0, TraceEvent.NestedEnter(++time, 0, Vmcs12, VmControls.EnableVpid | VmControls.EnableEpt, 1, Eptp12));
             trace.Event(0, TraceEvent.VmEnter(++time, TransitionKind.L0ToL2, 0));
             for (int page = 0; page < Pages; page++)
@@ -80,8 +79,8 @@ internal static class DoctorVerb
                 trace.Access(0, ++time, (ulong)(page * Page), AccessType.Read);
             }
 
-            trace.Event(0, TraceEvent.VmExit(++time, TransitionKind.L2ToL0, 0, Cpuid));
-            trace.Event(0, TraceEvent.VmExit(++time, TransitionKind.L2ToL1, 0, Cpuid));
+            trace.Event(0, TraceEvent.VmExit(++time, TransitionKind.L2ToL0, 0, VmxExit.Cpuid));
+            trace.Event(0, TraceEvent.VmExit(++time, TransitionKind.L2ToL1, 0, VmxExit.Cpuid));
             trace.Event(0, TraceEvent.VmEnter(++time, TransitionKind.L0ToL1, 0));
         }
 

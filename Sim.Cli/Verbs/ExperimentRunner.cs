@@ -22,7 +22,20 @@ internal static class ExperimentRunner
     /// <param name="details">The tables behind the first screen if seeds are not repeated and nothing is swept: all of them, or those that are always shown.</param>
     /// <param name="timeline">Where the measured window is written down, completed here; null for nowhere.</param>
     /// <returns>The exit code: that of the worst failed run, 130 if interrupted, 143 if terminated.</returns>
-    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, ChromeTraceWriter? timeline = null)
+    public static int Execute(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, ChromeTraceWriter? timeline = null) =>
+        Execute(invocation, parse, options, configuration, parse.GetValue(options.Trace)!, parse.GetValue(options.Out), details, _ => { }, timeline);
+
+    /// <summary>The same for a trace that is named otherwise, with its own result folder; <paramref name="taken"/> gets the results.</summary>
+    public static int Execute(
+        Invocation invocation,
+        ParseResult parse,
+        ExperimentOptions options,
+        RunConfiguration configuration,
+        string trace,
+        string? folder,
+        Func<RunSet, bool, IReadOnlyList<Table>> details,
+        Action<RunSet> taken,
+        ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
         bool quiet = parse.GetValue(invocation.Quiet);
@@ -30,7 +43,7 @@ internal static class ExperimentRunner
         using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
             Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine, Timeline = timeline };
-            set = experiment.Run(parse.GetValue(options.Trace)!, terminal.Interruption.Token);
+            set = experiment.Run(trace, terminal.Interruption.Token);
         }
 
         if (set.Runs.All(run => run.Failure is null))
@@ -38,7 +51,8 @@ internal static class ExperimentRunner
             timeline?.Complete();
         }
 
-        WriteFiles(parse, options, set);
+        taken(set);
+        WriteFiles(parse, options, folder, set);
         bool all = parse.GetValue(invocation.Verbose) || options.AllTables(parse);
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
         Verdict verdict = Verdict.Of(set);
@@ -132,9 +146,9 @@ internal static class ExperimentRunner
         return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
     }
 
-    private static void WriteFiles(ParseResult parse, ExperimentOptions options, RunSet set)
+    private static void WriteFiles(ParseResult parse, ExperimentOptions options, string? folder, RunSet set)
     {
-        if (parse.GetValue(options.Out) is { } folder)
+        if (folder is not null)
         {
             ResultFiles.WriteAll(set, folder);
         }

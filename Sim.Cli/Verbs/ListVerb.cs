@@ -3,6 +3,7 @@ using Sim.Core;
 using Sim.Core.Configuration;
 using Sim.Core.Stats;
 using Sim.Experiments;
+using Sim.Kvm;
 using Sim.Kvm.Interrupts;
 using Sim.Reports.Charts;
 using Sim.Reports.Results;
@@ -20,6 +21,7 @@ internal static class ListVerb
         ("policies", "Flush policies", () => Entries(Components.Policies)),
         ("mutants", "Deliberate bugs to put behind a policy's name, as in kvm-6.12~no-sync-on-invlpg", () => Components.Mutants.Select(mutant => (mutant.Name, $"{mutant.Breaks}: {mutant.Summary}"))),
         ("irq-paths", "Interrupt paths, as in --irq-paths", () => Entries(Components.InterruptPaths)),
+        ("flush-races", "Races of 'nestsim races'", () => FlushRaceTable.Races),
         ("races", "Races of 'nestsim interrupts --races'", () => RaceTable.Races),
         ("apicv-updates", "Rules for APICv controls that change while L2 is active", () => Entries(Components.ApicvUpdateRules)),
         ("profiles", "CPU profiles", Profiles),

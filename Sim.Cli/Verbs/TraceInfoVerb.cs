@@ -34,6 +34,7 @@ internal static class TraceInfoVerb
         output.Write($"lanes       {header.Lanes}\nfolded      {(header.Folded ? "yes" : "no")}\ncycles      {header.CyclesPerRecordTick} per record tick\n");
         output.Write($"records     {Numbers.Whole(summary.Records)} in {Numbers.Whole(summary.Blocks)} blocks, {Numbers.Fraction(summary.Records == 0 ? null : summary.Bytes / (double)summary.Records)} bytes per record\n");
         output.Write($"references  {Numbers.Whole(summary.References)}\ntime        {Numbers.Whole(summary.FirstTime)} to {Numbers.Whole(summary.LastTime)} reference cycles\n");
+        output.Write($"page sizes  {PageSizes(summary)}\n");
         foreach ((string key, string value) in header.Properties)
         {
             output.Write($"  {key} = {value}\n");
@@ -45,6 +46,16 @@ internal static class TraceInfoVerb
         }
 
         output.Write("\n");
+    }
+
+    /// <summary>How the page sizes of the tables that the trace uses are known; what is assumed, docs/page-sizes.md says.</summary>
+    private static string PageSizes(TraceSummary summary)
+    {
+        (MapTable Table, string Name)[] tables = summary.Transitions.Count == 0
+            ? [(MapTable.L0, "L0")]
+            : [(MapTable.L0, "L0"), (MapTable.L1, "L1"), (MapTable.L2, "L2"), (MapTable.Tdp01, "EPT01"), (MapTable.Tdp12, "EPT12")];
+        string known = string.Join("; ", tables.Select(table => $"{table.Name} {summary.Header.Properties.GetValueOrDefault(TraceHeader.PageSizesOf(table.Table), "assumed")}"));
+        return known.Contains("assumed", StringComparison.Ordinal) ? $"{known} (docs/page-sizes.md)" : known;
     }
 
     private static IEnumerable<Table> Tables(TraceSummary summary)

@@ -118,7 +118,7 @@ internal static class TraceLiftVerb
     private static IReadOnlyList<string> Row(AnswerKeyEntry e) =>
     [
         Text(e.Position), Text(e.Time), Text(e.Lane), Text(e.Vcpu), e.IsInvept ? "INVEPT" : "INVVPID", Text(e.Type), Hex(e.Operand), Hex(e.Address), $"{e.Target}",
-        e.ExitReason is { } reason ? Text(reason) : "", Text(e.ExitLevel), Text(e.RealExit), $"{e.Nested}", Text(e.NestedTransition), Text(e.NextLevel),
+        e.ExitReason is { } reason ? Text((uint)reason) : "", Text(e.ExitLevel), Text(e.RealExit), $"{e.Nested}", Text(e.NestedTransition), Text(e.NextLevel),
     ];
 
     private static IReadOnlyList<string> Row(KernelFlush e) =>

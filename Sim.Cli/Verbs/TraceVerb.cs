@@ -22,7 +22,7 @@ internal static class TraceVerb
     };
 
     /// <summary>The argument that names a trace to read.</summary>
-    public static Argument<string> Input() => new("trace") { Description = "Trace file in any format of 'nestsim list formats', or - for standard input" };
+    public static Argument<string> Input() => new("trace") { Description = "Trace file in any format of 'nestsim list formats', a drmemtrace folder, or - for standard input" };
 
     /// <summary>The argument that names a trace to write.</summary>
     public static Argument<string> Output() => new("output") { Description = "Trace to write: .nst is native, .txt is text, .gz behind compresses; - is standard output" };

@@ -20,32 +20,75 @@ internal static class TraceWeaveVerb
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation)
     {
-        Argument<string> l2 = new("l2-trace") { Description = "The program that runs as L2: a bare access stream" };
-        Argument<string> target = TraceVerb.Output();
+        Argument<string?> l2 = new("l2-trace") { Description = "The program that runs as L2: a bare access stream", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> target = new("output") { Description = TraceVerb.Output().Description, Arity = ArgumentArity.ZeroOrOne };
         Argument<string[]> words = new("key=value") { Description = "Options of the weave, listed below", Arity = ArgumentArity.ZeroOrMore };
         Option<string?> handlers = new("--handlers") { Description = "Trace that L0's and L1's exit handling is taken from [default: synthetic footprints]", HelpName = "file" };
         Option<string?> events = new("--events") { Description = "Recorded transitions instead of a schedule: a trace made by 'nestsim trace lift'; L0 and L1 then follow --footprints", HelpName = "file" };
-        Option<string?> footprints = new("--footprints") { Description = $"With --events: what L0 and L1 touch, a name from 'nestsim list footprints' or a file [default: {DefaultFootprints}]", HelpName = "name|file" };
+        Option<string?> footprints = new("--footprints") { Description = $"With --events or --rate: what L0 and L1 touch, a name from 'nestsim list footprints' or a file [default: {DefaultFootprints}]", HelpName = "name|file" };
         Option<string?> rate = new("--cycles-per-tick") { Description = "With --events: cycles in one tick of their clock, such as 2.4 for nanoseconds at 2.4 GHz [default: 1]", HelpName = "number" };
-        Option<string?> limit = new("--l2-limit") { Description = "With --events: most accesses of the program in one run of L2; the rest of a longer run passes without [default: all]", HelpName = "count" };
+        Option<string?> limit = new("--l2-limit") { Description = "With --events or --rate: most accesses of the program in one run of L2; the rest of a longer run passes without [default: all; with --rate: 20K]", HelpName = "count" };
         Option<string?> foreign = new("--foreign") { Description = "With --events: what stands in for exits of no family that the footprints have: nearest, smallest or largest [default: nearest]", HelpName = "rule" };
+        Option<string?> l2Option = new("--l2") { Description = "The same as l2-trace", HelpName = "trace" };
+        Option<string?> output = new("--output", "-o") { Description = "The same as output [with --rate: the program's name with .nested.nst, here]", HelpName = "file" };
+        Option<string?> exitRate = new("--rate") { Description = "Exits in a second that L2 runs, of a named mix: L2 is any program's trace, L0 and L1 follow --footprints", HelpName = "number" };
+        Option<string?> mix = new("--mix") { Description = $"With --rate: which exits, one of {string.Join(", ", ExitMix.All.Select(known => known.Name))} [default: {ProgramAsL2.DefaultMix}]", HelpName = "name" };
+        Option<string?> exits = new("--exits") { Description = "With --rate: how many [default: 1000]", HelpName = "count" };
+        Option<string?> kernel = new("--kernel") { Description = $"With --rate: kernel of L0 and L1, which chooses the footprints [default: {ProgramAsL2.DefaultKernel}]", HelpName = "name" };
+        Option<string?> profile = new("--profile") { Description = $"With --rate: the CPU, for its clock and its vendor [default: {RunConfiguration.DefaultProfile}]", HelpName = "name|file" };
         VerbCommand command = new(
             "weave",
             "Compose a nested trace: the program as L2, exits by a schedule or as recorded, L1's and L0's handling around each",
+            "trace weave --l2 program.trace --rate 10000 --mix database --kernel kvm-6.12 --profile skylake-sp",
             "trace weave sort.nst nested-sort.nst every=5000 vpid12=same",
             "trace weave gzip.lackey.gz nested.nst schedule=poisson every=20k vpid12=alternate:4 --handlers kernel.nst",
             "trace weave sort.nst nested.nst --events events.nst --cycles-per-tick 2.4 --l2-limit 20K") { Notes = Keys };
         command.Arguments.Add(l2);
         command.Arguments.Add(target);
         command.Arguments.Add(words);
-        foreach (Option option in new Option[] { handlers, events, footprints, rate, limit, foreign })
+        foreach (Option option in new Option[] { l2Option, output, exitRate, mix, exits, kernel, profile, handlers, events, footprints, rate, limit, foreign })
         {
             command.Options.Add(option);
         }
 
         command.SetAction(parse =>
         {
-            string program = parse.GetValue(l2)!;
+            Queue<string> places = new([.. new[] { parse.GetValue(l2), parse.GetValue(target) }.OfType<string>(), .. parse.GetValue(words) ?? []]);
+            string program = parse.GetValue(l2Option) ?? NextPlace(places) ?? throw new ConfigurationException("weave: which program? Give the trace that runs as L2.");
+            string? place = parse.GetValue(output) ?? NextPlace(places);
+            string[] keys = [.. places];
+            if (parse.GetValue(exitRate) is { } perSecond)
+            {
+                foreach (Option<string?> option in new[] { handlers, events, rate, foreign })
+                {
+                    Unused(parse, option, "is not used with --rate");
+                }
+
+                WeaveSpec random = RandomKeys(keys, "--rate");
+                ProgramAsL2 asL2 = new()
+                {
+                    Program = program,
+                    Rate = Counts.Parse(perSecond, exitRate.Name),
+                    Mix = parse.GetValue(mix) ?? ProgramAsL2.DefaultMix,
+                    Exits = (int)Math.Min(Counts.Parse(parse.GetValue(exits) ?? "1000", exits.Name), int.MaxValue),
+                    Kernel = parse.GetValue(kernel) ?? ProgramAsL2.DefaultKernel,
+                    Profile = parse.GetValue(profile) ?? RunConfiguration.DefaultProfile,
+                    Footprints = parse.GetValue(footprints),
+                    Limit = parse.GetValue(limit) is { } most ? Limit(most) : ProgramAsL2.DefaultLimit,
+                    Seed = random.Seed,
+                    Fold = random.Fold,
+                };
+                string nested = place ?? NestedName(program);
+                Tell(invocation, parse, asL2.Weave(nested), nested);
+                return CliApplication.Success;
+            }
+
+            foreach (Option<string?> option in new[] { mix, exits, kernel, profile })
+            {
+                Unused(parse, option, "needs --rate");
+            }
+
+            string written = place ?? throw new ConfigurationException("weave: where to? Give the trace to write.");
             if (parse.GetValue(events) is { } recorded)
             {
                 if (parse.GetValue(handlers) is not null)
@@ -53,23 +96,48 @@ internal static class TraceWeaveVerb
                     throw new ConfigurationException("--handlers and --events both say what L0 and L1 do. Give one of them.");
                 }
 
-                FootprintWeaveOptions options = Options(parse.GetValue(words) ?? [], parse.GetValue(rate), parse.GetValue(limit)) with { Strangers = Strangers(parse.GetValue(foreign)) };
-                Tell(invocation, parse, WeaveEvents(program, recorded, parse.GetValue(target)!, FootprintLibrary.Read(parse.GetValue(footprints) ?? DefaultFootprints), options), parse.GetValue(target)!);
+                FootprintWeaveOptions options = Options(keys, parse.GetValue(rate), parse.GetValue(limit)) with { Strangers = Strangers(parse.GetValue(foreign)) };
+                Tell(invocation, parse, WeaveEvents(program, recorded, written, FootprintLibrary.Read(parse.GetValue(footprints) ?? DefaultFootprints), options), written);
                 return CliApplication.Success;
             }
 
             foreach (Option<string?> option in new[] { footprints, rate, limit, foreign })
             {
-                if (parse.GetValue(option) is not null)
-                {
-                    throw new ConfigurationException($"{option.Name} needs --events: without recorded events, exits follow the schedule and its keys.");
-                }
+                Unused(parse, option, "needs --events: without recorded events, exits follow the schedule and its keys");
             }
 
-            Weave(invocation, program, parse.GetValue(handlers), parse.GetValue(target)!, parse.GetValue(words) ?? []);
+            Weave(invocation, program, parse.GetValue(handlers), written, keys);
             return CliApplication.Success;
         });
         return command;
+    }
+
+    /// <summary>The next word that is a place and no key.</summary>
+    private static string? NextPlace(Queue<string> places) => places.TryPeek(out string? place) && !place.Contains('=', StringComparison.Ordinal) ? places.Dequeue() : null;
+
+    private static void Unused(ParseResult parse, Option<string?> option, string why)
+    {
+        if (parse.GetValue(option) is not null)
+        {
+            throw new ConfigurationException($"{option.Name} {why}.");
+        }
+    }
+
+    private static WeaveSpec RandomKeys(string[] words, string option)
+    {
+        foreach (string word in words.Where(word => !word.StartsWith("seed=", StringComparison.Ordinal) && !word.StartsWith("fold=", StringComparison.Ordinal)))
+        {
+            throw new ConfigurationException($"'{word}': with {option}, {(option == "--rate" ? "transitions are those of the mix" : "transitions are the recorded ones")}; only the keys seed and fold are used.");
+        }
+
+        return WeaveSpec.Parse(words.Append("warm-up=0"));
+    }
+
+    private static string NestedName(string program)
+    {
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(program));
+        int dot = name.IndexOf('.', 1);
+        return (dot > 0 ? name[..dot] : name) + ".nested.nst";
     }
 
     private static void Weave(Invocation invocation, string program, string? handlers, string target, string[] words)
@@ -107,13 +175,8 @@ internal static class TraceWeaveVerb
 
     private static FootprintWeaveOptions Options(string[] words, string? rate, string? limit)
     {
-        foreach (string word in words.Where(word => !word.StartsWith("seed=", StringComparison.Ordinal) && !word.StartsWith("fold=", StringComparison.Ordinal)))
-        {
-            throw new ConfigurationException($"'{word}': with --events, transitions are the recorded ones; only the keys seed and fold are used.");
-        }
-
         // seed and fold mean what they mean without events.
-        WeaveSpec spec = WeaveSpec.Parse(words.Append("warm-up=0"));
+        WeaveSpec spec = RandomKeys(words, "--events");
         if (rate is null)
         {
             return new FootprintWeaveOptions { Seed = spec.Seed, Fold = spec.Fold, L2Limit = Limit(limit) };

@@ -191,6 +191,12 @@ public sealed record CpuProfile
     /// <summary>The processor delivers IPIs between guests by itself (IPI virtualization).</summary>
     public bool IpiVirtualization { get; init; }
 
+    /// <summary>Intel: EPT of five levels (IA32_VMX_EPT_VPID_CAP bit 7), which L0 then offers L1.</summary>
+    public bool FiveLevelEpt { get; init; }
+
+    /// <summary>AMD: x2AVIC, AVIC for a guest in x2APIC mode (CPUID Fn8000_000A EDX bit 18).</summary>
+    public bool X2Avic { get; init; }
+
     /// <summary>Cycles of a first-level miss that hits the second level.</summary>
     public required int SecondLevelHitCycles { get; init; }
 

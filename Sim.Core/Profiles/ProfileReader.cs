@@ -68,6 +68,8 @@ public static class ProfileReader
             SecondLevel = [.. root.Objects("second_level").Select(array => Structure(array, replacements))],
             SecondLevelIsInclusive = root.Flag("second_level_is_inclusive"),
             IpiVirtualization = root.OptionalFlag("ipi_virtualization"),
+            FiveLevelEpt = root.OptionalFlag("five_level_ept"),
+            X2Avic = root.OptionalFlag("x2avic"),
             SecondLevelHitCycles = Cycles(root, "second_level_hit_cycles"),
             WalkStartCycles = Cycles(root, "walk_start_cycles"),
             Psc = Psc(root, "psc"),

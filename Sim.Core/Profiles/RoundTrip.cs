@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Core.Profiles;
 
 /// <summary>What ended a guest's run, as far as the time until it runs again depends on it.</summary>
@@ -77,26 +79,26 @@ public static class RoundTripReasons
 
     /// <summary>The reason that an exit reason of SDM vol. 3 appendix C, or an exit code of APM vol. 2 appendix C, stands for.</summary>
     public static RoundTripReason Of(Vendor vendor, uint reason) => vendor == Vendor.Intel
-        ? reason switch
+        ? (VmxExit)reason switch
         {
-            10 => RoundTripReason.Cpuid,
-            18 => RoundTripReason.Hypercall,
-            12 => RoundTripReason.Hlt,
-            31 or 32 or 84 or 85 => RoundTripReason.Msr,
-            30 => RoundTripReason.Io,
-            0 or 1 => RoundTripReason.Interrupt,
-            48 or 49 => RoundTripReason.TdpFault,
+            VmxExit.Cpuid => RoundTripReason.Cpuid,
+            VmxExit.Vmcall => RoundTripReason.Hypercall,
+            VmxExit.Hlt => RoundTripReason.Hlt,
+            VmxExit.MsrRead or VmxExit.MsrWrite or VmxExit.MsrReadImmediate or VmxExit.MsrWriteImmediate => RoundTripReason.Msr,
+            VmxExit.Io => RoundTripReason.Io,
+            VmxExit.ExceptionOrNmi or VmxExit.ExternalInterrupt => RoundTripReason.Interrupt,
+            VmxExit.EptViolation or VmxExit.EptMisconfig => RoundTripReason.TdpFault,
             _ => RoundTripReason.Other,
         }
-        : reason switch
+        : (SvmExit)reason switch
         {
-            0x72 => RoundTripReason.Cpuid,
-            0x81 => RoundTripReason.Hypercall,
-            0x78 or 0xA6 => RoundTripReason.Hlt,
-            0x7C => RoundTripReason.Msr,
-            0x7B => RoundTripReason.Io,
-            0x60 or 0x61 => RoundTripReason.Interrupt,
-            0x400 => RoundTripReason.TdpFault,
+            SvmExit.Cpuid => RoundTripReason.Cpuid,
+            SvmExit.Vmmcall => RoundTripReason.Hypercall,
+            SvmExit.Hlt or SvmExit.IdleHlt => RoundTripReason.Hlt,
+            SvmExit.Msr => RoundTripReason.Msr,
+            SvmExit.Io => RoundTripReason.Io,
+            SvmExit.Interrupt or SvmExit.Nmi => RoundTripReason.Interrupt,
+            SvmExit.NestedPageFault => RoundTripReason.TdpFault,
             _ => RoundTripReason.Other,
         };
 }

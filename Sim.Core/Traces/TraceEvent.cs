@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Core.Traces;
 
 /// <summary>
@@ -104,6 +106,12 @@ public struct TraceEvent : IEquatable<TraceEvent>
     /// <summary>A VM-exit: <paramref name="reason"/> is the SDM's basic exit reason or the APM's exit code; for L2ToL1 it is the reason L1 is told.</summary>
     public static TraceEvent VmExit(ulong time, TransitionKind kind, ushort vcpu, uint reason, ulong qualification = 0) =>
         new() { Time = time, Kind = RecordKind.VmExit, Level = kind == TransitionKind.L1ToL0 ? (byte)1 : (byte)2, A = (ulong)kind, B = vcpu, C = reason, D = qualification };
+
+    /// <summary>A VM-exit of VMX.</summary>
+    public static TraceEvent VmExit(ulong time, TransitionKind kind, ushort vcpu, VmxExit reason, ulong qualification = 0) => VmExit(time, kind, vcpu, (uint)reason, qualification);
+
+    /// <summary>A VM-exit of SVM.</summary>
+    public static TraceEvent VmExit(ulong time, TransitionKind kind, ushort vcpu, SvmExit reason, ulong qualification = 0) => VmExit(time, kind, vcpu, (uint)reason, qualification);
 
     /// <summary>
     /// L0's walk of EPT12 for L2's guest-physical <paramref name="address"/>: <paramref name="root"/> is EPTP12 (its page is the table of level 4), <paramref name="size"/> in bytes that

@@ -64,6 +64,7 @@ public sealed record InterruptSettings(
         set("peers", 1);
         set("halt_every_cycles", 0);
         set("x2apic", spec.X2Apic);
+        set("hybrid_avic", spec.HybridAvic);
         set("halt_poll_cycles", spec.HaltPollCycles);
         set("slice_cycles", spec.SliceCycles);
         set("handler_cycles", spec.HandlerCycles);
@@ -162,6 +163,7 @@ public sealed record InterruptSettings(
     {
         Profile = profile,
         X2Apic = reader.Flag("x2apic"),
+        HybridAvic = reader.Flag("hybrid_avic"),
         HaltPollCycles = (int)reader.Integer("halt_poll_cycles", 0, int.MaxValue),
         SliceCycles = (int)reader.Integer("slice_cycles", 1, int.MaxValue),
         HandlerCycles = (int)reader.Integer("handler_cycles", 0, int.MaxValue),

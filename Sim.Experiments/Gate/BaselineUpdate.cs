@@ -1,4 +1,5 @@
 using System.Globalization;
+using Sim.Core.Stats;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
 
@@ -12,18 +13,18 @@ public static class BaselineUpdate
     /// <summary>Rules of a baseline that has none yet: what the workload is must not change at all, what it costs must not grow.</summary>
     private static readonly GateRule[] FirstRules =
     [
-        Rule("trace.records*", GateDirection.Exact, "records", "The gate must see the same workload."),
-        Rule("lane[*].accesses*", GateDirection.Exact, "accesses", "The gate must see the same workload."),
-        Rule("vm.nested_*", GateDirection.Exact, "transitions", "Nested transitions are the workload's; a policy does not choose them."),
-        Rule("vm.entries", GateDirection.Exact, "transitions", "Real VM-entries."),
-        Rule("vm.exits*", GateDirection.Exact, "transitions", "Real VM-exits, by level and reason."),
+        Rule(StatNames.TraceRecords + "*", GateDirection.Exact, "records", "The gate must see the same workload."),
+        Rule(StatNames.LaneAccesses + "*", GateDirection.Exact, "accesses", "The gate must see the same workload."),
+        Rule(StatNames.VmNestedPrefix + "*", GateDirection.Exact, "transitions", "Nested transitions are the workload's; a policy does not choose them."),
+        Rule(StatNames.VmEntries, GateDirection.Exact, "transitions", "Real VM-entries."),
+        Rule(StatNames.VmExits + "*", GateDirection.Exact, "transitions", "Real VM-exits, by level and reason."),
         Rule("failed_vm_entries", GateDirection.Exact, "entries", "A VM-entry that fails its checks is a wrong outcome."),
         Rule("safety.*", GateDirection.Lower, "outcomes", "A policy must not become less safe."),
-        Rule("cycles.*", GateDirection.Lower, "cycles", "What a policy costs."),
-        Rule("flush.requests*", GateDirection.Exact, "events", "What a policy decides."),
-        Rule("lane[*].invalidations*", GateDirection.Exact, "invalidations", "What hardware is asked to do."),
-        Rule("lane[*].walks.*", GateDirection.Lower, "walks", "Why each walk was needed."),
-        Rule("lane[*].walk_references*", GateDirection.Lower, "references", "What walks read."),
+        Rule(StatNames.CyclesPrefix + "*", GateDirection.Lower, "cycles", "What a policy costs."),
+        Rule(StatNames.FlushRequests + "*", GateDirection.Exact, "events", "What a policy decides."),
+        Rule(StatNames.LaneInvalidations + "*", GateDirection.Exact, "invalidations", "What hardware is asked to do."),
+        Rule(StatNames.LaneWalks + ".*", GateDirection.Lower, "walks", "Why each walk was needed."),
+        Rule(StatNames.LaneWalkReferences + "*", GateDirection.Lower, "references", "What walks read."),
     ];
 
     /// <summary>The baseline that these results are equal to: the old one's rules, or the first rules that fit a metric.</summary>

@@ -11,16 +11,16 @@ internal sealed class IntervalRecorder
 {
     private static readonly (string Name, string Unit, string Help, Func<StatSheet, long> Value)[] MainFigures =
     [
-        ("trace_cycles", "cycles", "Cycles of the trace itself", s => s.Total("cycles.trace")),
-        ("accesses", "accesses", "Memory references", s => s.Total("lane[*].accesses")),
-        ("l1_misses", "accesses", "First-level misses", s => s.Total("lane[*].l1.misses")),
-        ("walks", "walks", "Walks", s => s.Total("lane[*].stlb.misses")),
-        ("walks_flushed", "walks", "Walks caused by flushes", s => s.Total("lane[*].walks.flushed")),
-        ("walk_cycles", "cycles", "Cycles of walks", s => s.Total("lane[*].walk_cycles")),
-        ("translation_cycles", "cycles", "Cycles of translation beyond first-level hits", s => s.Total("lane[*].stall_cycles")),
-        ("invalidations", "invalidations", "Invalidations executed", s => s.Total("lane[*].invalidations")),
-        ("nested_transitions", "transitions", "Nested VM-entries and VM-exits", s => s.Total("vm.nested_entries") + s.Total("vm.nested_exits")),
-        ("total_cycles", "cycles", "Cycles of everything", s => s.PathsUnder("cycles.").Sum(path => s.Total(path))),
+        ("trace_cycles", "cycles", "Cycles of the trace itself", s => s.Total(StatNames.CyclesTrace)),
+        ("accesses", "accesses", "Memory references", s => s.Total(StatNames.LaneAccesses)),
+        ("l1_misses", "accesses", "First-level misses", s => s.Total(StatNames.LaneL1Misses)),
+        ("walks", "walks", "Walks", s => s.Total(StatNames.LaneStlbMisses)),
+        ("walks_flushed", "walks", "Walks caused by flushes", s => s.Total(StatNames.LaneWalksFlushed)),
+        ("walk_cycles", "cycles", "Cycles of walks", s => s.Total(StatNames.LaneWalkCycles)),
+        ("translation_cycles", "cycles", "Cycles of translation beyond first-level hits", s => s.Total(StatNames.LaneStallCycles)),
+        ("invalidations", "invalidations", "Invalidations executed", s => s.Total(StatNames.LaneInvalidations)),
+        ("nested_transitions", "transitions", "Nested VM-entries and VM-exits", s => s.Total(StatNames.VmNestedEntries) + s.Total(StatNames.VmNestedExits)),
+        ("total_cycles", "cycles", "Cycles of everything", s => s.PathsUnder(StatNames.CyclesPrefix).Sum(path => s.Total(path))),
     ];
 
     private readonly IReplay _machine;
@@ -67,8 +67,8 @@ internal sealed class IntervalRecorder
         {
             (string name, string unit, string help, _) = MainFigures[figure];
             long[] values = [.. _figures.Select(all => all[figure] - _start[figure])];
-            Add(sheet, $"interval.{name}", "form=cumulative", unit, $"{help}, at the end of each interval.", values);
-            Add(sheet, $"interval.{name}", "form=delta", unit, $"{help}, at the end of each interval.", [.. values.Select((value, at) => at == 0 ? value : value - values[at - 1])]);
+            Add(sheet, StatNames.IntervalPrefix + name, "form=cumulative", unit, $"{help}, at the end of each interval.", values);
+            Add(sheet, StatNames.IntervalPrefix + name, "form=delta", unit, $"{help}, at the end of each interval.", [.. values.Select((value, at) => at == 0 ? value : value - values[at - 1])]);
         }
 
         foreach (Stat holder in _occupancies.SelectMany(occupancy => occupancy.Stats).DistinctBy(stat => stat.Key))

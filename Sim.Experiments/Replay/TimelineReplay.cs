@@ -263,7 +263,7 @@ internal sealed class TimelineReplay : IReplay
                 (state.Accesses, state.Walks) = (accesses, walks);
             }
 
-            string prefix = $"lane[{lane}].";
+            string prefix = StatNames.Lane(lane) + ".";
             (string, long)[] held =
             [
                 .. occupancy.Stats.Where(stat => stat.Path.StartsWith(prefix, StringComparison.Ordinal)).GroupBy(stat => StatQuery.Value(stat.Label, "level"), StringComparer.Ordinal)
@@ -309,7 +309,7 @@ internal sealed class TimelineReplay : IReplay
 
     private string Reason(ulong number) => ExitReasons.Name(_vendor, unchecked((uint)number));
 
-    private static (long Accesses, long Walks) Misses(StatSheet sheet, int lane) => (sheet.Sum($"lane[{lane}].accesses"), sheet.Sum($"lane[{lane}].stlb.misses"));
+    private static (long Accesses, long Walks) Misses(StatSheet sheet, int lane) => (sheet.Sum(StatNames.On(StatNames.Lane(lane), StatNames.LaneAccesses)), sheet.Sum(StatNames.On(StatNames.Lane(lane), StatNames.LaneStlbMisses)));
 
     private static string Arrow(ulong vector) => $"interrupt 0x{vector:x2}";
 

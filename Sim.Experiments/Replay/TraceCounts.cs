@@ -33,8 +33,8 @@ internal sealed class TraceCounts
     /// <summary>Adds what the measured window holds of the trace.</summary>
     public void Collect(StatSheet sheet)
     {
-        sheet.Counter("trace.accesses", "accesses", "Memory references of the trace, folded ones counted in full; without those of interrupt handlers.", _accesses);
-        sheet.Counter("trace.nested_transitions", "transitions", "Nested VM-entries and nested VM-exits of the trace: what figures per nested transition are divided by, in every run.", _nestedTransitions);
+        sheet.Counter(StatNames.TraceAccesses, "accesses", "Memory references of the trace, folded ones counted in full; without those of interrupt handlers.", _accesses);
+        sheet.Counter(StatNames.TraceNestedTransitions, "transitions", "Nested VM-entries and nested VM-exits of the trace: what figures per nested transition are divided by, in every run.", _nestedTransitions);
     }
 
     private void AddMeasured(TraceBlock block, in Segment segment)

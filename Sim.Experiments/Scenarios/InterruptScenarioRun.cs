@@ -45,7 +45,7 @@ internal sealed class InterruptScenarioRun : IScenarioRun
         SafetyExpectation safety => Judge(safety),
         EntryExpectation entry => ScenarioRun.Judge(entry, _parts[part].FailedEntries),
         CountExpectation count => ScenarioRun.Judge(_scenario, count, _parts[part].Statistics),
-        DeliveryExpectation deliveries => Judge(deliveries, Sum(_parts[part].Statistics, "irq.handled")),
+        DeliveryExpectation deliveries => Judge(deliveries, Sum(_parts[part].Statistics, StatNames.IrqHandled)),
         ExitExpectation exits => Judge(exits, _parts[part].Statistics),
         _ => throw new InvalidOperationException($"No judgement for {expectation.GetType().Name}."),
     };
@@ -68,11 +68,11 @@ internal sealed class InterruptScenarioRun : IScenarioRun
         {
             for (int level = 1; level <= 2; level++)
             {
-                found[(level, cause.ToString())] = statistics.Stats.Where(stat => stat.Path == "irq.exits" && stat.Label == $"level={level},cause={cause}").Sum(stat => stat.Value);
+                found[(level, cause.ToString())] = statistics.Stats.Where(stat => stat.Path == StatNames.IrqExits && stat.Label == $"level={level},cause={cause}").Sum(stat => stat.Value);
             }
         }
 
-        TakeSlices(found, Sum(statistics, "irq.preemptions"));
+        TakeSlices(found, Sum(statistics, StatNames.IrqPreemptions));
         string told = string.Join(", ", found.Where(each => each.Value != 0).Select(each => $"{each.Key.Cause}{(each.Value == 1 ? "" : $" x{each.Value}")} at L{each.Key.Level}"));
         bool holds = true;
         foreach (ExpectedExit exit in expected.Exits.OrderBy(exit => exit.Level is null))

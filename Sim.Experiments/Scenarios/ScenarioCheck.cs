@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Sim.Core;
 using Sim.Core.Profiles;
 using Sim.Kvm;
@@ -18,7 +19,7 @@ public sealed record ExpectationOutcome(int Line, string Policy, string Expected
 /// <summary>A scenario, replayed under every policy that its expectations name, with what became of them.</summary>
 /// <param name="Scenario">The scenario.</param>
 /// <param name="Outcomes">One for each expectation and policy, in the order of the lines.</param>
-public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationOutcome> Outcomes)
+public sealed partial record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationOutcome> Outcomes)
 {
     /// <summary>True if there is something to hold and all of it holds.</summary>
     public bool Passed => Outcomes.Count > 0 && Outcomes.All(outcome => outcome.Holds);
@@ -67,9 +68,8 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
         }
 
         bool isPath = subject == ExpectationSubject.Path;
-        InterruptSpec spec = new() { Profile = configuration.Machine.Profile };
         return new InterruptScenarioRun(
-            scenario, spec, isPath ? Components.InterruptPaths.Create(name) : new PostedInterrupts(), isPath ? new DeferredUpdate() : Components.ApicvUpdateRules.Create(name));
+            scenario, configuration.Interrupts.Spec, isPath ? Components.InterruptPaths.Create(name) : new PostedInterrupts(), isPath ? new DeferredUpdate() : Components.ApicvUpdateRules.Create(name));
     }
 
     private static string[] Runnable(ExpectationSubject subject, Vendor vendor) => subject switch
@@ -79,6 +79,18 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
         _ => [.. Components.Policies.Entries.Select(entry => entry.Name).Where(name => Components.Policies.Create(name).Supports(vendor))],
     };
 
+    /// <summary>
+    /// Whether "all" and "others" mean a policy: kernels, which are called by their versions, and yardsticks, whose decisions never change. What a scenario says of them says nothing about a policy that
+    /// somebody thinks of later: such a one is meant where its name is written.
+    /// </summary>
+    public static bool IsOfAll(IFlushPolicy policy) => policy.IsYardstick || KernelName().IsMatch(ComponentAttribute.NameOf(policy));
+
+    private static string[] AllOf(ExpectationSubject subject, string[] runnable) =>
+        subject == ExpectationSubject.Policy ? [.. runnable.Where(name => IsOfAll(Components.Policies.Create(name)))] : runnable;
+
+    [GeneratedRegex(@"^(kvm|nsvm)-\d", RegexOptions.CultureInvariant)]
+    private static partial Regex KernelName();
+
     private static IEnumerable<string> Names(Scenario scenario, Expectation expectation, IReadOnlyList<Expectation> part, string[] runnable, Vendor vendor)
     {
         foreach (string name in expectation.Policies)
@@ -86,7 +98,7 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
             switch (name)
             {
                 case Expectation.All:
-                    foreach (string policy in runnable)
+                    foreach (string policy in AllOf(expectation.Subject, runnable))
                     {
                         yield return policy;
                     }
@@ -94,7 +106,7 @@ public sealed record ScenarioCheck(Scenario Scenario, IReadOnlyList<ExpectationO
                     break;
                 case Expectation.Others:
                     string[] named = [.. part.Where(other => other.GetType() == expectation.GetType() && other.Subject == expectation.Subject).SelectMany(other => other.Policies)];
-                    foreach (string policy in runnable.Except(named))
+                    foreach (string policy in AllOf(expectation.Subject, runnable).Except(named))
                     {
                         yield return policy;
                     }

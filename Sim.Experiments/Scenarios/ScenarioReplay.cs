@@ -28,7 +28,7 @@ internal sealed partial class ScenarioReplay
     {
         _scenario = scenario;
         List<IssuedInvalidation> issued = [];
-        Machine machine = new(spec with { Safety = true }, policy, ReplayKind.ByPolicy, scenario.Header.Lanes, issued.Add);
+        Machine machine = new(spec with { Safety = true, RefusesLevelsNotOffered = true }, policy, ReplayKind.ByPolicy, scenario.Header.Lanes, issued.Add);
         List<ReplayedPart> parts = [];
         StatSheet before = machine.Snapshot();
         foreach (ScenarioPart part in scenario.Parts)

@@ -79,7 +79,7 @@ internal sealed partial class ScenarioRun : IScenarioRun
     /// <summary>Holds an expectation on a statistic against how the statistics grew.</summary>
     internal static (bool Holds, string Found) Judge(Scenario scenario, CountExpectation expected, StatSheet statistics)
     {
-        Stat[] known = [.. statistics.Stats.Select(stat => stat with { Path = LaneNumber().Replace(stat.Path, "lane[*]") })];
+        Stat[] known = [.. statistics.Stats.Select(stat => stat with { Path = LaneNumber().Replace(stat.Path, StatNames.AnyLane) })];
         string path = expected.Statistic.Split('{')[0];
         if (!Array.Exists(known, stat => stat.Path == path) && statistics.Stats.All(stat => stat.Path != path))
         {

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Tlb;
@@ -97,5 +98,7 @@ internal sealed class UntimedClock(MachineSpec spec, ReplayKind kind, Kernel ker
     /// True if a nested VM-exit for this reason comes out of vcpu_enter_guest's event injection (vmx_check_nested_events, svm_check_nested_events), hence after its requests were
     /// serviced, and not out of the exit handler: external interrupt, INIT and preemption timer; INTR, NMI, SMI and INIT. VMX's NMI shares its number with exceptions and is left out.
     /// </summary>
-    private bool IsInjected(uint reason) => spec.Profile.Vendor == Vendor.Intel ? reason is 1 or 3 or 52 : reason is >= 0x60 and <= 0x63;
+    private bool IsInjected(uint reason) => spec.Profile.Vendor == Vendor.Intel 
+        ? (VmxExit)reason is VmxExit.ExternalInterrupt or VmxExit.Init or VmxExit.PreemptionTimer
+        : (SvmExit)reason is SvmExit.Interrupt or SvmExit.Nmi or SvmExit.Smi or SvmExit.Init;
 }

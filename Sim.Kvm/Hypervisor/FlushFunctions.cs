@@ -195,7 +195,7 @@ internal sealed class FlushFunctions
     {
         foreach (((string request, string transition, string rule), long count) in _requests)
         {
-            sheet.Counter("flush.requests", "events", "Flush requests carried out.", count, $"request={request},transition={transition},rule={rule}");
+            sheet.Counter(StatNames.FlushRequests, "events", "Flush requests carried out.", count, $"request={request},transition={transition},rule={rule}");
         }
     }
 

@@ -45,9 +45,10 @@ public static class InvalidationOperands
     /// <summary>INVEPT.</summary>
     /// <param name="type">The register operand.</param>
     /// <param name="eptp">Bits 63:0 of the descriptor.</param>
-    public static string? Invept(ulong type, ulong eptp) => type switch
+    /// <param name="offersFiveLevels">An EPTP may have a page-walk length of 5.</param>
+    public static string? Invept(ulong type, ulong eptp, bool offersFiveLevels = true) => type switch
     {
-        SingleContext => VmEntryChecks.Eptp(eptp),
+        SingleContext => VmEntryChecks.Eptp(eptp, offersFiveLevels),
         Global => null,
         _ => $"INVEPT type {type} does not exist",
     };

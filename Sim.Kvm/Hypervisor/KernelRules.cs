@@ -154,6 +154,12 @@ public sealed record KernelRules
     /// <summary>An emulated write to a shadowed page table raises KVM_REQ_TLB_FLUSH_CURRENT, whatever it changes (local_flush in kvm_mmu_pte_write; read: 5.10).</summary>
     public bool FlushesOnShadowedWrite { get; init; }
 
+    /// <summary>Activating AVIC for a guest in xAPIC mode raises KVM_REQ_TLB_FLUSH_CURRENT ("Flush the current TLB when activating AVIC"; 6.1.16, 6.3 and later): a translation of the APIC page may be cached.</summary>
+    public bool FlushesOnXAvic { get; init; }
+
+    /// <summary>So does activating it for one in x2APIC mode (6.6.143, 6.12.93, 6.18.35, 7.0.12, 7.1 and later; not in any 6.1).</summary>
+    public bool FlushesOnX2Avic { get; init; }
+
     /// <summary>pre_svm_run on another CPU than the last takes a new ASID for both VMCBs, whichever is to run ("Trigger new ASID allocation in both VMCBs on pCPU switch"; S5). Else for that one.</summary>
     public bool RenewsBothAsids { get; init; }
 
@@ -245,7 +251,7 @@ public sealed record KernelRules
     /// left by force.
     /// </summary>
     public static KernelRules NsvmRework { get; } =
-        KernelComposition.Of(Vendor.Amd, "6.14") with { Tags = TagAllocation.Fixed, ServicesCurrentBeforeSwitch = true, ServicesGuestBeforeSwitch = true, FlushesOnForcedLeave = true };
+        KernelComposition.Of(Vendor.Amd, "6.14") with { Tags = TagAllocation.Fixed, ServicesCurrentBeforeSwitch = true, ServicesGuestBeforeSwitch = true, FlushesOnForcedLeave = true, FlushesOnX2Avic = true };
 
     /// <summary>Where yardsticks and hypothetical policies live: mainline 6.12 on Intel, on AMD a kernel with ASIDs of L2's own.</summary>
     public static KernelRules Yardstick(Vendor vendor) => vendor == Vendor.Intel ? KernelComposition.Of(Vendor.Intel, "6.12") : NsvmRework;

@@ -244,11 +244,11 @@ internal sealed class MmuRoots
     public void Collect(StatSheet sheet)
     {
         _shadowMmu.Collect(sheet);
-        sheet.Counter("mmu.syncs", "events", "Synchronisations of shadow roots.", _syncs);
-        sheet.Counter("mmu.root_loads", "events", "Roots that were not cached and had to be loaded.", _loads);
-        sheet.Counter("mmu.shadow_pages", "events", "Shadow pages of EPT12 tables made.", _shadow.Made);
-        sheet.Counter("mmu.zapped_pages", "events", "Shadow pages of EPT12 tables zapped.", _shadow.Zapped);
-        sheet.Counter("mmu.root_hits", "events", "Cached roots that were selected.", _hits);
+        sheet.Counter(StatNames.MmuSyncs, "events", "Synchronisations of shadow roots.", _syncs);
+        sheet.Counter(StatNames.MmuRootLoads, "events", "Roots that were not cached and had to be loaded.", _loads);
+        sheet.Counter(StatNames.MmuShadowPages, "events", "Shadow pages of EPT12 tables made.", _shadow.Made);
+        sheet.Counter(StatNames.MmuZappedPages, "events", "Shadow pages of EPT12 tables zapped.", _shadow.Zapped);
+        sheet.Counter(StatNames.MmuRootHits, "events", "Cached roots that were selected.", _hits);
     }
 
     /// <summary>The request that flushes the active context: kernels with one flush primitive have no other.</summary>

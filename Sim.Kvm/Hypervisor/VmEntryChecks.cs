@@ -27,10 +27,11 @@ public static class VmEntryChecks
     /// <param name="controls">Controls of the VMCS.</param>
     /// <param name="vpid">Its VPID field.</param>
     /// <param name="eptp">Its EPTP field, see <see cref="Eptp"/>.</param>
-    public static string? Vmx(VmControls controls, uint vpid, ulong eptp) =>
+    /// <param name="offersFiveLevels">IA32_VMX_EPT_VPID_CAP bit 7 as L1 reads it: a page-walk length of 5 is supported.</param>
+    public static string? Vmx(VmControls controls, uint vpid, ulong eptp, bool offersFiveLevels = true) =>
         Apic(controls)
         ?? (Has(controls, VmControls.EnableVpid) && vpid == 0 ? "VPID is enabled and the VPID is 0" : null)
-        ?? (Has(controls, VmControls.EnableEpt) ? Eptp(eptp) : null);
+        ?? (Has(controls, VmControls.EnableEpt) ? Eptp(eptp, offersFiveLevels) : null);
 
     /// <summary>The checks on interrupt delivery and the virtual APIC alone: what a hypervisor can break by updating APICv controls of the wrong VMCS.</summary>
     public static string? Apic(VmControls controls)
@@ -91,7 +92,9 @@ public static class VmEntryChecks
     /// The format of an EPTP (SDM vol. 3, "Extended-Page-Table Pointer"): memory type UC or WB, 4 or 5 levels, bits 11:7 and those above the widest physical address 0.
     /// Bits 11:0 all zero is no EPTP of any processor; a trace says so when it knows the table and not the format, and then only the address is checked.
     /// </summary>
-    public static string? Eptp(ulong eptp)
+    /// <param name="eptp">The EPTP.</param>
+    /// <param name="offersFiveLevels">A page-walk length of 5 is supported.</param>
+    public static string? Eptp(ulong eptp, bool offersFiveLevels = true)
     {
         if (eptp >> PhysicalAddressBits != 0)
         {
@@ -113,8 +116,16 @@ public static class VmEntryChecks
             return $"EPTP 0x{eptp:x} has a page-walk length of {((eptp >> 3) & 7) + 1}, neither 4 nor 5";
         }
 
+        if (LevelsOf(eptp) == 5 && !offersFiveLevels)
+        {
+            return $"EPTP 0x{eptp:x} has a page-walk length of 5, and L0 offers 4 (the profile's five_level_ept)";
+        }
+
         return (eptp & ReservedLowBits) != 0 ? $"EPTP 0x{eptp:x} has a bit of 11:7" : null;
     }
+
+    /// <summary>Levels of the tables that an EPTP names: 4 or 5; null if the trace does not know its format.</summary>
+    public static int? LevelsOf(ulong eptp) => (eptp & FormatBits) == 0 ? null : ((eptp >> 3) & 7) == FiveLevels ? 5 : 4;
 
     /// <summary>VMRUN (APM vol. 2, "Canonicalization and Consistency Checks"). A failure is #VMEXIT with code -1, VMEXIT_INVALID.</summary>
     public static string? Svm(uint asid) => asid == 0 ? "the ASID is 0" : null;

@@ -94,13 +94,20 @@ public class Activity
     /// <summary>A program under way, the outermost first, and the position in it.</summary>
     internal (Program Program, int Position) Frame(int index) => (_programs[index], _positions[index]);
 
-    /// <summary>The delivery is about to become a bit of its target's PIR or IRR.</summary>
-    internal void Requested()
+    /// <summary>The delivery is about to become a bit of its target's PIR or IRR. False if the target's APIC takes none: then it ends here.</summary>
+    internal bool Requested()
     {
+        if (!System.Takes(Delivery))
+        {
+            return false;
+        }
+
         if (!Guest.IsL1Notification(Delivery.Level, Delivery.Vector))
         {
             System.Ledger.Requested(Delivery);
         }
+
+        return true;
     }
 
     /// <summary>Begins a program; the one under way goes on behind its present step when that ends.</summary>

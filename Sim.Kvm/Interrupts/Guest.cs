@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -111,7 +112,7 @@ internal sealed class Guest
             return Flow.Return;
         }
 
-        bool virtualizes = !vcpu.GuestMode && activity.System.Path.HardwareIpi is not null && (vmcs.Avic || vmcs.Has(VmControls.VirtualInterruptDelivery));
+        bool virtualizes = !vcpu.GuestMode && activity.System.Path.HardwareIpi is not null && (AvicTakesWrites(activity.System, vcpu) || vmcs.Has(VmControls.VirtualInterruptDelivery));
         activity.Jump(virtualizes ? activity.System.Path.HardwareIpi! : ExitSteps.IcrWrite);
         return Flow.Next;
     });
@@ -197,7 +198,7 @@ internal sealed class Guest
         }
     }
 
-    private static Program EndOfHandler(Vcpu vcpu, Vmcs vmcs, GuestContext guest)
+    private Program EndOfHandler(Vcpu vcpu, Vmcs vmcs, GuestContext guest)
     {
         if (guest.EoiWritten)
         {
@@ -205,8 +206,11 @@ internal sealed class Guest
         }
 
         bool own = guest.HandlerApic == vcpu.Level;
-        return own && (vmcs.Avic || vmcs.Has(VmControls.VirtualInterruptDelivery)) ? VirtualEoi : ExitSteps.Eoi;
+        return own && (AvicTakesWrites(_system, vcpu) || vmcs.Has(VmControls.VirtualInterruptDelivery)) ? VirtualEoi : ExitSteps.Eoi;
     }
+
+    /// <summary>AVIC is on, and takes the guest's writes to APIC registers: to those of x2APIC mode only with x2AVIC (avic_set_x2apic_msr_interception).</summary>
+    public static bool AvicTakesWrites(InterruptSystem system, Vcpu vcpu) => vcpu.ActiveVmcs.Avic && (vcpu.ApicMode != ApicMode.X2Apic || system.Spec.Profile.X2Avic);
 
     /// <summary>L1 as hypervisor, with nothing else to do: what L2 needs of it, then L2.</summary>
     private Program Hypervisor(Vcpu vcpu)
@@ -264,6 +268,12 @@ internal sealed class Guest
                 vcpu.Thread.Delivery = new Delivery(action.Vector, vcpu.Id, 1, InterruptSource.Software);
                 vcpu.Thread.Found = action.Kind == GuestActionKind.Inhibit;
                 return ExitSteps.ChangeInhibit;
+            case GuestActionKind.SetApicMode:
+                vcpu.Thread.Delivery = new Delivery(action.Vector, vcpu.Id, 1, InterruptSource.Software);
+                return ExitSteps.ChangeApicMode;
+            case GuestActionKind.SendIpi when action.Level == 1 && vcpu.Level == 1 && vcpu.ApicMode == ApicMode.Disabled:
+                // There is no ICR: the MSR faults, and the page is memory.
+                return ExitSteps.Other;
             case GuestActionKind.SendIpi:
                 Send(vcpu, action);
                 return vcpu.Level == 1 && action.Level == 2 ? L1Steps.Deliver(_system) : WriteIcr;
@@ -279,7 +289,11 @@ internal sealed class Guest
         vcpu.Thread.Delivery = new Delivery(action.Vector, action.Target, action.Level, InterruptSource.Ipi);
         if (action.Destination == IpiDestination.Physical)
         {
-            _system.Ledger.Posted(vcpu.Thread.Delivery, _system.Conductor.Now);
+            if (_system.Takes(vcpu.Thread.Delivery))
+            {
+                _system.Ledger.Posted(vcpu.Thread.Delivery, _system.Conductor.Now);
+            }
+
             return;
         }
 

@@ -26,6 +26,9 @@ public enum GuestActionKind
     /// <summary>Something that makes L0 clear an APICv inhibit reason.</summary>
     Uninhibit,
 
+    /// <summary>Writes IA32_APIC_BASE.</summary>
+    SetApicMode,
+
     /// <summary>CLI.</summary>
     Cli,
 
@@ -57,7 +60,7 @@ public enum IpiDestination
 /// <param name="Cycles">Work: how long.</param>
 /// <param name="Target">SendIpi: vCPU, or logical destination.</param>
 /// <param name="Level">SendIpi: whose APIC, 1 or 2.</param>
-/// <param name="Vector">SendIpi: vector. Inhibit, Uninhibit: reason.</param>
+/// <param name="Vector">SendIpi: vector. Inhibit, Uninhibit: reason. SetApicMode: <see cref="Core.Architecture.ApicMode"/>.</param>
 /// <param name="Destination">SendIpi to level 1: how the target is named.</param>
 public readonly record struct GuestAction(
     GuestActionKind Kind, long Cycles = 0, int Target = 0, byte Level = 1, byte Vector = 0, IpiDestination Destination = IpiDestination.Physical);

@@ -29,6 +29,7 @@ internal sealed class InterruptLedger
     private readonly long[] _handled = new long[2];
     private readonly long[] _accepted = new long[2];
     private readonly long[] _coalesced = new long[2];
+    private readonly long[] _forgotten = new long[2];
     private readonly long[] _exits = new long[2 * Causes];
     private readonly long[] _stolen = new long[Victims * Causes];
     private readonly string[] _recent = new string[StoryLines];
@@ -168,6 +169,17 @@ internal sealed class InterruptLedger
         }
     }
 
+    /// <summary>An APIC that is disabled forgets what it was sent: nobody is owed it any more.</summary>
+    public void Forgotten(int vcpu, int level)
+    {
+        for (int vector = 0; vector < Vectors; vector++)
+        {
+            ref Account account = ref AccountOf(vcpu, level, vector);
+            _forgotten[level - 1] += account.OnTheWay + account.Requested;
+            (account.OnTheWay, account.Requested) = (0, 0);
+        }
+    }
+
     /// <summary>Whether an APIC's interrupts (vCPU, level) may still wait when nothing happens any more, because its guest was not on a CPU when that ended.</summary>
     public Func<int, int, bool> MayWait { get; init; } = (_, _) => false;
 
@@ -205,42 +217,47 @@ internal sealed class InterruptLedger
         for (int level = 1; level <= 2; level++)
         {
             string label = $"level={level}";
-            sheet.Counter("irq.sent", "interrupts", "Interrupts sent to APICs of this level.", _posted[level - 1], label);
-            sheet.Counter("irq.handled", "interrupts", "Interrupts whose handler ran.", _handled[level - 1], label);
-            sheet.Counter("irq.coalesced", "interrupts", "Interrupts merged with an equal vector that still waited.", _coalesced[level - 1], label);
+            sheet.Counter(StatNames.IrqSent, "interrupts", "Interrupts sent to APICs of this level.", _posted[level - 1], label);
+            sheet.Counter(StatNames.IrqHandled, "interrupts", "Interrupts whose handler ran.", _handled[level - 1], label);
+            sheet.Counter(StatNames.IrqCoalesced, "interrupts", "Interrupts merged with an equal vector that still waited.", _coalesced[level - 1], label);
+            if (_forgotten[level - 1] > 0)
+            {
+                sheet.Counter(StatNames.IrqForgotten, "interrupts", "Interrupts that waited in an APIC when it was disabled.", _forgotten[level - 1], label);
+            }
+
             (long waiting, long excused) = Waiting(level);
             long lost = drained ? waiting - excused : 0;
-            sheet.Gauge("irq.pending", "interrupts", "Interrupts on their way at the end, or for a guest that was not on a CPU then.", waiting - lost + _accepted[level - 1] - _handled[level - 1], label);
-            sheet.Gauge("irq.lost", "interrupts", "Interrupts that nothing will deliver any more.", lost, label);
-            sheet.Add(new Series(LatencyHistogram.SeriesPath, label, "cycles", "interrupts", SeriesKind.Histogram, "Latency from source to handler.", _latency[level - 1].Points()));
+            sheet.Gauge(StatNames.IrqPending, "interrupts", "Interrupts on their way at the end, or for a guest that was not on a CPU then.", waiting - lost + _accepted[level - 1] - _handled[level - 1], label);
+            sheet.Gauge(StatNames.IrqLost, "interrupts", "Interrupts that nothing will deliver any more.", lost, label);
+            sheet.Add(new Series(StatNames.IrqLatency, label, "cycles", "interrupts", SeriesKind.Histogram, "Latency from source to handler.", _latency[level - 1].Points()));
             foreach (ExitCause cause in Enum.GetValues<ExitCause>())
             {
-                sheet.Counter("irq.exits", "transitions", "VM-exits on interrupts' way.", Exits(level, cause), $"level={level},cause={cause}");
+                sheet.Counter(StatNames.IrqExits, "transitions", "VM-exits on interrupts' way.", Exits(level, cause), $"level={level},cause={cause}");
             }
         }
 
         foreach ((StolenFrom victim, ExitCause cause) in StolenFromExtensions.All)
         {
             sheet.Counter(
-                "irq.stolen",
+                StatNames.IrqStolen,
                 "cycles",
                 "Cycles in L0 behind exits, by whose guest time they take: an interrupt's target or sender, a bystander, or the guest for its own exits.",
                 _stolen[((int)victim * Causes) + (int)cause],
                 $"from={victim.ToString().ToLowerInvariant()},cause={cause}");
         }
 
-        sheet.Counter("irq.notifications", "IPIs", "Notification IPIs for posted interrupts.", Notifications);
-        sheet.Counter("irq.coalesced_notifications", "IPIs", "Notifications spared because one was outstanding (ON set).", CoalescedNotifications);
-        sheet.Counter("irq.suppressed_notifications", "IPIs", "Notifications that hardware spared because the target did not run (SN set).", SuppressedNotifications);
-        sheet.Counter("irq.kicks", "IPIs", "Reschedule IPIs of kvm_vcpu_kick.", Kicks);
-        sheet.Counter("irq.doorbells", "doorbells", "AVIC doorbells.", Doorbells);
-        sheet.Counter("irq.wake_ups", "wake-ups", "Sleeping vCPUs woken.", WakeUps);
-        sheet.Counter("irq.spurious_wake_ups", "wake-ups", "Wake-ups of vCPUs that found nothing to run for.", SpuriousWakeUps);
-        sheet.Counter("irq.preemptions", "switches", "Time slices that ended with another vCPU waiting.", Preemptions);
-        sheet.Counter("irq.nested_entries", "transitions", "Nested VM-entries behind interrupts; those of a trace are in vm.nested_entries.", NestedEntries);
-        sheet.Counter("irq.nested_exits", "transitions", "Nested VM-exits for interrupts; those of a trace are in vm.nested_exits.", NestedExits);
-        sheet.Counter("irq.apicv_updates", "updates", "vCPUs' APICv (AVIC) controls rewritten.", ApicvUpdates);
-        sheet.Counter("irq.failed_vm_entries", "transitions", "VM-entries that failed their consistency checks.", FailedEntries.Count);
+        sheet.Counter(StatNames.IrqNotifications, "IPIs", "Notification IPIs for posted interrupts.", Notifications);
+        sheet.Counter(StatNames.IrqCoalescedNotifications, "IPIs", "Notifications spared because one was outstanding (ON set).", CoalescedNotifications);
+        sheet.Counter(StatNames.IrqSuppressedNotifications, "IPIs", "Notifications that hardware spared because the target did not run (SN set).", SuppressedNotifications);
+        sheet.Counter(StatNames.IrqKicks, "IPIs", "Reschedule IPIs of kvm_vcpu_kick.", Kicks);
+        sheet.Counter(StatNames.IrqDoorbells, "doorbells", "AVIC doorbells.", Doorbells);
+        sheet.Counter(StatNames.IrqWakeUps, "wake-ups", "Sleeping vCPUs woken.", WakeUps);
+        sheet.Counter(StatNames.IrqSpuriousWakeUps, "wake-ups", "Wake-ups of vCPUs that found nothing to run for.", SpuriousWakeUps);
+        sheet.Counter(StatNames.IrqPreemptions, "switches", "Time slices that ended with another vCPU waiting.", Preemptions);
+        sheet.Counter(StatNames.IrqNestedEntries, "transitions", $"Nested VM-entries behind interrupts; those of a trace are in {StatNames.VmNestedEntries}.", NestedEntries);
+        sheet.Counter(StatNames.IrqNestedExits, "transitions", $"Nested VM-exits for interrupts; those of a trace are in {StatNames.VmNestedExits}.", NestedExits);
+        sheet.Counter(StatNames.IrqApicvUpdates, "updates", "vCPUs' APICv (AVIC) controls rewritten.", ApicvUpdates);
+        sheet.Counter(StatNames.IrqFailedVmEntries, "transitions", "VM-entries that failed their consistency checks.", FailedEntries.Count);
     }
 
     /// <summary>What is owed to whom, and how much was wrong so far.</summary>

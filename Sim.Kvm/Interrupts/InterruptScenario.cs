@@ -120,6 +120,11 @@ public sealed class InterruptScenario
             case RecordKind.ApicvInhibit:
                 Do(lane, new GuestAction(e.B != 0 ? GuestActionKind.Inhibit : GuestActionKind.Uninhibit, Vector: (byte)e.A));
                 break;
+            case RecordKind.ApicMode when e.Level != 1:
+                throw new ConfigurationException("The APIC of L2 is one that L1 emulates, and L1's does not leave the mode it has. Let L1 change its own, as in 'v1: L1 apic disabled'.");
+            case RecordKind.ApicMode:
+                Do(lane, new GuestAction(GuestActionKind.SetApicMode, Vector: (byte)e.A));
+                break;
             case RecordKind.Interrupt:
                 Send(lane, e);
                 break;

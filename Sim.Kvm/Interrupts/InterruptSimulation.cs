@@ -159,7 +159,7 @@ public sealed class InterruptSimulation : IConductor
     {
         StatSheet sheet = new();
         _system.Ledger.Collect(sheet, IsDrained);
-        sheet.Gauge("irq.time", "cycles", "Simulated time.", Now);
+        sheet.Gauge(StatNames.IrqTime, "cycles", "Simulated time.", Now);
         return sheet;
     }
 
@@ -326,6 +326,11 @@ public sealed class InterruptSimulation : IConductor
     /// <summary>Sends an interrupt by the activity of a source that is idle.</summary>
     private void Send(in Delivery delivery, int hostLane, int source)
     {
+        if (!_system.Takes(delivery))
+        {
+            return;
+        }
+
         _system.Ledger.Posted(delivery, Now);
         bool byHardware = _system.IsDeliveredByHardware(delivery);
         if (delivery.Source == InterruptSource.Timer)

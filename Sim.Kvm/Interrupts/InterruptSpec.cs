@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -7,10 +8,10 @@ namespace Sim.Kvm.Interrupts;
 public sealed record InterruptSpec
 {
     /// <summary>posted_intr_nv: the vector that L1's KVM notifies L2's vCPUs with.</summary>
-    public const byte PostedIntrNv = 0xF2;
+    public const byte PostedIntrNv = (byte)HostVector.PostedInterrupt;
 
     /// <summary>The vector of L1's own reschedule IPI.</summary>
-    public const byte L1Reschedule = 0xFD;
+    public const byte L1Reschedule = (byte)HostVector.Reschedule;
 
     /// <summary>Controls that L1's KVM sets in vmcs12 if it may use everything.</summary>
     public const VmControls FullControls12 = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow
@@ -31,8 +32,14 @@ public sealed record InterruptSpec
     /// <summary>How long a halted vCPU polls before it sleeps (halt_poll_ns).</summary>
     public int HaltPollCycles { get; init; }
 
-    /// <summary>Guests use x2APIC MSRs; false: the xAPIC page, whose accesses must be decoded.</summary>
+    /// <summary>Guests begin in x2APIC mode, with MSRs; false: in xAPIC mode, with a page whose accesses must be decoded.</summary>
     public bool X2Apic { get; init; } = true;
+
+    /// <summary>
+    /// A guest that may use x2APIC has AVIC although the CPU has no x2AVIC: its ICR and EOI writes exit, and only the doorbell is hardware's ("KVM: SVM: Introduce hybrid-AVIC mode", 6.0
+    /// and later). False: AVIC is inhibited for it.
+    /// </summary>
+    public bool HybridAvic { get; init; } = true;
 
     /// <summary>Work of a guest's interrupt handler, up to its EOI.</summary>
     public int HandlerCycles { get; init; } = 500;

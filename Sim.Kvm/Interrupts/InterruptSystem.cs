@@ -1,7 +1,8 @@
 using Sim.Apic;
+using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
-using Sim.Core;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -58,8 +59,18 @@ internal sealed class InterruptSystem
         Vcpus = trace?.Vcpus.All ?? [.. Enumerable.Range(0, spec.Vcpus).Select(id => new Vcpu(id))];
         PidPointers = new PidPointerTable(spec.Vcpus);
         AvicPhysicalIds = new AvicPhysicalIdTable(spec.Vcpus);
-        AvicLogicalIds = spec.X2Apic ? null : new AvicLogicalIdTable(LogicalApicId.IsFlat(spec.Vcpus));
+        AvicLogicalIds = new AvicLogicalIdTable(LogicalApicId.IsFlat(spec.Vcpus));
         _guest = new Guest(this);
+        foreach (Vcpu vcpu in Vcpus)
+        {
+            vcpu.ApicMode = spec.X2Apic ? ApicMode.X2Apic : ApicMode.XApic;
+        }
+
+        foreach (ApicvInhibit reason in ApicModes.Reasons(this))
+        {
+            Apicv.Reasons |= ApicModes.WantsInhibit(this, reason) ? 1UL << (int)reason : 0;
+        }
+
         foreach (Vcpu vcpu in Vcpus)
         {
             vcpu.Start(this, Cpus[vcpu.Id % spec.Lanes]);
@@ -97,8 +108,11 @@ internal sealed class InterruptSystem
 
     public AvicPhysicalIdTable AvicPhysicalIds { get; }
 
-    /// <summary>Null in x2AVIC, which has none.</summary>
-    public AvicLogicalIdTable? AvicLogicalIds { get; }
+    /// <summary>Of vCPUs in xAPIC mode; x2AVIC has none.</summary>
+    public AvicLogicalIdTable AvicLogicalIds { get; }
+
+    /// <summary>The VM has APICv or AVIC unless inhibited. Before <see cref="InterruptSpec.HybridAvic"/> a guest that may use x2APIC had no AVIC on a CPU without x2AVIC.</summary>
+    public bool HasApicv => Path.UsesApicv || (Path.UsesAvic && (Spec.HybridAvic || !Spec.X2Apic || Spec.Profile.X2Avic));
 
     /// <summary>Controls of vmcs12: those that L1 wants and L0 can offer. Without APICv in L0 there is none in vmcs12.</summary>
     public VmControls Controls12 => Path.UsesApicv ? Spec.Controls12
@@ -221,11 +235,14 @@ internal sealed class InterruptSystem
     public bool IsDeliveredByHardware(in Delivery delivery) =>
         delivery.Source == InterruptSource.Device && Path.HardwareDevice is not null && !Spec.EoiExitVectors.Contains(delivery.Vector);
 
-    /// <summary>Whether an IPI of a vCPU goes to another one (or itself).</summary>
-    public bool IsAddressed(in IcrWrite icr, int sender, int vcpu) =>
-        icr.Shorthand == IcrWrite.AllButSelf ? vcpu != sender
-        : icr.Logical ? LogicalApicId.Names(icr.Destination, vcpu, Vcpus.Length, Spec.X2Apic)
-        : icr.Destination == vcpu;
+    /// <summary>Whether an IPI of a vCPU goes to another one (or itself), whose own mode says what its ID is (kvm_apic_match_dest).</summary>
+    public bool IsAddressed(in IcrWrite icr, int sender, int vcpu) => Vcpus[vcpu].ApicMode != ApicMode.Disabled
+        && (icr.Shorthand == IcrWrite.AllButSelf ? vcpu != sender
+            : icr.Logical ? LogicalApicId.Names(icr.Destination, vcpu, Vcpus.Length, Vcpus[vcpu].ApicMode == ApicMode.X2Apic)
+            : icr.Destination == vcpu);
+
+    /// <summary>Whether the APIC that an interrupt is for takes any: one that is disabled is in no map of KVM's (kvm_recalculate_apic_map), and the interrupt is dropped.</summary>
+    public bool Takes(in Delivery delivery) => delivery.Level != 1 || Vcpus[delivery.Target].ApicMode != ApicMode.Disabled;
 
     /// <summary>Sends a physical interrupt.</summary>
     public void Send(PhysicalCpu cpu, HostVectors vector) => Conductor.Send(new Message(cpu.Index, vector, false));
@@ -320,11 +337,9 @@ internal sealed class InterruptSystem
 
     private void Reset(Vcpu vcpu)
     {
-        vcpu.Pid.Load((uint)vcpu.Cpu.Index, HostVectorNumbers.PostedInterrupt);
-        PidPointers.Set(vcpu.Id, vcpu.Pid);
-        AvicPhysicalIds[vcpu.Id] = AvicPhysicalEntry.For(0x1_0000_0000 + ((ulong)vcpu.Id << 12));
-        AvicLogicalIds?.Set(LogicalApicId.XApic(vcpu.Id, Vcpus.Length), (byte)vcpu.Id);
-        vcpu.ApicvActive = (Path.UsesApicv || Path.UsesAvic) && !Apicv.IsInhibited;
+        vcpu.Pid.Load((uint)vcpu.Cpu.Index, (byte)HostVector.PostedInterrupt);
+        ApicModes.EnterIds(this, vcpu);
+        vcpu.ApicvActive = HasApicv && !Apicv.IsInhibited;
         vcpu.Vmcs01.NotificationVector = HostVectors.PostedInterrupt;
         vcpu.Vmcs01.Descriptor = vcpu.Pid;
         vcpu.Vmcs01.Controls = VmControls.ExternalInterruptExiting | VmControls.AckInterruptOnExit | VmControls.TprShadow;

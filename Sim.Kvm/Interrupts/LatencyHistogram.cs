@@ -6,9 +6,6 @@ namespace Sim.Kvm.Interrupts;
 /// <summary>Counts of cycles in buckets whose width is at most 1/64 of their lower bound; up to 127 cycles each value has its own. Constant memory.</summary>
 public sealed class LatencyHistogram
 {
-    /// <summary>Path of the series of latencies in a run's statistics.</summary>
-    internal const string SeriesPath = "irq.latency";
-
     private const int SubBuckets = 64;
     private const int SubBits = 6;
 
@@ -33,11 +30,11 @@ public sealed class LatencyHistogram
     /// <summary>Adds to statistics of a window, for each histogram of latencies in it, the percentiles of those that fell into the window.</summary>
     public static void AddPercentiles(StatSheet window)
     {
-        foreach (Series latency in window.Series.Where(series => series.Path == SeriesPath).ToArray())
+        foreach (Series latency in window.Series.Where(series => series.Path == StatNames.IrqLatency).ToArray())
         {
             foreach ((string name, string help, int perMille) in Percentiles)
             {
-                window.Gauge($"{SeriesPath}.{name}", "cycles", $"{help} of the latency from source to handler (lower bound of its bucket).", Percentile(latency.Points, perMille), latency.Label);
+                window.Gauge(StatNames.IrqLatencyOf(name), "cycles", $"{help} of the latency from source to handler (lower bound of its bucket).", Percentile(latency.Points, perMille), latency.Label);
             }
         }
     }

@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Interrupts;
@@ -57,7 +58,7 @@ public sealed class RecordedSchedule : IConductor
 
         placed.Cpu = cpu;
         placed.IsLoaded = true;
-        placed.Pid.Load((uint)lane, HostVectorNumbers.PostedInterrupt);
+        placed.Pid.Load((uint)lane, (byte)HostVector.PostedInterrupt);
         cpu.Current = placed;
         cpu.InGuest = false;
         cpu.InterruptsEnabled = true;
@@ -334,9 +335,9 @@ public sealed class RecordedSchedule : IConductor
 
     private static int VectorOf(HostVectors vector) => vector switch
     {
-        HostVectors.PostedInterrupt => HostVectorNumbers.PostedInterrupt,
-        HostVectors.NestedPostedInterrupt => HostVectorNumbers.NestedPostedInterrupt,
-        HostVectors.Wakeup => HostVectorNumbers.Wakeup,
+        HostVectors.PostedInterrupt => (byte)HostVector.PostedInterrupt,
+        HostVectors.NestedPostedInterrupt => (byte)HostVector.NestedPostedInterrupt,
+        HostVectors.Wakeup => (byte)HostVector.Wakeup,
         _ => InterruptSpec.L1Reschedule,
     };
 

@@ -108,5 +108,7 @@ internal static class KernelComposition
         RenewsBothAsids = has("S5"),
         KeepsFlushOfFailedRun = has("S6"),
         FlushesOnForcedLeave = has("S8"),
+        FlushesOnXAvic = has("A3x"),
+        FlushesOnX2Avic = has("A3"),
     };
 }

@@ -36,6 +36,7 @@ internal sealed class AddressSpaces
     private readonly Dictionary<PageTable, PageTable> _shadows = [];
     private readonly List<PageTable> _derived = [];
     private readonly List<PageTable> _ept12s = [];
+    private readonly Dictionary<ulong, int> _levels = [];
     private ulong _nextEp4ta = FirstEp4ta;
 
     public AddressSpaces(MachineSpec spec) => _spec = spec;
@@ -66,6 +67,9 @@ internal sealed class AddressSpaces
 
     /// <summary>EPT12 (NPT12): what L1 says L2's physical memory is.</summary>
     public PageTable Ept12(ulong eptp12) => Second(Tree.Ept12, eptp12, _spec.Ept12Pages, _l1PhysicalForL2, null, L2Physical(eptp12).MappedBy);
+
+    /// <summary>How many levels an EPT12 has, and with it its EPT02 (nested_ept_init_mmu_context). The first entry that tells decides; without one they have those of all other tables.</summary>
+    public void HasLevels(ulong eptp12, int levels) => _levels.TryAdd(eptp12, levels);
 
     /// <summary>L1's own page tables.</summary>
     public PageTable L1Tables(ulong root) => Process(Tree.L1, 0, root, _l1Physical, _spec.L1Pages, _spec.L1Pages);
@@ -223,9 +227,10 @@ internal sealed class AddressSpaces
         if (!_trees.TryGetValue(key, out PageTable? tree))
         {
             ulong ep4ta = kind == Tree.Ept12 ? eptp12 : NextEp4ta();
+            int levels = kind is Tree.Ept12 or Tree.Ept02 ? _levels.GetValueOrDefault(eptp12, _spec.PagingLevels) : _spec.PagingLevels;
             tree = from is null
-                ? new PageTable(ep4ta, _spec.PagingLevels, leaf, frames, told: told)
-                : Derive(new Derivation(kind == Tree.Ept02 ? from : null, Host), source => new PageTable(ep4ta, _spec.PagingLevels, leaf, frames, source: source));
+                ? new PageTable(ep4ta, levels, leaf, frames, told: told)
+                : Derive(new Derivation(kind == Tree.Ept02 ? from : null, Host), source => new PageTable(ep4ta, levels, leaf, frames, source: source));
             _trees.Add(key, tree);
             if (kind == Tree.Ept12)
             {

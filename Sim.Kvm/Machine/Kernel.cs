@@ -11,7 +11,7 @@ internal sealed class Kernel
         Flush = new FlushFunctions(spec, Rules, spaces, calls);
         Roots = new MmuRoots(spec, Rules, Flush, spaces, ShadowMmu, ShadowEpt);
         Requests = new RequestSteps(Rules, Flush, Roots);
-        Nested = new NestedTransitions(spec, policy, Flush, Roots, Requests);
+        Nested = new NestedTransitions(spec, policy, spaces, Flush, Roots, Requests);
         Emulated = new EmulatedInvalidations(spec, Rules, Flush, Roots, Nested, oracle);
     }
 

@@ -1,4 +1,3 @@
-using Sim.Core.Profiles;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
 using Sim.Tlb;
@@ -26,7 +25,7 @@ internal sealed class Lane
         _causes = causes;
         _observer = observer;
         MmuOptions options = new(spec.Attribution, spec.Seed, RefillCurve: spec.RefillCurve, WalkBreakdown: spec.WalkBreakdown, Witness: oracle?.WitnessOf(() => this));
-        Mmu = Mmu.Create(spec.Profile, causes, options, $"lane[{index}]");
+        Mmu = Mmu.Create(spec.Profile, causes, options, StatNames.Lane(index));
     }
 
     public int Index { get; }
@@ -106,16 +105,19 @@ internal sealed class Lane
     /// <summary>Executes an invalidation on this CPU's hardware, and pays for it.</summary>
     public void Execute(Invalidation invalidation, Reason reason)
     {
-        _invalidationCycles += CostOf(invalidation, _spec.Profile.Costs);
+        _invalidationCycles += invalidation.Cycles(_spec.Profile.Costs) ?? throw new InvalidOperationException($"{invalidation.Name} has no price: override Cycles.");
         int dropped = Mmu.Apply(invalidation, Cause(invalidation.Name, reason));
         _observer?.Invoke(new IssuedInvalidation(Time, Index, invalidation, reason.Transition, reason.Rule, dropped));
     }
 
-    /// <summary>Hardware's part of a VM-entry to, or VM-exit from, a guest at <paramref name="level"/>. The context is switched, and the price charged (<see cref="Charge"/>), by the caller.</summary>
-    public void Cross(bool entry, int level)
+    /// <summary>Hardware's part of a VM-entry to, or VM-exit from, a guest. The context is switched, and the price charged (<see cref="Charge"/>), by the caller.</summary>
+    /// <param name="entry">True for an entry.</param>
+    /// <param name="level">Level of the guest.</param>
+    /// <param name="hasVpid">The guest's VMCS has VPID enabled.</param>
+    public void Cross(bool entry, int level, bool hasVpid)
     {
         Level = entry ? level : 0;
-        if (!_spec.L0Vpid)
+        if (!hasVpid)
         {
             // SDM (docs/rules.md#intel-invalidations): without VPID every transition drops the linear and combined mappings of VPID 0.
             Execute(new VmTransitionWithoutVpid(), new Reason(entry ? "vm_entry" : "vm_exit", "no_vpid"));
@@ -136,39 +138,21 @@ internal sealed class Lane
     public void Collect(StatSheet sheet)
     {
         Mmu.Collect(sheet);
-        sheet.Counter("cycles.trace", "cycles", "Cycles of the trace itself, from each lane's first record to its last.", (long)(Time - (_start ?? Time)));
-        sheet.Counter("cycles.translation", "cycles", "Stall cycles of address translation beyond a first-level TLB hit.", _translationCycles);
-        sheet.Counter("cycles.invalidation", "cycles", "Cycles of invalidation instructions, whoever executed them.", _invalidationCycles);
-        sheet.Counter("cycles.transition", "cycles", "Hardware cycles of VM-entries and VM-exits.", _transitionCycles);
-        sheet.Counter("cycles.hypervisor", "cycles", "Cycles of L0's software that the exits and the policy cost.", HypervisorCycles);
-        sheet.Counter("mmu.shadow_faults", "events", "Exits that made a shadow page-table entry.", _shadowFaults);
+        sheet.Counter(StatNames.CyclesTrace, "cycles", "Cycles of the trace itself, from each lane's first record to its last.", (long)(Time - (_start ?? Time)));
+        sheet.Counter(StatNames.CyclesTranslation, "cycles", "Stall cycles of address translation beyond a first-level TLB hit.", _translationCycles);
+        sheet.Counter(StatNames.CyclesInvalidation, "cycles", "Cycles of invalidation instructions, whoever executed them.", _invalidationCycles);
+        sheet.Counter(StatNames.CyclesTransition, "cycles", "Hardware cycles of VM-entries and VM-exits.", _transitionCycles);
+        sheet.Counter(StatNames.CyclesHypervisor, "cycles", "Cycles of L0's software that the exits and the policy cost.", HypervisorCycles);
+        sheet.Counter(StatNames.MmuShadowFaults, "events", "Exits that made a shadow page-table entry.", _shadowFaults);
         for (int kind = 0; kind < _records.Length; kind++)
         {
             // How many records accesses are depends on how runs are folded.
             if ((RecordKind)kind != RecordKind.Access)
             {
-                sheet.Counter("trace.records", "records", "Records replayed, by kind, but for accesses.", _records[kind], $"kind={(RecordKind)kind}");
+                sheet.Counter(StatNames.TraceRecords, "records", "Records replayed, by kind, but for accesses.", _records[kind], $"kind={(RecordKind)kind}");
             }
         }
     }
 
     private int Cause(string invalidation, Reason reason) => _causes.Intern(new FlushCause(invalidation, reason.Transition, reason.Rule));
-
-    private static int CostOf(Invalidation invalidation, OperationCosts costs) => invalidation switch
-    {
-        MovToCr3 { NoFlush: true } => costs.MovToCr3NoFlush,
-        MovToCr3 => costs.MovToCr3,
-        MovToCr4Pge or MovToCr4Context => costs.MovToCr4,
-        Invlpg => costs.Invlpg,
-        InvpcidAddress or InvpcidContext => costs.InvpcidSingle,
-        InvpcidAll or InvpcidAllNonGlobal => costs.InvpcidAll,
-        InvvpidAddress or Invlpga => costs.InvvpidAddress,
-        InvvpidSingle or InvvpidSingleRetainGlobals => costs.InvvpidSingle,
-        InvvpidAll => costs.InvvpidAll,
-        InveptSingle => costs.InveptSingle,
-        InveptGlobal => costs.InveptGlobal,
-        TlbControlAsid or TlbControlAsidNonGlobal => costs.TlbControlAsid,
-        TlbControlAll => costs.TlbControlAll,
-        _ => 0,
-    };
 }

@@ -181,8 +181,8 @@ public sealed class Machine
         _kernel.Roots.Collect(sheet);
         _kernel.Flush.Collect(sheet);
         _steps.Collect(sheet);
-        sheet.Counter("trace.skipped", "records", "Records of an L2 whose VM-entry failed.", _skipped);
-        sheet.Counter("trace.l0_flushes_dropped", "records", "L0's own recorded invalidations that by-policy replay drops.", _dropped);
+        sheet.Counter(StatNames.TraceSkipped, "records", "Records of an L2 whose VM-entry failed.", _skipped);
+        sheet.Counter(StatNames.TraceL0FlushesDropped, "records", "L0's own recorded invalidations that by-policy replay drops.", _dropped);
 
         return sheet;
     }

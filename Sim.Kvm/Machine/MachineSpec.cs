@@ -67,6 +67,12 @@ public sealed record MachineSpec
     /// </summary>
     public bool RefusesControlsNotOffered { get; init; }
 
+    /// <summary>
+    /// A nested VM-entry with an EPTP12 of five levels fails if the CPU has four (nested_vmx_check_eptp). False: it is taken for one of four, so that a trace may be replayed on another CPU
+    /// than its own.
+    /// </summary>
+    public bool RefusesLevelsNotOffered { get; init; }
+
     /// <summary>Real VPIDs a <c>vpid02-per-vpid12</c> policy may use for L2.</summary>
     public int Vpid02Pool { get; init; } = 8;
 

@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
@@ -18,7 +19,7 @@ internal sealed class Vcpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
     public IEnumerable<Vcpu> All => _vcpus.Values;
 
     /// <summary>The vCPU with this number; made, with the tags that the kernel gives it, when it is first named.</summary>
-    /// <exception cref="Core.ConfigurationException">The profile has no tag left for it.</exception>
+    /// <exception cref="Core.ConfigurationException">AMD: the profile has no ASID left for it. On Intel it runs without VPID.</exception>
     public Vcpu Of(ushort id)
     {
         if (!_vcpus.TryGetValue(id, out Vcpu? vcpu))
@@ -98,8 +99,10 @@ internal sealed class Vcpus(MachineSpec spec, KernelRules rules, IFlushPolicy po
     {
         if (spec.L0Vpid && TagsLeft == 0)
         {
-            throw new ConfigurationException(
-                $"The trace's vCPU {id} finds no VPID or ASID left of the profile's {spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
+            // allocate_vpid: 0, and vmx_secondary_exec_control clears ENABLE_VPID. An ASID of 0 is no guest's.
+            return spec.Profile.Vendor == Vendor.Intel
+                ? ((ushort)0, new L2Tags())
+                : throw new ConfigurationException($"The trace's vCPU {id} finds no ASID left of the profile's {spec.Profile.AddressSpaceIds} (address_space_ids). Give the profile more.");
         }
 
         return (spec.L0Vpid ? TakeTag() : (ushort)0, new L2Tags(TakeTagsOfL2()));

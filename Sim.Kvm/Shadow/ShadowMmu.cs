@@ -151,11 +151,11 @@ internal sealed class ShadowMmu
     /// <summary>Adds the counters.</summary>
     public void Collect(StatSheet sheet)
     {
-        sheet.Counter("mmu.write_faults", "events", "Guest writes to write-protected paging structures.", _writeFaults);
-        sheet.Counter("mmu.unsync_pages", "pages", "Shadow pages that became unsync.", _unsynced);
-        sheet.Counter("mmu.synced_pages", "pages", "Unsync shadow pages that were compared with the guest's table, 512 entries each.", _synced);
-        sheet.Counter("mmu.synced_entries", "entries", "Shadow entries that a sync changed.", _changed);
-        sheet.Counter("mmu.zapped_entries", "entries", "Shadow entries zapped because a higher-level table was written or the host unmapped their page.", _zapped);
+        sheet.Counter(StatNames.MmuWriteFaults, "events", "Guest writes to write-protected paging structures.", _writeFaults);
+        sheet.Counter(StatNames.MmuUnsyncPages, "pages", "Shadow pages that became unsync.", _unsynced);
+        sheet.Counter(StatNames.MmuSyncedPages, "pages", "Unsync shadow pages that were compared with the guest's table, 512 entries each.", _synced);
+        sheet.Counter(StatNames.MmuSyncedEntries, "entries", "Shadow entries that a sync changed.", _changed);
+        sheet.Counter(StatNames.MmuZappedEntries, "entries", "Shadow entries zapped because a higher-level table was written or the host unmapped their page.", _zapped);
     }
 
     /// <summary>Takes note that the host's unmapping zapped shadow entries.</summary>

@@ -59,7 +59,7 @@ internal sealed class EmulatedInvalidations
 
         foreach (ushort tag in elsewhere ? [] : EffectiveTags(vcpu, type, (ushort)vpid))
         {
-            if (type == 0 && _rules.Invvpid != InvvpidEmulation.FlushVpid02AndEptp)
+            if (tag != 0 && type == 0 && _rules.Invvpid != InvvpidEmulation.FlushVpid02AndEptp)
             {
                 lane.Execute(new InvvpidAddress(tag, e.C), reason);
             }
@@ -94,7 +94,7 @@ internal sealed class EmulatedInvalidations
         }
 
         (ulong type, ulong eptp12) = (e.A, InveptSingle.Ep4taOf(e.B));
-        if (InvalidationOperands.Invept(type, e.B) is not null)
+        if (InvalidationOperands.Invept(type, e.B, _nested.TakesFiveLevels) is not null)
         {
             _vmfails++;
             return;
@@ -147,7 +147,7 @@ internal sealed class EmulatedInvalidations
     }
 
     /// <summary>Adds the counters.</summary>
-    public void Collect(StatSheet sheet) => sheet.Counter("vm.vmfails", "events", "INVVPID or INVEPT of L1 that failed with VMfail.", _vmfails);
+    public void Collect(StatSheet sheet) => sheet.Counter(StatNames.Vmfails, "events", "INVVPID or INVEPT of L1 that failed with VMfail.", _vmfails);
 
     /// <summary>What L1 asked for, under the VPIDs that it knows.</summary>
     private static Invalidation Virtual(ulong type, ushort vpid12, ulong address) => type switch

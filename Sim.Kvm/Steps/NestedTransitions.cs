@@ -11,6 +11,7 @@ internal sealed class NestedTransitions
     private readonly MachineSpec _spec;
     private readonly IFlushPolicy _policy;
     private readonly KernelRules _rules;
+    private readonly AddressSpaces _spaces;
     private readonly FlushFunctions _flush;
     private readonly MmuRoots _roots;
     private readonly RequestSteps _requests;
@@ -19,11 +20,12 @@ internal sealed class NestedTransitions
     private long _entries;
     private long _exits;
 
-    public NestedTransitions(MachineSpec spec, IFlushPolicy policy, FlushFunctions flush, MmuRoots roots, RequestSteps requests)
+    public NestedTransitions(MachineSpec spec, IFlushPolicy policy, AddressSpaces spaces, FlushFunctions flush, MmuRoots roots, RequestSteps requests)
     {
         _spec = spec;
         _policy = policy;
         _rules = policy.Rules(spec.Profile.Vendor);
+        _spaces = spaces;
         _flush = flush;
         _roots = roots;
         _requests = requests;
@@ -40,12 +42,18 @@ internal sealed class NestedTransitions
     public bool Accept(Lane lane, Vcpu vcpu, in TraceEvent e, out Vmcs12 vmcs12)
     {
         vmcs12 = new Vmcs12(e.C, Offered((VmControls)e.F), (uint)e.D, InveptSingle.Ep4taOf(e.E));
-        string? fault = !Amd ? NotOffered((VmControls)e.F) ?? VmEntryChecks.Vmx(vmcs12.Controls, vmcs12.Vpid, e.E) : vmcs12.UsesVpid ? VmEntryChecks.Svm(vmcs12.Vpid) : null;
+        string? fault = !Amd ? NotOffered((VmControls)e.F) ?? VmEntryChecks.Vmx(vmcs12.Controls, vmcs12.Vpid, e.E, TakesFiveLevels) : vmcs12.UsesVpid ? VmEntryChecks.Svm(vmcs12.Vpid) : null;
         if (fault is not null)
         {
             string check = Amd ? $"vmcb12: {fault}: VMRUN fails with exit code -1" : $"vmcs12: {fault}: VM-instruction error {VmEntryChecks.InvalidControlFields}, invalid control field";
             _failed.Add(new FailedVmEntry(e.Time, lane.Index, vcpu.Number, vmcs12.Address, check));
             return false;
+        }
+
+        if (!Amd && vmcs12.UsesEpt && VmEntryChecks.LevelsOf(e.E) is { } levels)
+        {
+            // What L0 does not offer, L1 is taken to have left alone.
+            _spaces.HasLevels(vmcs12.Eptp, _spec.Profile.FiveLevelEpt ? levels : 4);
         }
 
         _entries++;
@@ -125,6 +133,9 @@ internal sealed class NestedTransitions
         }
     }
 
+    /// <summary>nested_vmx_check_eptp: L0 offers five levels if its CPU has them (cpu_has_vmx_ept_5levels). Elsewhere a trace of another machine may name them.</summary>
+    public bool TakesFiveLevels => _spec.Profile.FiveLevelEpt || !_spec.RefusesLevelsNotOffered;
+
     /// <summary>Controls that this L0 offers to L1; a trace recorded on another one may name more.</summary>
     public VmControls Offered(VmControls controls)
     {
@@ -139,9 +150,9 @@ internal sealed class NestedTransitions
     /// <summary>Adds the counters.</summary>
     public void Collect(StatSheet sheet)
     {
-        sheet.Counter("vm.nested_entries", "transitions", "Nested VM-entries that succeeded.", _entries);
-        sheet.Counter("vm.nested_exits", "transitions", "Nested VM-exits.", _exits);
-        sheet.Counter("vm.failed_entries", "transitions", "VM-entries that failed their consistency checks.", _failed.Count);
+        sheet.Counter(StatNames.VmNestedEntries, "transitions", "Nested VM-entries that succeeded.", _entries);
+        sheet.Counter(StatNames.VmNestedExits, "transitions", "Nested VM-exits.", _exits);
+        sheet.Counter(StatNames.VmFailedEntries, "transitions", "VM-entries that failed their consistency checks.", _failed.Count);
     }
 
     /// <summary>

@@ -170,11 +170,11 @@ internal sealed class Transitions
     /// <summary>Adds the statistics of transitions.</summary>
     public void Collect(StatSheet sheet)
     {
-        sheet.Counter("vm.entries", "transitions", "Real VM-entries.", _entries);
-        sheet.Counter("vm.implied_exits", "transitions", "Exits for instructions that this machine intercepts and the recorded one did not.", _impliedExits);
+        sheet.Counter(StatNames.VmEntries, "transitions", "Real VM-entries.", _entries);
+        sheet.Counter(StatNames.VmImpliedExits, "transitions", "Exits for instructions that this machine intercepts and the recorded one did not.", _impliedExits);
         foreach (((int level, ulong reason), long count) in _exits)
         {
-            sheet.Counter("vm.exits", "transitions", "Real VM-exits.", count, $"level={level},reason={reason}");
+            sheet.Counter(StatNames.VmExits, "transitions", "Real VM-exits.", count, $"level={level},reason={reason}");
         }
     }
 
@@ -208,15 +208,19 @@ internal sealed class Transitions
 
     private void EnterGuest(Lane lane, Vcpu vcpu)
     {
-        lane.Cross(entry: true, vcpu.Level);
+        lane.Cross(entry: true, vcpu.Level, HasVpid(vcpu));
         Switch(lane, "vm_entry");
     }
 
     private void LeaveGuest(Lane lane)
     {
-        lane.Cross(entry: false, 0);
+        lane.Cross(entry: false, 0, lane.Vcpu is { } vcpu ? HasVpid(vcpu) : _spec.L0Vpid);
         Switch(lane, "vm_exit");
     }
+
+    /// <summary>Whether the VMCS that runs has VPID enabled. What a recording does not tell of a vCPU is taken from the whole machine.</summary>
+    private bool HasVpid(Vcpu vcpu) =>
+        _spec.Profile.Vendor == Vendor.Amd || (_spec.L0Vpid && (_kind == ReplayKind.AsRecorded || _kernel.Flush.HardwareTag(vcpu) != 0));
 
     private TranslationContext ContextOf(Lane lane)
     {

@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm;
@@ -30,7 +31,7 @@ internal sealed class Vcpu
     /// <summary>Its number in the trace.</summary>
     public ushort Number { get; set; }
 
-    /// <summary>Real VPID (ASID) of L1; 0 if L0 uses no VPID. Under <see cref="TagAllocation.PerCpu"/> it changes, and is L2's too.</summary>
+    /// <summary>Real VPID (ASID) of L1; 0 if L0 uses no VPID, or had none left for it. Under <see cref="TagAllocation.PerCpu"/> it changes, and is L2's too.</summary>
     public ushort Vpid01 { get; set; }
 
     /// <summary>Real VPIDs (ASIDs) of L2.</summary>
@@ -101,6 +102,9 @@ internal sealed class Vcpu
 
     /// <summary>L1's APIC.</summary>
     public ApicPage Apic { get; } = new();
+
+    /// <summary>Mode of L1's APIC.</summary>
+    public ApicMode ApicMode { get; set; }
 
     /// <summary>L0's posted-interrupt descriptor for L1.</summary>
     public PostedInterruptDescriptor Pid { get; } = new();

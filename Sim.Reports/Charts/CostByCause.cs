@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Stats;
 using Sim.Reports.Charts.Description;
 using Sim.Reports.Views;
 
@@ -10,9 +11,9 @@ public sealed class CostByCause : IChart
 {
     private static readonly (string Path, string Name, Shade Shade)[] Activities =
     [
-        ("cycles.hypervisor", "hypervisor software", Shade.SkyBlue),
-        ("cycles.transition", "VM-entries and VM-exits", Shade.Blue),
-        ("cycles.invalidation", "invalidation instructions", Shade.Purple),
+        (StatNames.CyclesHypervisor, "hypervisor software", Shade.SkyBlue),
+        (StatNames.CyclesTransition, "VM-entries and VM-exits", Shade.Blue),
+        (StatNames.CyclesInvalidation, "invalidation instructions", Shade.Purple),
     ];
 
     /// <inheritdoc/>
@@ -46,7 +47,7 @@ public sealed class CostByCause : IChart
     /// <summary>All causes of cost beyond the trace's own, in the order of a stack; of each run they sum to its total without the trace's own.</summary>
     internal static IReadOnlyList<BarPart> Parts(ReportInput input)
     {
-        IEnumerable<string> extra = input.Good.SelectMany(run => run.Statistics.PathsUnder("cycles.")).Where(path => path is not ("cycles.trace" or "cycles.translation")).Distinct();
+        IEnumerable<string> extra = input.Good.SelectMany(run => run.Statistics.PathsUnder(StatNames.CyclesPrefix)).Where(path => path is not (StatNames.CyclesTrace or StatNames.CyclesTranslation)).Distinct();
         return
         [
             .. extra.OrderBy(path => (uint)Array.FindIndex(Activities, activity => activity.Path == path)).ThenBy(path => path, StringComparer.Ordinal).Select(Activity),
@@ -59,6 +60,6 @@ public sealed class CostByCause : IChart
     private static BarPart Activity(string path)
     {
         int known = Array.FindIndex(Activities, activity => activity.Path == path);
-        return new BarPart(known >= 0 ? Activities[known].Name : path["cycles.".Length..].Replace('_', ' '), known >= 0 ? Activities[known].Shade : Shade.Green, sheet => sheet.Total(path));
+        return new BarPart(known >= 0 ? Activities[known].Name : path[StatNames.CyclesPrefix.Length..].Replace('_', ' '), known >= 0 ? Activities[known].Shade : Shade.Green, sheet => sheet.Total(path));
     }
 }

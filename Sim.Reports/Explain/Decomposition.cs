@@ -33,8 +33,8 @@ public sealed class Decomposition
         Dimensions = dimensions;
         Activities =
         [
-            .. before.Statistics.PathsUnder("cycles.").Union(after.Statistics.PathsUnder("cycles.")).Order(StringComparer.Ordinal)
-                .Select(path => new Contribution(path["cycles.".Length..], new WalkCount(0, before.Statistics.Total(path)), new WalkCount(0, after.Statistics.Total(path)))),
+            .. before.Statistics.PathsUnder(StatNames.CyclesPrefix).Union(after.Statistics.PathsUnder(StatNames.CyclesPrefix)).Order(StringComparer.Ordinal)
+                .Select(path => new Contribution(path[StatNames.CyclesPrefix.Length..], new WalkCount(0, before.Statistics.Total(path)), new WalkCount(0, after.Statistics.Total(path)))),
         ];
 
         void Add(string name, string title, Func<StatSheet, SortedDictionary<string, WalkCount>> divide)
@@ -74,14 +74,14 @@ public sealed class Decomposition
     /// <summary>Names of dimensions that a run did not count: attribution was off, or no breakdown was asked for.</summary>
     public IReadOnlyCollection<string> Missing => _missing;
 
-    private static WalkCount TotalOf(StatSheet sheet) => new(sheet.Total("lane[*].stlb.misses"), sheet.Total("lane[*].stall_cycles"));
+    private static WalkCount TotalOf(StatSheet sheet) => new(sheet.Total(StatNames.LaneStlbMisses), sheet.Total(StatNames.LaneStallCycles));
 
     private static WalkCount SumOf(SortedDictionary<string, WalkCount> parts) => parts.Values.Aggregate(default(WalkCount), (sum, part) => sum + part);
 
     private static SortedDictionary<string, WalkCount> Levels(StatSheet sheet)
     {
         SortedDictionary<string, WalkCount> parts = new(StringComparer.Ordinal);
-        AddAll(parts, sheet, "lane[*].stlb.misses", "lane[*].stall_cycles", label => $"L{StatQuery.Value(label, "level")}");
+        AddAll(parts, sheet, StatNames.LaneStlbMisses, StatNames.LaneStallCycles, label => $"L{StatQuery.Value(label, "level")}");
         return parts;
     }
 
@@ -91,17 +91,17 @@ public sealed class Decomposition
         SortedDictionary<string, WalkCount> parts = WithSecondLevelHits(sheet);
         foreach (string cause in new[] { "cold", "capacity", "conflict" })
         {
-            AddAll(parts, sheet, $"lane[*].walks.{cause}", $"lane[*].walk_cycles.{cause}", _ => cause);
+            AddAll(parts, sheet, StatNames.WalksOf(cause), StatNames.WalkCyclesOf(cause), _ => cause);
         }
 
-        AddAll(parts, sheet, "lane[*].walks.flushed", "lane[*].walk_cycles.flushed", label => flushed + StatQuery.Value(label, key));
+        AddAll(parts, sheet, StatNames.LaneWalksFlushed, StatNames.LaneWalkCyclesFlushed, label => flushed + StatQuery.Value(label, key));
         return parts;
     }
 
     private static SortedDictionary<string, WalkCount> Breakdown(StatSheet sheet, string dimension)
     {
         SortedDictionary<string, WalkCount> parts = WithSecondLevelHits(sheet);
-        AddAll(parts, sheet, $"lane[*].walks_by_{dimension}", $"lane[*].walk_cycles_by_{dimension}", Readable);
+        AddAll(parts, sheet, StatNames.WalksBy(dimension), StatNames.WalkCyclesBy(dimension), Readable);
         return parts;
     }
 
@@ -119,7 +119,7 @@ public sealed class Decomposition
 
     private static SortedDictionary<string, WalkCount> WithSecondLevelHits(StatSheet sheet) => new(StringComparer.Ordinal)
     {
-        [SecondLevelHits] = new WalkCount(0, sheet.Total("lane[*].stall_cycles") - sheet.Total("lane[*].walk_cycles")),
+        [SecondLevelHits] = new WalkCount(0, sheet.Total(StatNames.LaneStallCycles) - sheet.Total(StatNames.LaneWalkCycles)),
     };
 
     /// <summary>Adds the walks and the cycles of two statistics to the parts that their labels name.</summary>

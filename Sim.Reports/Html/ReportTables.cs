@@ -128,7 +128,7 @@ internal static class ReportTables
     }
 
     private static IEnumerable<KeyValuePair<string, long>> CyclesByActivity(StatSheet sheet) =>
-        sheet.PathsUnder("cycles.").Select(path => KeyValuePair.Create(path["cycles.".Length..], sheet.Total(path)));
+        sheet.PathsUnder(StatNames.CyclesPrefix).Select(path => KeyValuePair.Create(path[StatNames.CyclesPrefix.Length..], sheet.Total(path)));
 
     private static IEnumerable<KeyValuePair<string, long>> Flushes(StatSheet sheet) =>
         Figures.FlushRequests(sheet).Select(pair => KeyValuePair.Create($"{pair.Key} requests", pair.Value)).Concat(Figures.Invalidations(sheet));

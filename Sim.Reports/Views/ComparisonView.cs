@@ -85,10 +85,10 @@ public static class ComparisonView
 
     private static void AddCycles(List<Table> tables, IReadOnlyList<RunResult> runs)
     {
-        string[] paths = [.. runs.SelectMany(run => run.Statistics.PathsUnder("cycles.")).Distinct().Order(StringComparer.Ordinal)];
+        string[] paths = [.. runs.SelectMany(run => run.Statistics.PathsUnder(StatNames.CyclesPrefix)).Distinct().Order(StringComparer.Ordinal)];
         if (paths.Length > 0)
         {
-            tables.Add(Rows("Cycles by activity", runs, [.. paths.Select(path => (path["cycles.".Length..], (Func<StatSheet, string>)(s => Numbers.Whole(s.Total(path)))))]));
+            tables.Add(Rows("Cycles by activity", runs, [.. paths.Select(path => (path[StatNames.CyclesPrefix.Length..], (Func<StatSheet, string>)(s => Numbers.Whole(s.Total(path)))))]));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Sim.Core.Stats;
 using Sim.Reports.Results;
 
 namespace Sim.Reports.Views;
@@ -12,7 +13,7 @@ public sealed record CostUnit(string Name, string Symbol, double Factor)
     /// <summary>The unit of a set; all its runs share it.</summary>
     public static CostUnit Of(RunSet set)
     {
-        double trips = set.Reference.Failure is null ? set.Reference.Statistics.Total("vm.nested_entries") : 0;
+        double trips = set.Reference.Failure is null ? set.Reference.Statistics.Total(StatNames.VmNestedEntries) : 0;
         double? nanoseconds = 1e6 / ResolvedMachine.Kilohertz(set.Provenance.Configuration);
         return (nanoseconds, trips) switch
         {

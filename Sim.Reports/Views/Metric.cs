@@ -46,7 +46,7 @@ public sealed record Metric(string Name, string Title, string Unit, Func<StatShe
         return found.Length > 0
             ? new Metric(name, name, found[0].Unit, s => s.Total(name))
             : throw new ConfigurationException(
-                $"{NearestNames.Unknown("metric", name, All.Select(metric => metric.Name))} 'nestsim list metrics' has them all; the path of any statistic of the results is one too, as in lane[*].walks.cold.");
+                $"{NearestNames.Unknown("metric", name, All.Select(metric => metric.Name))} 'nestsim list metrics' has them all; the path of any statistic of the results is one too, as in {StatNames.WalksOf("cold")}.");
     }
 
     private static double? Ratio(double? numerator, double? denominator) => denominator is null or 0 ? null : numerator / denominator;

@@ -88,7 +88,7 @@ public static class PageSizeView
 
     private static IEnumerable<(string Name, MapTable Table, string Size)> Tables(RunSet set, JsonElement machine, string? vendor)
     {
-        bool[] used = [.. Enumerable.Range(0, 3).Select(level => set.Runs.All(run => run.Failure is not null) || set.Runs.Any(run => run.Statistics.Total("lane[*].accesses", $"level={level}") > 0))];
+        bool[] used = [.. Enumerable.Range(0, 3).Select(level => set.Runs.All(run => run.Failure is not null) || set.Runs.Any(run => run.Statistics.Total(StatNames.LaneAccesses, $"level={level}") > 0))];
         string second = vendor == "amd" ? "NPT" : "EPT";
         (string Name, MapTable Table, string Setting, bool Used)[] all =
         [

@@ -81,9 +81,9 @@ public sealed class Pricing
     public RoundTripPrice Of(StatSheet run, StatSheet against)
     {
         Bracket cycles = default;
-        foreach (string path in run.PathsUnder("cycles.").Union(against.PathsUnder("cycles.")))
+        foreach (string path in run.PathsUnder(StatNames.CyclesPrefix).Union(against.PathsUnder(StatNames.CyclesPrefix)))
         {
-            string activity = path["cycles.".Length..];
+            string activity = path[StatNames.CyclesPrefix.Length..];
             double difference = run.Total(path) - against.Total(path);
             Bracket doubt = activity == "translation" ? _refills : _base.AssumedActivities.Contains(activity) ? Unpublished : new Bracket(1, 1);
             cycles += new Bracket(difference, difference) * doubt;

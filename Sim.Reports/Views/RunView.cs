@@ -64,7 +64,7 @@ public static class RunView
         [
             new($"Summary of {run.Case}", ["figure", "value", "unit"], [.. Headlines.Select(line => (IReadOnlyList<string>)[line.Name, line.Cell(run.Statistics), line.Unit])]),
         ];
-        AddCounts(tables, "Cycles by activity", "activity", run.Statistics.PathsUnder("cycles.").Select(path => KeyValuePair.Create(path["cycles.".Length..], run.Statistics.Total(path))));
+        AddCounts(tables, "Cycles by activity", "activity", run.Statistics.PathsUnder(StatNames.CyclesPrefix).Select(path => KeyValuePair.Create(path[StatNames.CyclesPrefix.Length..], run.Statistics.Total(path))));
         AddCounts(tables, "Flush requests", "kind", Figures.FlushRequests(run.Statistics));
         AddCounts(tables, "Invalidations executed", "invalidation", Figures.Invalidations(run.Statistics));
         AddCounts(tables, "Misses caused by flushes", "cause", Figures.FlushedByCause(run.Statistics));

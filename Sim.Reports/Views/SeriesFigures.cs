@@ -3,19 +3,16 @@ using Sim.Core.Stats;
 
 namespace Sim.Reports.Views;
 
-/// <summary>The series of a run by what they mean (docs/results.md). This is the one place that knows their names; sums are over lanes.</summary>
+/// <summary>The series of a run by what they mean (docs/results.md). Sums are over lanes.</summary>
 public static class SeriesFigures
 {
-    private const string IntervalPrefix = "interval.";
-    private const string OccupancySuffix = ".occupancy";
-    private const string RefillInfix = ".refill.";
-    private const string LatencyPath = "irq.latency";
+    private const string RefillInfix = StatNames.RefillInfix;
 
     /// <summary>What a main figure grew by in each interval, by the end of the interval in records; empty if intervals were not recorded.</summary>
     /// <param name="s">The run's statistics.</param>
     /// <param name="figure">walks, total_cycles, ...</param>
     public static IReadOnlyList<SeriesPoint> PerInterval(StatSheet s, string figure) =>
-        s.Series.FirstOrDefault(series => series.Path == IntervalPrefix + figure && StatQuery.Value(series.Label, "form") == "delta")?.Points ?? [];
+        s.Series.FirstOrDefault(series => series.Path == StatNames.IntervalPrefix + figure && StatQuery.Value(series.Label, "form") == "delta")?.Points ?? [];
 
     /// <summary>The same growth in fewer, longer intervals: neighbours are summed until no more than so many are left.</summary>
     public static IReadOnlyList<SeriesPoint> Merged(IReadOnlyList<SeriesPoint> points, int most)
@@ -27,8 +24,8 @@ public static class SeriesFigures
     /// <summary>Entries held by tag at the end of each interval, of the array that held most at any time; empty if occupancy was not recorded.</summary>
     public static IReadOnlyList<(string Array, string Tag, IReadOnlyList<SeriesPoint> Points)> Occupancy(StatSheet s) =>
     [
-        .. s.Series.Where(series => series.Path.EndsWith(OccupancySuffix, StringComparison.Ordinal))
-            .GroupBy(series => series.Path[..^OccupancySuffix.Length], StringComparer.Ordinal)
+        .. s.Series.Where(series => series.Path.EndsWith(StatNames.OccupancySuffix, StringComparison.Ordinal))
+            .GroupBy(series => series.Path[..^StatNames.OccupancySuffix.Length], StringComparer.Ordinal)
             .OrderByDescending(array => array.Sum(series => series.Points.Sum(point => point.Y))).ThenBy(array => array.Key, StringComparer.Ordinal)
             .Take(1)
             .SelectMany(array => array.Select(series => (array.Key, series.Label, series.Points))),
@@ -54,7 +51,7 @@ public static class SeriesFigures
 
     /// <summary>Interrupt latencies from source to handler in cycles: lower bounds of buckets and how many fell into them, by the level that the interrupt was for.</summary>
     public static IReadOnlyList<(string Level, IReadOnlyList<SeriesPoint> Points)> InterruptLatency(StatSheet s) =>
-        [.. s.Series.Where(series => series.Path == LatencyPath && series.Points.Any(point => point.Y > 0)).Select(series => (StatQuery.Value(series.Label, "level"), series.Points))];
+        [.. s.Series.Where(series => series.Path == StatNames.IrqLatency && series.Points.Any(point => point.Y > 0)).Select(series => (StatQuery.Value(series.Label, "level"), series.Points))];
 
     /// <summary>A parameter's value as a number; null if it is none.</summary>
     public static double? Number(string value) => double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) ? number : null;

@@ -78,11 +78,11 @@ internal sealed class MissAttribution
             (GhostTable.Conflict, "conflict", "it left although a fully associative array would have kept it"),
         })
         {
-            sheet.Counter($"{name}.walks.{cause}", "walks", $"Walks because {help}.", _walks[left]);
-            sheet.Counter($"{name}.walk_cycles.{cause}", "cycles", $"Cycles of walks because {help}.", _cycles[left]);
+            sheet.Counter(StatNames.On(name, StatNames.WalksOf(cause)), "walks", $"Walks because {help}.", _walks[left]);
+            sheet.Counter(StatNames.On(name, StatNames.WalkCyclesOf(cause)), "cycles", $"Cycles of walks because {help}.", _cycles[left]);
         }
 
-        Counters.CollectByCause(sheet, $"{name}.walks.flushed", "walks", "Walks because an invalidation had dropped the entry.", _flushedWalks, causes);
-        Counters.CollectByCause(sheet, $"{name}.walk_cycles.flushed", "cycles", "Cycles of walks because an invalidation had dropped the entry.", _flushedCycles, causes);
+        Counters.CollectByCause(sheet, StatNames.On(name, StatNames.LaneWalksFlushed), "walks", "Walks because an invalidation had dropped the entry.", _flushedWalks, causes);
+        Counters.CollectByCause(sheet, StatNames.On(name, StatNames.LaneWalkCyclesFlushed), "cycles", "Cycles of walks because an invalidation had dropped the entry.", _flushedCycles, causes);
     }
 }

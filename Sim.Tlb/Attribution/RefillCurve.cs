@@ -126,7 +126,7 @@ internal sealed class RefillCurve
             Add("walks", "walks", "Walks of a context by the accesses it had made since its last flush.", counts.Walks);
 
             void Add(string metric, string unit, string help, long[] buckets) => sheet.Add(new Series(
-                $"{name}.refill.{metric}",
+                name + StatNames.RefillInfix + metric,
                 label,
                 "accesses",
                 unit,

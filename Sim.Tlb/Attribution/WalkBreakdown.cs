@@ -63,18 +63,18 @@ internal sealed class WalkBreakdown
         {
             if (_sizes[i].Walks != 0)
             {
-                Add(sheet, $"{name}.walks_by_size", $"{name}.walk_cycles_by_size", "by level and size of the page translated", $"level={i / SizeNames.Length},size={SizeNames[i % SizeNames.Length]}", _sizes[i]);
+                Add(sheet, StatNames.On(name, StatNames.WalksBy("size")), StatNames.On(name, StatNames.WalkCyclesBy("size")), "by level and size of the page translated", $"level={i / SizeNames.Length},size={SizeNames[i % SizeNames.Length]}", _sizes[i]);
             }
         }
 
         foreach ((Place place, PageSize size, Tally tally) in _pages.All)
         {
-            Add(sheet, $"{name}.walks_by_page", $"{name}.walk_cycles_by_page", "by page", $"{Label(place, "page")},size={SizeNames[(int)size]}", tally);
+            Add(sheet, StatNames.On(name, StatNames.WalksBy("page")), StatNames.On(name, StatNames.WalkCyclesBy("page")), "by page", $"{Label(place, "page")},size={SizeNames[(int)size]}", tally);
         }
 
         foreach ((Place place, _, Tally tally) in _sites.All)
         {
-            Add(sheet, $"{name}.walks_by_site", $"{name}.walk_cycles_by_site", "by code site: the 4K page of the last instruction fetch", Label(place, "site"), tally);
+            Add(sheet, StatNames.On(name, StatNames.WalksBy("site")), StatNames.On(name, StatNames.WalkCyclesBy("site")), "by code site: the 4K page of the last instruction fetch", Label(place, "site"), tally);
         }
     }
 

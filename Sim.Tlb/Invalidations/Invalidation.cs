@@ -1,4 +1,5 @@
 using System.Text;
+using Sim.Core.Profiles;
 
 namespace Sim.Tlb;
 
@@ -14,6 +15,11 @@ public abstract record Invalidation
 {
     /// <summary>Snake-case name, for instance invvpid_single.</summary>
     public abstract string Name { get; }
+
+    /// <summary>
+    /// Reference cycles that executing it takes. 0 if it is a part of something that has a price of its own; null, as if nobody had said, fails its contract and stops a run.
+    /// </summary>
+    public virtual int? Cycles(OperationCosts costs) => null;
 
     /// <summary>Linear addresses whose linear and combined translations go; null for all.</summary>
     public virtual AddressRange? Translations => null;

@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>INVEPT type 1: guest-physical mappings of the EP4TA, and combined ones of it for all VPIDs and PCIDs.</summary>
@@ -8,6 +10,9 @@ public sealed record InveptSingle(ulong Eptp) : Invalidation
 
     /// <inheritdoc/>
     public override string Name => "invept_single";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.InveptSingle;
 
     /// <inheritdoc/>
     public override Invalidation Coarsened => new InveptGlobal();

@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>INVLPG (SDM vol. 2): the page under the current VPID and PCID, global translations of it under any PCID, and every paging-structure-cache entry of the current VPID and PCID.</summary>
@@ -6,6 +8,9 @@ public sealed record Invlpg(ulong Address) : AddressInvalidation
 {
     /// <inheritdoc/>
     public override string Name => "invlpg";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.Invlpg;
 
     /// <inheritdoc/>
     public override AddressRange? Translations => AddressRange.At(Address);

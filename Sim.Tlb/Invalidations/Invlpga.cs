@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>AMD INVLPGA: what the address would use under the ASID, global translations included. The APM names no PCID, so all go.</summary>
@@ -7,6 +9,9 @@ public sealed record Invlpga(ushort Asid, ulong Address) : AddressInvalidation
 {
     /// <inheritdoc/>
     public override string Name => "invlpga";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.InvvpidAddress;
 
     /// <inheritdoc/>
     public override AddressRange? Translations => AddressRange.At(Address);

@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>AMD INVLPGB as one core executes it. Nested translations are not known by linear address, so with IncludeNested all those of the ASID go.</summary>
@@ -11,6 +13,9 @@ public sealed record Invlpgb(InvlpgbOptions Options, ushort Asid, ushort Pcid, u
 {
     /// <inheritdoc/>
     public override string Name => "invlpgb";
+
+    /// <summary>No figure is published; INVLPGA's.</summary>
+    public override int? Cycles(OperationCosts costs) => costs.InvvpidAddress;
 
     /// <inheritdoc/>
     public override AddressRange? Translations => Has(InvlpgbOptions.AddressValid) ? Pages() : null;

@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>INVPCID type 0: what the address would use under the current VPID and the given PCID, except global translations.</summary>
@@ -7,6 +9,9 @@ public sealed record InvpcidAddress(ushort Pcid, ulong Address) : AddressInvalid
 {
     /// <inheritdoc/>
     public override string Name => "invpcid_address";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.InvpcidSingle;
 
     /// <inheritdoc/>
     public override AddressRange? Translations => AddressRange.At(Address);

@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>INVPCID type 3: everything of the current VPID, all PCIDs, except global translations.</summary>
@@ -5,6 +7,9 @@ public sealed record InvpcidAllNonGlobal : Invalidation
 {
     /// <inheritdoc/>
     public override string Name => "invpcid_all_non_global";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.InvpcidAll;
 
     /// <inheritdoc/>
     public override Invalidation Coarsened => new InvpcidAll();

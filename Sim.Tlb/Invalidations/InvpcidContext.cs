@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>INVPCID type 1: everything of the PCID under the current VPID, except global translations.</summary>
@@ -6,6 +8,9 @@ public sealed record InvpcidContext(ushort Pcid) : Invalidation
 {
     /// <inheritdoc/>
     public override string Name => "invpcid_context";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.InvpcidSingle;
 
     /// <inheritdoc/>
     public override Invalidation Coarsened => new InvpcidAll();

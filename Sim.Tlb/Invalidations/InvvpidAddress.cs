@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>INVVPID type 0: linear and combined mappings that the address would use under the VPID, all PCIDs and EP4TAs, global ones and paging-structure-cache entries included.</summary>
@@ -7,6 +9,9 @@ public sealed record InvvpidAddress(ushort Vpid, ulong Address) : AddressInvalid
 {
     /// <inheritdoc/>
     public override string Name => "invvpid_address";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.InvvpidAddress;
 
     /// <inheritdoc/>
     public override AddressRange? Translations => AddressRange.At(Address);

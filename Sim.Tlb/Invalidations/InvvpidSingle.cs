@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>INVVPID type 1: all linear and combined mappings of the VPID, all PCIDs and EP4TAs, global ones included.</summary>
@@ -6,6 +8,9 @@ public sealed record InvvpidSingle(ushort Vpid) : Invalidation
 {
     /// <inheritdoc/>
     public override string Name => "invvpid_single";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.InvvpidSingle;
 
     /// <inheritdoc/>
     public override Invalidation Coarsened => new InvvpidAll();

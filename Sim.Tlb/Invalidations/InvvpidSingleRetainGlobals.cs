@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>INVVPID type 3: as type 1, but global translations stay.</summary>
@@ -6,6 +8,9 @@ public sealed record InvvpidSingleRetainGlobals(ushort Vpid) : Invalidation
 {
     /// <inheritdoc/>
     public override string Name => "invvpid_single_retain_globals";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.InvvpidSingle;
 
     /// <inheritdoc/>
     public override Invalidation Coarsened => new InvvpidAll();

@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>MOV to CR3: everything of the new PCID under the current VPID, except global translations; nothing at all if bit 63 of the source is set.</summary>
@@ -7,6 +9,9 @@ public sealed record MovToCr3(ushort Pcid, bool NoFlush) : Invalidation
 {
     /// <inheritdoc/>
     public override string Name => "mov_to_cr3";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => NoFlush ? costs.MovToCr3NoFlush : costs.MovToCr3;
 
     /// <inheritdoc/>
     public override Invalidation Coarsened => NoFlush ? this : new InvpcidAll();

@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>MOV to CR4 that changes PAE or sets SMEP: everything of the current PCID. The SDM does not say that global translations go, so they stay.</summary>
@@ -5,6 +7,9 @@ public sealed record MovToCr4Context : Invalidation
 {
     /// <inheritdoc/>
     public override string Name => "mov_to_cr4_context";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.MovToCr4;
 
     /// <inheritdoc/>
     public override Invalidation Coarsened => new InvpcidAll();

@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Tlb;
 
 /// <summary>AMD VMRUN with TLB_CONTROL 3: everything of the ASID, nested translations included.</summary>
@@ -6,6 +8,9 @@ public sealed record TlbControlAsid(ushort Asid) : Invalidation
 {
     /// <inheritdoc/>
     public override string Name => "tlb_control_asid";
+
+    /// <inheritdoc/>
+    public override int? Cycles(OperationCosts costs) => costs.TlbControlAsid;
 
     /// <inheritdoc/>
     public override Invalidation Coarsened => new TlbControlAll();

@@ -74,8 +74,8 @@ internal sealed class GuestPhysicalCache
 
     public void Collect(StatSheet sheet, string path, FlushCauses causes)
     {
-        sheet.Counter($"{path}.hits", "lookups", "Guest-physical addresses of a 2-D walk that were translated by the guest-physical cache.", _hits);
-        sheet.Counter($"{path}.misses", "lookups", "Guest-physical addresses of a 2-D walk that were translated by a walk of the nested tables.", _misses);
+        sheet.Counter(path + StatNames.HitsSuffix, "lookups", "Guest-physical addresses of a 2-D walk that were translated by the guest-physical cache.", _hits);
+        sheet.Counter(path + StatNames.MissesSuffix, "lookups", "Guest-physical addresses of a 2-D walk that were translated by a walk of the nested tables.", _misses);
         Counters.CollectContents(sheet, path, _table, _invalidated, causes);
     }
 

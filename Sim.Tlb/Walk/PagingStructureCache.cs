@@ -75,7 +75,7 @@ internal sealed class PagingStructureCache
             }
 
             string path = $"{name}.{LevelNames[i]}";
-            sheet.Counter($"{path}.hits", "walks", "Walks that started below this entry.", _hits[i]);
+            sheet.Counter(path + StatNames.HitsSuffix, "walks", "Walks that started below this entry.", _hits[i]);
             Counters.CollectContents(sheet, path, _tables[i], _invalidated[i], causes);
         }
     }

@@ -88,8 +88,8 @@ internal sealed class Walker
     {
         for (int level = 1; level <= MaxLevels; level++)
         {
-            sheet.Counter($"{name}.walk_references", "references", "Paging-structure entries read by walks.", _guestReferences[level], $"stage=guest,level={level}");
-            sheet.Counter($"{name}.walk_references", "references", "Paging-structure entries read by walks.", _hostReferences[level], $"stage=host,level={level}");
+            sheet.Counter(StatNames.On(name, StatNames.LaneWalkReferences), "references", "Paging-structure entries read by walks.", _guestReferences[level], $"stage=guest,level={level}");
+            sheet.Counter(StatNames.On(name, StatNames.LaneWalkReferences), "references", "Paging-structure entries read by walks.", _hostReferences[level], $"stage=host,level={level}");
         }
 
         _psc.Collect(sheet, $"{name}.psc", causes);

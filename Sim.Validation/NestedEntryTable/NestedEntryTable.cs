@@ -88,7 +88,7 @@ public sealed record NestedEntryTable(RunConfiguration Configuration, IReadOnlyL
             policy,
             failed is null ? [.. decisions.Last.Select(Word)] : [],
             [.. transition.Flushes.Select(flush => NameWithoutAddress(flush.Name))],
-            transition.Statistics["mmu.synced_pages"],
+            transition.Statistics[StatNames.MmuSyncedPages],
             Count(use.Safety, "stale_use") - Count(before.Safety, "stale_use"),
             Count(use.Safety, "foreign_use") - Count(before.Safety, "foreign_use"),
             use.Safety.PermittedStaleUses - before.Safety.PermittedStaleUses,
@@ -113,5 +113,5 @@ public sealed record NestedEntryTable(RunConfiguration Configuration, IReadOnlyL
     private static long Count(SafetyReport safety, string kind) => safety.Incidents.Where(incident => incident.Kind == kind).Sum(incident => incident.Count);
 
     /// <summary>All cycles that are not the trace's own.</summary>
-    private static long Cycles(StatSheet statistics) => statistics.PathsUnder("cycles.").Where(path => path != "cycles.trace").Sum(path => statistics.Total(path));
+    private static long Cycles(StatSheet statistics) => statistics.PathsUnder(StatNames.CyclesPrefix).Where(path => path != StatNames.CyclesTrace).Sum(path => statistics.Total(path));
 }

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 
 namespace Sim.Workloads.Footprints;
@@ -8,23 +9,36 @@ namespace Sim.Workloads.Footprints;
 /// </summary>
 internal static class ExitKinship
 {
-    private const uint FirstSvmOnly = 0x60;
+    private const uint FirstSvmOnly = (uint)SvmExit.Interrupt;
 
     private static readonly Family[] Families =
     [
-        new(Work.Events, [1, 3, 4, 5, 6], [0x60, 0x61, 0x62, 0x63]), // interrupts, NMI, INIT, SMI
-        new(Work.Events, [7, 8], [0x64, 0x74]), // interrupt windows
-        new(Work.Events, [52, 12, 36, 39, 40, 67, 68], [0x78, 0xA6, 0x77, 0x8A, 0x8B, 0x8C]), // timers and waiting
-        new(Work.Registers, [10, 18, 54, 55, 51, 16, 15, 13, 57, 61], [0x72, 0x81, 0x89, 0x8D, 0x87, 0x6E, 0x6F, 0x76, 0x8E]), // CPUID, hypercalls and other small emulations
-        new(Work.Registers, [31, 32, 84, 85], [0x7C]), // MSRs
-        new(Work.Registers, [46, 47], [0x66, 0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D]), // descriptor tables
-        new(Work.Registers, [50, 53, 58, 14, 28, 29], [0x79, 0x7A, 0xA2, 0x65, 0x8F, .. Range(0x00, 0x3F), .. Range(0x90, 0x9F)]), // invalidations, control and debug registers
-        new(Work.Registers, [0], [.. Range(0x40, 0x4D), .. Range(0x4F, 0x5F)]), // exceptions; #PF of SVM is a matter of tables
-        new(Work.Devices, [30], [0x7B]), // port I/O
-        new(Work.Devices, [43, 44, 45, 56], [0x401, 0x402]), // APIC
-        new(Work.Tables, [48, 49], [0x400, 0x4E]), // second-level translation, and page faults that shadow paging takes
-        new(Work.Nesting, [20, 24], [0x80]), // nested entries
-        new(Work.Nesting, [25, 23, 19, 21, 22, 26, 27], [0x82, 0x83, 0x84, 0x85, 0x86]), // VMCS and VMCB instructions
+        // Interrupts, NMI, INIT, SMI.
+        new(Work.Events, [VmxExit.ExternalInterrupt, VmxExit.Init, VmxExit.Sipi, VmxExit.IoSmi, VmxExit.OtherSmi], [SvmExit.Interrupt, SvmExit.Nmi, SvmExit.Smi, SvmExit.Init]),
+        // Interrupt windows.
+        new(Work.Events, [VmxExit.InterruptWindow, VmxExit.NmiWindow], [SvmExit.VirtualInterrupt, SvmExit.Iret]),
+        // Timers and waiting.
+        new(Work.Events, [VmxExit.PreemptionTimer, VmxExit.Hlt, VmxExit.Mwait, VmxExit.Monitor, VmxExit.Pause, VmxExit.Umwait, VmxExit.Tpause], [SvmExit.Hlt, SvmExit.IdleHlt, SvmExit.Pause, SvmExit.Monitor, SvmExit.Mwait, SvmExit.MwaitConditional]),
+        // CPUID, hypercalls and other small emulations.
+        new(Work.Registers, [VmxExit.Cpuid, VmxExit.Vmcall, VmxExit.Wbinvd, VmxExit.Xsetbv, VmxExit.Rdtscp, VmxExit.Rdtsc, VmxExit.Rdpmc, VmxExit.Invd, VmxExit.Rdrand, VmxExit.Rdseed], [SvmExit.Cpuid, SvmExit.Vmmcall, SvmExit.Wbinvd, SvmExit.Xsetbv, SvmExit.Rdtscp, SvmExit.Rdtsc, SvmExit.Rdpmc, SvmExit.Invd, SvmExit.Rdpru]),
+        // MSRs.
+        new(Work.Registers, [VmxExit.MsrRead, VmxExit.MsrWrite, VmxExit.MsrReadImmediate, VmxExit.MsrWriteImmediate], [SvmExit.Msr]),
+        // Descriptor tables.
+        new(Work.Registers, [VmxExit.GdtrIdtr, VmxExit.LdtrTr], [SvmExit.ReadIdtr, SvmExit.ReadGdtr, SvmExit.ReadLdtr, SvmExit.ReadTr, SvmExit.WriteIdtr, SvmExit.WriteGdtr, SvmExit.WriteLdtr, SvmExit.WriteTr]),
+        // Invalidations, control and debug registers.
+        new(Work.Registers, [VmxExit.Invept, VmxExit.Invvpid, VmxExit.Invpcid, VmxExit.Invlpg, VmxExit.CrAccess, VmxExit.DrAccess], [SvmExit.Invlpg, SvmExit.Invlpga, SvmExit.Invpcid, SvmExit.SelectiveCr0Write, SvmExit.EferWriteTrap, .. Range(SvmExit.ReadCr0, (SvmExit)0x3F), .. Range(SvmExit.WriteCr0Trap, (SvmExit)0x9F)]),
+        // Exceptions; #PF of SVM is a matter of tables.
+        new(Work.Registers, [VmxExit.ExceptionOrNmi], [.. Range(SvmExit.DivideError, SvmExit.GeneralProtection), .. Range((SvmExit)0x4F, (SvmExit)0x5F)]),
+        // Port I/O.
+        new(Work.Devices, [VmxExit.Io], [SvmExit.Io]),
+        // APIC.
+        new(Work.Devices, [VmxExit.TprBelowThreshold, VmxExit.ApicAccess, VmxExit.EoiInduced, VmxExit.ApicWrite], [SvmExit.AvicIncompleteIpi, SvmExit.AvicUnacceleratedAccess]),
+        // Second-level translation, and page faults that shadow paging takes.
+        new(Work.Tables, [VmxExit.EptViolation, VmxExit.EptMisconfig], [SvmExit.NestedPageFault, SvmExit.PageFault]),
+        // Nested entries.
+        new(Work.Nesting, [VmxExit.Vmlaunch, VmxExit.Vmresume], [SvmExit.Vmrun]),
+        // VMCS and VMCB instructions.
+        new(Work.Nesting, [VmxExit.Vmwrite, VmxExit.Vmread, VmxExit.Vmclear, VmxExit.Vmptrld, VmxExit.Vmptrst, VmxExit.Vmxoff, VmxExit.Vmxon], [SvmExit.Vmload, SvmExit.Vmsave, SvmExit.Stgi, SvmExit.Clgi, SvmExit.Skinit]),
     ];
 
     /// <summary>What a hypervisor does about an exit.</summary>
@@ -69,9 +83,9 @@ internal static class ExitKinship
             : familyB?.Work == Work.Registers ? 3 : 4;
     }
 
-    private static Family? Of(Vendor vendor, uint reason) => Array.Find(Families, family => (vendor == Vendor.Amd ? family.Svm : family.Vmx).Contains(reason));
+    private static Family? Of(Vendor vendor, uint reason) => Array.Find(Families, family => vendor == Vendor.Amd ? family.Svm.Contains((SvmExit)reason) : family.Vmx.Contains((VmxExit)reason));
 
-    private static uint[] Range(uint first, uint last) => [.. Enumerable.Range((int)first, (int)(last - first + 1)).Select(code => (uint)code)];
+    private static SvmExit[] Range(SvmExit first, SvmExit last) => [.. Enumerable.Range((int)first, (int)(last - first + 1)).Select(code => (SvmExit)code)];
 
-    private sealed record Family(Work Work, uint[] Vmx, uint[] Svm);
+    private sealed record Family(Work Work, VmxExit[] Vmx, SvmExit[] Svm);
 }

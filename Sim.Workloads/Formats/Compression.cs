@@ -1,6 +1,6 @@
 namespace Sim.Workloads.Formats;
 
-/// <summary>One layer of gzip, xz or zstd around an input, recognised by its first bytes and decompressed in this process: no program is started for a file that somebody sent.</summary>
+/// <summary>One layer of gzip, xz, zstd, bzip2, LZ4, snappy or zip around an input, recognised by its first bytes and decompressed in this process: no program is started for a file that somebody sent.</summary>
 internal static class Compression
 {
     /// <summary>
@@ -19,6 +19,26 @@ internal static class Compression
             return new XzInput(content);
         }
 
-        return head.StartsWith(Signatures.Zstd) ? new ZstdInput(content) : null;
+        if (head.StartsWith(Signatures.Zstd))
+        {
+            return new ZstdInput(content);
+        }
+
+        if (Signatures.IsBzip2(head))
+        {
+            return new Bzip2Input(content);
+        }
+
+        if (head.StartsWith(Signatures.Lz4))
+        {
+            return new Lz4Input(content);
+        }
+
+        if (head.StartsWith(Signatures.Snappy))
+        {
+            return new SnappyInput(content);
+        }
+
+        return head.StartsWith(Signatures.Zip) ? new ZipInput(content) : null;
     }
 }

@@ -3,7 +3,7 @@ using Sim.Core.Traces;
 namespace Sim.Workloads.Formats;
 
 /// <summary>
-/// A trace format that can be read. A format is one class with <see cref="Core.ComponentAttribute"/>, found by itself; <see cref="TraceFile.Open(string)"/>
+/// A trace format that can be read. A format is one class with <see cref="Core.ComponentAttribute"/>, found by itself; <see cref="TraceFile.Open(string, Importers.DrLanes)"/>
 /// picks it by content, never by the file's name.
 /// </summary>
 public interface ITraceFormat
@@ -13,6 +13,11 @@ public interface ITraceFormat
     /// compression are already gone. It must be so narrow that no other format's content answers true.
     /// </summary>
     bool Sniff(ReadOnlySpan<byte> head);
+
+    /// <summary>
+    /// A short trace in this format, which its contract reads, cuts and damages. Null for one that can be written (<see cref="IWritableTraceFormat"/>), of which a trace can be made.
+    /// </summary>
+    byte[]? Example => null;
 
     /// <summary>
     /// Begins to read. The stream is at the content's first byte, may be a pipe (<see cref="Stream.CanSeek"/> is false) and belongs to the source from now on.

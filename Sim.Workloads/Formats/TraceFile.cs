@@ -1,10 +1,13 @@
+using System.Security.Cryptography;
+using System.Text;
 using Sim.Core;
 using Sim.Core.Traces;
+using Sim.Workloads.Importers;
 
 namespace Sim.Workloads.Formats;
 
 /// <summary>
-/// A trace opened from a file or from standard input. The format is found by content; gzip, xz and zstd are unwrapped, also when nested. Reading is one pass
+/// A trace opened from a file or from standard input. The format is found by content; gzip, xz, zstd, bzip2, lz4, snappy and zip are unwrapped, also when nested. Reading is one pass
 /// with fixed buffers, so a trace of any size fits.
 /// </summary>
 public sealed class TraceFile : ISeekableTraceSource
@@ -12,13 +15,14 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <summary>How many bytes of the content a format sees before it says whether it is its own.</summary>
     public const int HeadBytes = 4096;
 
+    private const string FolderFormat = "drmemtrace";
     private const int MaxCompressionLayers = 4;
     private const int FileBufferBytes = 1 << 16;
 
-    private readonly TraceInput _raw;
+    private readonly IReadOnlyList<(string Name, TraceInput Input)> _raw;
     private readonly ITraceSource _source;
 
-    private TraceFile(string name, string format, TraceInput raw, ITraceSource source)
+    private TraceFile(string name, string format, IReadOnlyList<(string Name, TraceInput Input)> raw, ITraceSource source)
     {
         Name = name;
         Format = format;
@@ -35,11 +39,16 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <summary>Name of the format in <see cref="Formats"/>.</summary>
     public string Format { get; }
 
-    /// <summary>SHA-256 of the raw input (before decompression) in lower-case hexadecimal, once everything was read in one pass; null before, and after a seek.</summary>
-    public string? Sha256 => _raw.Sha256;
+    /// <summary>
+    /// SHA-256 of the raw input (before decompression) in lower-case hexadecimal, once everything was read in one pass; null before, and after a seek. Of a folder it is that of the
+    /// list of its files' checksums and names, as sha256sum prints it.
+    /// </summary>
+    public string? Sha256 => _raw.Count == 1 ? _raw[0].Input.Sha256
+        : _raw.Any(file => file.Input.Sha256 is null) ? null
+        : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(_raw.Select(file => $"{file.Input.Sha256}  {Path.GetFileName(file.Name)}\n")))));
 
     /// <summary>Bytes of the raw input read so far.</summary>
-    public long BytesRead => _raw.BytesRead;
+    public long BytesRead => _raw.Sum(file => file.Input.BytesRead);
 
     /// <inheritdoc/>
     public TraceHeader Header => _source.Header;
@@ -47,11 +56,19 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <inheritdoc/>
     public bool CanSeek => _source is ISeekableTraceSource { CanSeek: true };
 
-    /// <summary>Opens a trace file, or standard input if <paramref name="path"/> is "-".</summary>
+    /// <summary>Opens a trace file, a folder of a drmemtrace recording, or standard input if <paramref name="path"/> is "-".</summary>
+    /// <param name="path">The file or folder.</param>
+    /// <param name="lanes">How the files of a folder become lanes.</param>
     /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     /// <exception cref="TraceFormatException">It is no trace, or a damaged one.</exception>
-    public static TraceFile Open(string path)
+    public static TraceFile Open(string path, DrLanes lanes = DrLanes.One)
     {
+        if (Directory.Exists(path))
+        {
+            ITraceSource source = DrMemtraceFolder.Open(path, lanes, out IReadOnlyList<(string Name, TraceInput Input)> files);
+            return new TraceFile(Path.TrimEndingDirectorySeparator(path), FolderFormat, files, source);
+        }
+
         if (path == "-")
         {
             return Open(Console.OpenStandardInput(), "stdin");
@@ -65,6 +82,11 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <exception cref="TraceFormatException">It is compressed and damaged.</exception>
     public static bool IsTrace(string path)
     {
+        if (Directory.Exists(path))
+        {
+            return DrMemtraceFolder.IsOne(path);
+        }
+
         using TraceInput content = Unwrap(new TraceInput(OpenFile(path), path, hashed: false), path, out ReadOnlySpan<byte> head);
         return FormatOf(head) is not null;
     }
@@ -78,7 +100,7 @@ public sealed class TraceFile : ISeekableTraceSource
         try
         {
             string format = Recognise(head, name);
-            return new TraceFile(name, format, raw, Formats.Create(format).Open(content, name));
+            return new TraceFile(name, format, [(name, raw)], Formats.Create(format).Open(content, name));
         }
         catch
         {
@@ -104,7 +126,13 @@ public sealed class TraceFile : ISeekableTraceSource
 
     /// <summary>Reads what is left of the input without looking at its records, so that <see cref="Sha256"/> is known although nobody wants the rest.</summary>
     /// <param name="cancellation">Leaves the rest, and <see cref="Sha256"/> null.</param>
-    public void ReadRest(CancellationToken cancellation = default) => _raw.Drain(cancellation);
+    public void ReadRest(CancellationToken cancellation = default)
+    {
+        foreach ((string _, TraceInput input) in _raw)
+        {
+            input.Drain(cancellation);
+        }
+    }
 
     /// <inheritdoc/>
     public bool Read(TraceBlock block)
@@ -114,7 +142,7 @@ public sealed class TraceFile : ISeekableTraceSource
             return true;
         }
 
-        _raw.Drain();
+        ReadRest();
         return false;
     }
 
@@ -127,7 +155,9 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <inheritdoc/>
     public void Dispose() => _source.Dispose();
 
-    private static FileStream OpenFile(string path)
+    /// <summary>Opens a file for one pass.</summary>
+    /// <exception cref="ConfigurationException">There is no such file, or it may not be read.</exception>
+    internal static FileStream OpenFile(string path)
     {
         try
         {
@@ -140,7 +170,7 @@ public sealed class TraceFile : ISeekableTraceSource
     }
 
     /// <summary>Looks through every layer of compression. The layers own each other, the innermost all.</summary>
-    private static TraceInput Unwrap(TraceInput raw, string name, out ReadOnlySpan<byte> head)
+    internal static TraceInput Unwrap(TraceInput raw, string name, out ReadOnlySpan<byte> head)
     {
         TraceInput content = raw;
         try
@@ -187,8 +217,13 @@ public sealed class TraceFile : ISeekableTraceSource
             return format;
         }
 
+        if (UnreadFormats.Of(head) is { } unread)
+        {
+            throw new TraceFormatException(name, "offset 0", Expected, Signatures.Describe(head), unread.Hint);
+        }
+
         string known = string.Join(", ", Formats.Entries.Select(entry => entry.Name));
-        throw new TraceFormatException(name, "offset 0", Expected, Signatures.Describe(head), $"Formats that can be read: {known}, plain or inside gzip, xz or zstd.");
+        throw new TraceFormatException(name, "offset 0", Expected, Signatures.Describe(head), $"Formats that can be read: {known}, plain or inside gzip, xz, zstd, bzip2, lz4, snappy or zip.");
     }
 
     private ISeekableTraceSource Seekable() =>

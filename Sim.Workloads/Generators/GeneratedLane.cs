@@ -11,7 +11,12 @@ public sealed class GeneratedLane
     private readonly ulong _cyclesDenominator;
     private ulong _remainder;
 
-    internal GeneratedLane(TraceAppender trace, ulong accesses, ulong cyclesNumerator, ulong cyclesDenominator)
+    /// <summary>Lane 0 of a trace that is written.</summary>
+    /// <param name="trace">Where to.</param>
+    /// <param name="accesses">Accesses to make.</param>
+    /// <param name="cyclesNumerator">Cycles per access: numerator.</param>
+    /// <param name="cyclesDenominator">Denominator.</param>
+    public GeneratedLane(TraceAppender trace, ulong accesses, ulong cyclesNumerator, ulong cyclesDenominator)
     {
         _trace = trace;
         _cyclesNumerator = cyclesNumerator;

@@ -59,7 +59,8 @@ public sealed class GeneratorSettings
 {
     private readonly SortedDictionary<string, string> _values = new(StringComparer.Ordinal);
 
-    internal GeneratorSettings(IEnumerable<KeyValuePair<string, string>> values)
+    /// <summary>These values, by option.</summary>
+    public GeneratorSettings(IEnumerable<KeyValuePair<string, string>> values)
     {
         foreach (KeyValuePair<string, string> value in values)
         {

@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Generators;
@@ -11,10 +12,6 @@ namespace Sim.Workloads.Generators;
 internal sealed class NestedPingPong : IWorkloadGenerator
 {
     private const ushort Vcpu = 0;
-    private const uint ExternalInterrupt = 1;
-    private const uint Cpuid = 10;
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
     private const ulong L2Base = PagePatterns.UserBase;
     private const ulong L1Base = 0xFFFF_8880_0000_0000;
     private const ulong L0Base = 0xFFFF_8881_0000_0000;
@@ -54,7 +51,7 @@ internal sealed class NestedPingPong : IWorkloadGenerator
         SetUp(lane, level: 0);
         lane.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, Vcpu));
         SetUp(lane, level: 1);
-        lane.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, Vcpu, Vmlaunch));
+        lane.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, Vcpu, VmxExit.Vmlaunch));
         lane.Event(NestedEntry(settings, entries++));
         lane.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL2, Vcpu));
         SetUp(lane, level: 2);
@@ -72,7 +69,7 @@ internal sealed class NestedPingPong : IWorkloadGenerator
             }
 
             bool toL1 = handlers.Below(100) < l1Percent;
-            uint reason = toL1 ? Cpuid : ExternalInterrupt;
+            VmxExit reason = toL1 ? VmxExit.Cpuid : VmxExit.ExternalInterrupt;
             lane.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL0, Vcpu, reason));
             Touch(lane, L0Base, l0Pages);
             if (toL1)
@@ -80,7 +77,7 @@ internal sealed class NestedPingPong : IWorkloadGenerator
                 lane.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, Vcpu, reason));
                 lane.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, Vcpu));
                 Touch(lane, L1Base, l1Pages);
-                lane.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, Vcpu, Vmresume));
+                lane.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, Vcpu, VmxExit.Vmresume));
                 Touch(lane, L0Base, l0Pages);
                 lane.Event(NestedEntry(settings, entries++));
             }

@@ -29,5 +29,8 @@ public sealed class LackeyFormat : ITraceFormat
     }
 
     /// <inheritdoc/>
+    public byte[]? Example => "==500== Lackey, an example Valgrind tool\nI  04000000,3\n L 1ffeffe7e0,8\n S 1ffeffe7d8,8\n M 0421c7cc,4\n==500== done\n"u8.ToArray();
+
+    /// <inheritdoc/>
     public ITraceSource Open(Stream stream, string name) => new LackeySource(stream, name);
 }

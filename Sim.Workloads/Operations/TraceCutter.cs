@@ -1,5 +1,6 @@
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Operations;
@@ -41,9 +42,6 @@ public static class TraceCutter
 {
     /// <summary>Text of the Mark between the events that establish a lane's state and its first kept record.</summary>
     public const string Mark = "cut begins";
-
-    /// <summary>SDM vol. 3, appendix C: the exit of VMRESUME, for a cut before whose beginning L1's own exit is not known.</summary>
-    private const uint VmResume = 24;
 
     /// <summary>The header of the outcome: the source's with the property "cut".</summary>
     public static TraceHeader Header(TraceHeader source, CutRange range)
@@ -158,7 +156,7 @@ public static class TraceCutter
             bool inL1 = true;
             if (vcpu.LastOf(TransitionKind.L1ToL2) is { } nestedEntry)
             {
-                Put(vcpu.ExitBeforeNestedEntry ?? TraceEvent.VmExit(time, TransitionKind.L1ToL0, number, VmResume));
+                Put(vcpu.ExitBeforeNestedEntry ?? TraceEvent.VmExit(time, TransitionKind.L1ToL0, number, VmxExit.Vmresume));
                 Put(nestedEntry);
                 inL1 = false;
                 if (vcpu.LastOf(TransitionKind.L0ToL2) is not null && vcpu.Last != TransitionKind.L1ToL2)

@@ -1,3 +1,5 @@
+using Sim.Core.Stats;
+
 namespace Sim.Workloads.Scenarios;
 
 /// <summary>Reads <c>expect</c> lines.</summary>
@@ -46,10 +48,10 @@ internal static class ExpectationParser
             case "enters":
                 return new EntryExpectation(line.Number, text, policies, null);
             case "vmfails":
-                return new CountExpectation(line.Number, text, policies, "vm.vmfails", Count(line));
+                return new CountExpectation(line.Number, text, policies, StatNames.Vmfails, Count(line));
             case "walks":
                 int level = line.Choice("a level", Levels);
-                return new CountExpectation(line.Number, text, policies, $"lane[*].stlb.misses{{level={level}}}", Count(line));
+                return new CountExpectation(line.Number, text, policies, $"{StatNames.LaneStlbMisses}{{level={level}}}", Count(line));
             case "delivers":
                 return new DeliveryExpectation(line.Number, text, policies, Count(line));
             case "exits":
@@ -71,16 +73,15 @@ internal static class ExpectationParser
 
         foreach (string item in SplitOutsideParentheses(list))
         {
-            int operandsEnd = item.IndexOf(')', StringComparison.Ordinal) + 1;
-            int nameEnd = operandsEnd > 0 ? operandsEnd : item.IndexOf(' ', StringComparison.Ordinal) is > 0 and int space ? space : item.Length;
+            int nameEnd = EndOfName(item);
             string name = item[..nameEnd].Replace(" ", "", StringComparison.Ordinal);
             string[] words = item[nameEnd..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             int count = words.Length > 0 && words[0][0] == 'x' ? (int)line.Number64(words[0][1..], "x and a number", int.MaxValue) : 1;
             string[] rest = words.Length > 0 && words[0][0] == 'x' ? words[1..] : words;
             string? transition = rest is ["at", var at] ? at : null;
-            if (name.Length == 0 || (rest.Length > 0 && transition is null))
+            if (name.Length == 0 || name.Count(letter => letter == '(') != name.Count(letter => letter == ')') || (rest.Length > 0 && transition is null))
             {
-                throw line.Bad("an invalidation, as in INVVPID(vpid02) x2 at nested_entry", $"'{item}'");
+                throw line.Bad("an invalidation, as in INVVPID(vpid02) x2 at nested_entry or INVVPID(vpid01(v1))", $"'{item}'");
             }
 
             flushes.Add(new ExpectedFlush(name, count, transition));
@@ -109,6 +110,22 @@ internal static class ExpectationParser
         }
 
         return exits;
+    }
+
+    /// <summary>Behind the parenthesis that closes the operands, whose names may have parentheses of their own; without operands, behind the first word.</summary>
+    private static int EndOfName(string item)
+    {
+        int depth = 0;
+        for (int i = 0; i < item.Length; i++)
+        {
+            depth += item[i] switch { '(' => 1, ')' => -1, _ => 0 };
+            if ((item[i] == ')' && depth <= 0) || (item[i] == ' ' && depth == 0 && !item.AsSpan(i).TrimStart().StartsWith("(")))
+            {
+                return item[i] == ')' ? i + 1 : i;
+            }
+        }
+
+        return item.Length;
     }
 
     private static IEnumerable<string> SplitOutsideParentheses(string list)

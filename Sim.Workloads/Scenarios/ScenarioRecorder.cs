@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -10,19 +11,8 @@ namespace Sim.Workloads.Scenarios;
 internal sealed class ScenarioRecorder
 {
     private const ulong CyclesBetweenRecords = 10;
-    private const uint VmxExternalInterrupt = 1;
-    private const uint VmxCpuid = 10;
-    private const uint VmxResume = 24;
-    private const uint VmxVmxoff = 26;
-    private const uint VmxVmxon = 27;
-    private const uint VmxInvept = 50;
-    private const uint VmxInvvpid = 53;
     private const uint VmxEntryFailed = 0x8000_0021;
     private const uint SvmError = uint.MaxValue;
-    private const uint SvmInterrupt = 0x60;
-    private const uint SvmCpuid = 0x72;
-    private const uint SvmInvlpga = 0x7A;
-    private const uint SvmRun = 0x80;
 
     private readonly SortedDictionary<int, ScenarioVcpu> _running = [];
     private readonly L2Memory _l2Memory = new();
@@ -39,7 +29,7 @@ internal sealed class ScenarioRecorder
     /// <summary>Largest vpid12 or ASID so far.</summary>
     public uint LargestVpid { get; set; }
 
-    private uint Cpuid => Vendor == Vendor.Intel ? VmxCpuid : SvmCpuid;
+    private uint Cpuid => Vendor == Vendor.Intel ? (uint)VmxExit.Cpuid : (uint)SvmExit.Cpuid;
 
     /// <summary>The records since the last call.</summary>
     public IReadOnlyList<TraceBlock> TakeBlocks()
@@ -81,11 +71,11 @@ internal sealed class ScenarioRecorder
     {
         uint reason = e.Kind switch
         {
-            RecordKind.Invvpid => VmxInvvpid,
-            RecordKind.Invept => VmxInvept,
-            RecordKind.Vmxon => VmxVmxon,
-            RecordKind.Vmxoff => VmxVmxoff,
-            _ => SvmInvlpga,
+            RecordKind.Invvpid => (uint)VmxExit.Invvpid,
+            RecordKind.Invept => (uint)VmxExit.Invept,
+            RecordKind.Vmxon => (uint)VmxExit.Vmxon,
+            RecordKind.Vmxoff => (uint)VmxExit.Vmxoff,
+            _ => (uint)SvmExit.Invlpga,
         };
         Run(vcpu);
         Leave(vcpu, reason);
@@ -140,7 +130,7 @@ internal sealed class ScenarioRecorder
     public void NestedEnter(ScenarioVcpu vcpu, ScenarioVmcs vmcs, int? lane)
     {
         Run(vcpu);
-        Leave(vcpu, Vendor == Vendor.Intel ? VmxResume : SvmRun);
+        Leave(vcpu, Vendor == Vendor.Intel ? (uint)VmxExit.Vmresume : (uint)SvmExit.Vmrun);
         vcpu.Vmcs = vmcs;
         Add(vcpu.Lane, TraceEvent.NestedEnter(0, vcpu.Id, vmcs.Address, vmcs.Controls, vmcs.Vpid, vmcs.Ept?.Eptp ?? 0));
         vcpu.InL2 = true;
@@ -160,7 +150,7 @@ internal sealed class ScenarioRecorder
     public void NestedFail(ScenarioVcpu vcpu, ScenarioVmcs vmcs)
     {
         Run(vcpu);
-        Leave(vcpu, Vendor == Vendor.Intel ? VmxResume : SvmRun);
+        Leave(vcpu, Vendor == Vendor.Intel ? (uint)VmxExit.Vmresume : (uint)SvmExit.Vmrun);
         vcpu.Vmcs = vmcs;
         uint reason = Vendor == Vendor.Intel ? VmxEntryFailed : SvmError;
         Add(vcpu.Lane, TraceEvent.NestedEnter(0, vcpu.Id, vmcs.Address, vmcs.Controls, vmcs.Vpid, vmcs.Ept?.Eptp ?? 0));
@@ -247,7 +237,7 @@ internal sealed class ScenarioRecorder
     /// <summary>A record that nobody executes.</summary>
     public void Note(ScenarioVcpu vcpu, in TraceEvent e) => Add(vcpu.Lane, e);
 
-    private uint Interrupt => Vendor == Vendor.Intel ? VmxExternalInterrupt : SvmInterrupt;
+    private uint Interrupt => Vendor == Vendor.Intel ? (uint)VmxExit.ExternalInterrupt : (uint)SvmExit.Interrupt;
 
     /// <summary>Sees to it that the vCPU runs on its lane.</summary>
     private void Run(ScenarioVcpu vcpu)

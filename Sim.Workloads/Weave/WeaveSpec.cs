@@ -1,5 +1,6 @@
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Architecture;
 
 namespace Sim.Workloads.Weave;
 
@@ -178,14 +179,14 @@ public sealed record WeaveSpec
     public IReadOnlyList<ExitShare> EffectiveExits => Exits ?? (Architecture == WeaveArchitecture.Vmx ? DefaultVmxExits : DefaultSvmExits);
 
     /// <summary>The reason of L1's own exits in force.</summary>
-    public uint EffectiveL1ExitReason => L1ExitReason ?? (Architecture == WeaveArchitecture.Vmx ? 31u : 0x7Cu);
+    public uint EffectiveL1ExitReason => L1ExitReason ?? (Architecture == WeaveArchitecture.Vmx ? (uint)VmxExit.MsrRead : (uint)SvmExit.Msr);
 
     // EPT violations of both kinds, CPUID, port I/O, WRMSR, external interrupts: what the captures' memory and exit-heavy windows hold most of.
     private static IReadOnlyList<ExitShare> DefaultVmxExits { get; } =
-        [new(48, ExitHandler.L1, 2), new(48, ExitHandler.L0, 2), new(10, ExitHandler.L1, 1), new(30, ExitHandler.L1, 1), new(32, ExitHandler.L1, 1), new(1, ExitHandler.L0, 1)];
+        [new((uint)VmxExit.EptViolation, ExitHandler.L1, 2), new((uint)VmxExit.EptViolation, ExitHandler.L0, 2), new((uint)VmxExit.Cpuid, ExitHandler.L1, 1), new((uint)VmxExit.Io, ExitHandler.L1, 1), new((uint)VmxExit.MsrWrite, ExitHandler.L1, 1), new((uint)VmxExit.ExternalInterrupt, ExitHandler.L0, 1)];
 
     private static IReadOnlyList<ExitShare> DefaultSvmExits { get; } =
-        [new(0x400, ExitHandler.L1, 2), new(0x400, ExitHandler.L0, 2), new(0x72, ExitHandler.L1, 1), new(0x7B, ExitHandler.L1, 1), new(0x7C, ExitHandler.L1, 1), new(0x60, ExitHandler.L0, 1)];
+        [new((uint)SvmExit.NestedPageFault, ExitHandler.L1, 2), new((uint)SvmExit.NestedPageFault, ExitHandler.L0, 2), new((uint)SvmExit.Cpuid, ExitHandler.L1, 1), new((uint)SvmExit.Io, ExitHandler.L1, 1), new((uint)SvmExit.Msr, ExitHandler.L1, 1), new((uint)SvmExit.Interrupt, ExitHandler.L0, 1)];
 
     /// <summary>Reads "key=value" words; see <see cref="WeaveOptions.All"/>.</summary>
     /// <exception cref="ConfigurationException">Unknown or repeated key, value out of range, options that contradict each other.</exception>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -24,12 +25,6 @@ public sealed class Weaver
     /// <summary>The text of the mark at the end of warm-up.</summary>
     public const string WarmUpEnds = "warm-up ends";
 
-    private const uint ReasonVmlaunch = 20;
-    private const uint ReasonVmresume = 24;
-    private const uint ReasonVmrun = 0x80;
-    private const uint ReasonInvvpid = 53;
-    private const uint ReasonInvept = 50;
-    private const uint ReasonInvlpga = 0x7A;
     private const byte SingleContext = 1;
 
     // CR3s of the captured nested KVM; vmcs12 and EPTP12 (4 levels, write-back, accessed and dirty flags) are one page apart for each L2 VM.
@@ -231,7 +226,7 @@ public sealed class Weaver
         _lane.Enter(TransitionKind.L0ToL1);
         _lane.Event(TraceEvent.SetCr4(0, 1, KernelCr4));
         _lane.Event(TraceEvent.SetCr3(0, 1, L1Root, L1Pcid));
-        _lane.Exit(TransitionKind.L1ToL0, _spec.Architecture == WeaveArchitecture.Vmx ? ReasonVmlaunch : ReasonVmrun);
+        _lane.Exit(TransitionKind.L1ToL0, _spec.Architecture == WeaveArchitecture.Vmx ? (uint)VmxExit.Vmlaunch : (uint)SvmExit.Vmrun);
         NestedEntry();
         _lane.Enter(TransitionKind.L0ToL2);
         FirstEntryState();
@@ -334,7 +329,7 @@ public sealed class Weaver
 
         _handling.UntilResume(_lane, exit, NextL2());
         Invalidate();
-        _lane.Exit(TransitionKind.L1ToL0, _spec.Architecture == WeaveArchitecture.Vmx ? ReasonVmresume : ReasonVmrun);
+        _lane.Exit(TransitionKind.L1ToL0, _spec.Architecture == WeaveArchitecture.Vmx ? (uint)VmxExit.Vmresume : (uint)SvmExit.Vmrun);
         _handling.Resume(_lane, NestedEntry);
         _lane.Enter(TransitionKind.L0ToL2);
         FirstEntryState();
@@ -377,12 +372,12 @@ public sealed class Weaver
         if (_spec.InvvpidEvery > 0 && _entries % _spec.InvvpidEvery == 0)
         {
             bool vmx = _spec.Architecture == WeaveArchitecture.Vmx;
-            L1Exit(vmx ? ReasonInvvpid : ReasonInvlpga, vmx ? TraceEvent.Invvpid(0, 1, SingleContext, (ushort)next.Vpid12) : TraceEvent.Invlpga(0, 1, next.Vpid12, _lastData));
+            L1Exit(vmx ? (uint)VmxExit.Invvpid : (uint)SvmExit.Invlpga, vmx ? TraceEvent.Invvpid(0, 1, SingleContext, (ushort)next.Vpid12) : TraceEvent.Invlpga(0, 1, next.Vpid12, _lastData));
         }
 
         if (_spec.InveptEvery > 0 && _entries % _spec.InveptEvery == 0)
         {
-            L1Exit(ReasonInvept, TraceEvent.Invept(0, 1, SingleContext, next.Eptp12));
+            L1Exit((uint)VmxExit.Invept, TraceEvent.Invept(0, 1, SingleContext, next.Eptp12));
         }
     }
 

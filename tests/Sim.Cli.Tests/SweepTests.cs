@@ -38,6 +38,40 @@ public sealed class SweepTests
     }
 
     [Test]
+    public void Several_traces_are_swept_and_every_axis_is_a_column_of_the_rows()
+    {
+        string bare = Path.Combine(_folder, "bare.csv");
+        File.WriteAllText(bare, "address\n" + string.Concat(Enumerable.Range(0, 3000).Select(i => $"{i * 7919 % 3000 * 4096}\n")));
+        string rows = Path.Combine(_folder, "rows.csv");
+        string folder = Path.Combine(_folder, "out");
+
+        (int code, string _, string error) = Run("sweep", _trace, "--traces", bare, "--over", "second_level[0].sets=8,128", "-p", "never", "--metric", "walks-per-access,total-per-transition", "--rows", rows, "-o", folder, "-q");
+
+        Assert.That((code, error), Is.EqualTo((0, "")));
+        string[] lines = File.ReadAllLines(rows);
+        Assert.That(lines[0], Is.EqualTo("trace,policy,second_level[0].sets,metric,unit,value"));
+        Assert.That(
+            lines.Skip(1).Select(line => line[..line.LastIndexOf(',')]),
+            Is.EqualTo(new[]
+            {
+                "nested.nst,never,8,walks-per-access,walks", "nested.nst,never,8,total-per-transition,cycles", "nested.nst,never,128,walks-per-access,walks",
+                "nested.nst,never,128,total-per-transition,cycles", "bare.csv,never,8,walks-per-access,walks", "bare.csv,never,128,walks-per-access,walks",
+            }), "a trace without nested transitions has no figure for one");
+        RunSet set = ResultFiles.Read(Path.Combine(folder, "bare.csv", "results.json"));
+        Assert.That(set.Runs.Select(run => run.Parameters.Single().Value), Is.EqualTo(new[] { "8", "128" }));
+        Assert.That(double.Parse(lines[5].Split(',')[^1], System.Globalization.CultureInfo.InvariantCulture), Is.EqualTo(1000.0), "every access is to another page, and every page comes once");
+    }
+
+    [TestCase("--json and --csv are files of one trace's results", "--traces", "x.nst", "--json", "r.json")]
+    [TestCase("--metric chooses what --rows writes", "--metric", "walks")]
+    [TestCase("two traces are called 'nested.nst'", "--traces", "elsewhere/nested.nst")]
+    public void Options_of_several_traces_that_make_no_sense_are_refused(string message, params string[] options)
+    {
+        (int code, string _, string error) = Run(["sweep", _trace, "--over", "second_level[0].sets=8,128", "-p", "never", .. options]);
+        Assert.That((code, error.Contains(message, StringComparison.Ordinal)), Is.EqualTo((2, true)), error);
+    }
+
+    [Test]
     public void The_configuration_in_a_result_folder_gives_the_sweep_again()
     {
         string folder = Path.Combine(_folder, "out");

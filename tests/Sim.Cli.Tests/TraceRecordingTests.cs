@@ -237,7 +237,7 @@ public sealed class TraceRecordingTests
     }
 
     [TestCase("empty", "offset 0: expected the text of a hardware capture or of kernel events, found an empty file")]
-    [TestCase("perf", "what looks like perf.data (run 'perf script' on it first)")]
+    [TestCase("perf", "found what looks like perf.data. Kernel events are the output of 'trace-cmd report' or 'perf script'")]
     [TestCase("text", "not one event")]
     [TestCase("line", "line 4: expected ")]
     [TestCase("cut", "line 12: expected a whole line")]

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Experiments;
 using Sim.Kvm;
@@ -9,9 +10,9 @@ namespace Sim.Validation.Tests;
 [TestFixture]
 internal sealed class FootprintValidationTests
 {
-    private const uint Vmresume = 24;
-    private const uint Cpuid = 10;
-    private const uint Vmcall = 18;
+    private const uint Vmresume = (uint)VmxExit.Vmresume;
+    private const uint Cpuid = (uint)VmxExit.Cpuid;
+    private const uint Vmcall = (uint)VmxExit.Vmcall;
 
     [Test]
     public void A_recording_whose_stays_are_all_like_the_others_is_predicted_without_error()

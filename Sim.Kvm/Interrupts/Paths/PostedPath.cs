@@ -30,11 +30,13 @@ public abstract class PostedPath : IInterruptPath
     public Program Entry => EntrySteps.WithPir;
 
     /// <summary>The wake-up vector is needed only if hardware may post.</summary>
-    public Program Halt => HardwareDevice is null ? SchedulerSteps.HaltPosted : SchedulerSteps.HaltPostedByHardware;
+    public Program Halt => HardwarePosts ? SchedulerSteps.HaltPostedByHardware : SchedulerSteps.HaltPosted;
 
     /// <inheritdoc/>
     public Program Load => SchedulerSteps.LoadPosted;
 
     /// <summary>Suppressing notifications is needed only if hardware may post.</summary>
-    public Program Preempt => HardwareDevice is null ? SchedulerSteps.Nothing : SchedulerSteps.PreemptPosted;
+    public Program Preempt => HardwarePosts ? SchedulerSteps.PreemptPosted : SchedulerSteps.Nothing;
+
+    private bool HardwarePosts => HardwareDevice is not null || HardwareIpi is not null;
 }

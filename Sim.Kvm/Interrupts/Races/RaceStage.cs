@@ -1,3 +1,5 @@
+using Sim.Core.Profiles;
+
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>Sets a race up: vCPUs that run and wait, then who does what at once.</summary>
@@ -13,7 +15,8 @@ internal sealed class RaceStage
     /// <summary>vCPUs one to a CPU, each at its home level and spinning there.</summary>
     public RaceStage(RaceSetting setting, IConductor conductor, int[] levels, Func<InterruptSpec, InterruptSpec>? change = null)
     {
-        InterruptSpec spec = new() { Profile = setting.Profile, Lanes = levels.Length };
+        // Hardware that sends IPIs is what races are about: without x2AVIC it does so in xAPIC mode.
+        InterruptSpec spec = new() { Profile = setting.Profile, Lanes = levels.Length, X2Apic = setting.Profile.Vendor == Vendor.Intel || setting.Profile.X2Avic };
         _sender = setting.Sender;
         Guests = new CommandedBehaviour([.. levels.Select(level => (level, GuestActionKind.Spin))]);
         System = new InterruptSystem(change?.Invoke(spec) ?? spec, setting.Path, new DeferredUpdate(), Guests, conductor) { Rule = setting.Rule };

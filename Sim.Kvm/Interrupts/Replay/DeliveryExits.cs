@@ -1,4 +1,4 @@
-using Sim.Apic;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -136,14 +136,18 @@ internal sealed class DeliveryExits
     private static bool IsEntry(in TraceEvent e, int level) =>
         e.Kind == RecordKind.VmEnter && e.Transition == (level == 2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1);
 
-    private static bool IsNotification(ulong vector) => vector is HostVectorNumbers.PostedInterrupt or HostVectorNumbers.Wakeup or HostVectorNumbers.NestedPostedInterrupt;
+    private static bool IsNotification(ulong vector) => (HostVector)vector is HostVector.PostedInterrupt or HostVector.Wakeup or HostVector.NestedPostedInterrupt;
 
-    private bool IsExternal(ulong reason) => reason == (_amd ? 0x60UL : 1);
+    private bool IsExternal(ulong reason) => _amd ? (SvmExit)reason == SvmExit.Interrupt : (VmxExit)reason == VmxExit.ExternalInterrupt;
 
     /// <summary>Interrupt window, EOI_INDUCED, TPR_BELOW_THRESHOLD, APIC_WRITE; VINTR, AVIC_INCOMPLETE_IPI, AVIC_UNACCELERATED_ACCESS.</summary>
-    private bool IsOfDelivery(ulong reason) => _amd ? reason is 0x64 or 0x402 || (reason == 0x401 && !_keepsIcr) : reason is 7 or 43 or 45 || (reason == 56 && !_keepsIcr);
+    private bool IsOfDelivery(ulong reason) => _amd
+        ? (SvmExit)reason is SvmExit.VirtualInterrupt or SvmExit.AvicUnacceleratedAccess || ((SvmExit)reason == SvmExit.AvicIncompleteIpi && !_keepsIcr)
+        : (VmxExit)reason is VmxExit.InterruptWindow or VmxExit.TprBelowThreshold or VmxExit.EoiInduced || ((VmxExit)reason == VmxExit.ApicWrite && !_keepsIcr);
 
     /// <summary>Those, and what an L1's KVM does about an interrupt of its own: MSR accesses, VMREAD and VMWRITE, and the way back to L2.</summary>
     private bool IsOfL1sHandling(ulong reason) =>
-        IsOfDelivery(reason) || (_amd ? reason is 0x7C or 0x80 or 0x82 or 0x83 or 0x84 or 0x85 : reason is 20 or 23 or 24 or 25 or 31 or 32 or 56);
+        IsOfDelivery(reason) || (_amd
+            ? (SvmExit)reason is SvmExit.Msr or SvmExit.Vmrun or SvmExit.Vmload or SvmExit.Vmsave or SvmExit.Stgi or SvmExit.Clgi
+            : (VmxExit)reason is VmxExit.Vmlaunch or VmxExit.Vmread or VmxExit.Vmresume or VmxExit.Vmwrite or VmxExit.MsrRead or VmxExit.MsrWrite or VmxExit.ApicWrite);
 }

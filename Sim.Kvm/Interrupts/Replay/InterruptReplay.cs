@@ -149,9 +149,9 @@ public sealed class InterruptReplay
     {
         StatSheet sheet = _machine.Snapshot();
         _simulation.Ledger.Collect(sheet, _simulation.IsDrained);
-        sheet.Counter("cycles.interrupts", "cycles", "Cycles that interrupt delivery took from the guests: exits, entries, L0, L1 and handlers, without refills.", _trace.DeliveryCycles);
-        sheet.Counter("trace.irq_sent", "records", "Recorded interrupts that were sent anew.", _interrupts.Sent);
-        sheet.Counter("trace.irq_exits_dropped", "transitions", "Recorded exits that only delivery had caused: delivery is decided anew.", _interrupts.Dropped);
+        sheet.Counter(StatNames.CyclesInterrupts, "cycles", "Cycles that interrupt delivery took from the guests: exits, entries, L0, L1 and handlers, without refills.", _trace.DeliveryCycles);
+        sheet.Counter(StatNames.TraceIrqSent, "records", "Recorded interrupts that were sent anew.", _interrupts.Sent);
+        sheet.Counter(StatNames.TraceIrqExitsDropped, "transitions", "Recorded exits that only delivery had caused: delivery is decided anew.", _interrupts.Dropped);
         return sheet;
     }
 

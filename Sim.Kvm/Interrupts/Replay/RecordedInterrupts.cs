@@ -121,7 +121,7 @@ internal sealed class RecordedInterrupts
         Sent++;
         delivery = new((byte)e.B, _vcpus.Of((ushort)e.C).Id, (byte)e.D, (InterruptSource)e.A);
         InterruptSystem system = simulation.System;
-        if (!Guest.IsL1Notification(delivery.Level, delivery.Vector))
+        if (system.Takes(delivery) && !Guest.IsL1Notification(delivery.Level, delivery.Vector))
         {
             system.Ledger.Posted(delivery, simulation.Now);
         }

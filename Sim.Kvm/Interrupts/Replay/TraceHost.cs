@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Interrupts;
@@ -5,9 +6,6 @@ namespace Sim.Kvm.Interrupts;
 /// <summary>L0 as the trace tells it: its stays between an exit and the entry that follows, nested transitions in them, and which vCPU has which CPU.</summary>
 internal sealed class TraceHost
 {
-    private const ulong HltIntel = 12;
-    private const ulong HltAmd = 0x78;
-
     private readonly Machine _machine;
     private readonly TraceReplay _trace;
     private readonly TraceVcpus _vcpus;
@@ -82,7 +80,7 @@ internal sealed class TraceHost
         lane.IsHalted = false;
         if (lane.IsAtRealExit)
         {
-            lane.IsHalted = lane.Supply.Event is { Transition: TransitionKind.L1ToL0, C: HltIntel or HltAmd };
+            lane.IsHalted = lane.Supply.Event is { Transition: TransitionKind.L1ToL0, C: (ulong)VmxExit.Hlt or (ulong)SvmExit.Hlt };
             _trace.Follow(lane);
         }
         else if (_machine.LaneOf(cpu.Index) is { Level: > 0, Refused: false } left)

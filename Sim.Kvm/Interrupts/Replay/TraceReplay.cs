@@ -206,6 +206,10 @@ internal sealed class TraceReplay
         {
             Simulation.RunElsewhere(ApicvSteps.Change, new Delivery((byte)e.A, vcpu, 1, InterruptSource.Software), e.B != 0);
         }
+        else if (e is { Kind: RecordKind.ApicMode, Level: 1 })
+        {
+            Simulation.RunElsewhere(ApicModes.Change, new Delivery((byte)e.A, vcpu, 1, InterruptSource.Software));
+        }
 
         return TakeStall(lane.Index);
     }

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -158,6 +159,15 @@ internal sealed class Translation
         }
     }
 
+    /// <summary>avic_activate_vmcb: by kernel, translations of the level that is active (L1, at a nested VM-exit) go.</summary>
+    public void AvicActivated(Vcpu vcpu, bool x2Apic, string occasion)
+    {
+        if (_trace.Vcpus.Follows(vcpu.Id) && (x2Apic ? _machine.Kernel.Rules.FlushesOnX2Avic : _machine.Kernel.Rules.FlushesOnXAvic))
+        {
+            vcpu.Raise(FlushRequest.Current, new Reason(occasion, "avic_activated"));
+        }
+    }
+
     /// <summary>A guest's handler starts.</summary>
     public void Handler(Activity activity, byte vector)
     {
@@ -235,14 +245,14 @@ internal sealed class Translation
     /// <summary>The SDM's basic exit reason (appendix C), or the APM's exit code (vol. 2, appendix C).</summary>
     private uint ReasonOf(ExitCause cause) => cause switch
     {
-        ExitCause.ExternalInterrupt => _amd ? 0x60u : 1,
-        ExitCause.InterruptWindow => _amd ? 0x64u : 7,
-        ExitCause.Eoi or ExitCause.IcrWrite => _amd ? 0x7Cu : 32,
-        ExitCause.EoiInduced => 45,
-        ExitCause.IncompleteIpi => 0x401,
-        ExitCause.Hlt => _amd ? 0x78u : 12,
-        ExitCause.NestedEntry => _amd ? 0x80u : 24,
-        ExitCause.ImmediateExit => _amd ? 0x60u : 52,
-        _ => _amd ? 0x72u : 10,
+        ExitCause.ExternalInterrupt => _amd ? (uint)SvmExit.Interrupt : (uint)VmxExit.ExternalInterrupt,
+        ExitCause.InterruptWindow => _amd ? (uint)SvmExit.VirtualInterrupt : (uint)VmxExit.InterruptWindow,
+        ExitCause.Eoi or ExitCause.IcrWrite => _amd ? (uint)SvmExit.Msr : (uint)VmxExit.MsrWrite,
+        ExitCause.EoiInduced => (uint)VmxExit.EoiInduced,
+        ExitCause.IncompleteIpi => (uint)SvmExit.AvicIncompleteIpi,
+        ExitCause.Hlt => _amd ? (uint)SvmExit.Hlt : (uint)VmxExit.Hlt,
+        ExitCause.NestedEntry => _amd ? (uint)SvmExit.Vmrun : (uint)VmxExit.Vmresume,
+        ExitCause.ImmediateExit => _amd ? (uint)SvmExit.Interrupt : (uint)VmxExit.PreemptionTimer,
+        _ => _amd ? (uint)SvmExit.Cpuid : (uint)VmxExit.Cpuid,
     };
 }

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Interrupts;
@@ -78,12 +79,12 @@ internal static class ApicvSteps
         return Flow.Next;
     });
 
-    /// <summary>__kvm_vcpu_update_apicv: nothing if the vCPU is already as it should be.</summary>
-    public static void Update(Activity activity, Vcpu vcpu)
+    /// <summary>__kvm_vcpu_update_apicv: nothing if the vCPU is already as it should be. <paramref name="occasion"/>: the transition that asks for it.</summary>
+    public static void Update(Activity activity, Vcpu vcpu, string occasion)
     {
         InterruptSystem system = activity.System;
         bool svm = EntrySteps.IsSvm(system);
-        bool active = (system.Path.UsesApicv || system.Path.UsesAvic) && !system.Apicv.IsInhibited && !(svm && vcpu.GuestMode);
+        bool active = system.HasApicv && !system.Apicv.IsInhibited && !(svm && vcpu.GuestMode) && vcpu.ApicMode != ApicMode.Disabled;
         if (active == vcpu.ApicvActive)
         {
             return;
@@ -100,6 +101,7 @@ internal static class ApicvSteps
             if (active)
             {
                 AvicSteps.SetRunning(activity, vcpu);
+                system.Translation?.AvicActivated(vcpu, system.Spec.X2Apic, occasion);
             }
             else
             {

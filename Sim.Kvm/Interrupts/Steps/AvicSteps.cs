@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -9,7 +10,7 @@ internal static class AvicSteps
     public static Step CheckIcr { get; } = new("check the ICR write (hardware)", Costs.SharedLine, activity =>
     {
         InterruptSystem system = activity.System;
-        if (AvicExits.Check(activity.Icr, system.AvicPhysicalIds, system.AvicLogicalIds) is not null)
+        if (AvicExits.Check(activity.Icr, system.AvicPhysicalIds, activity.Vcpu!.ApicMode == ApicMode.X2Apic ? null : system.AvicLogicalIds) is not null)
         {
             activity.Jump(ExitSteps.IncompleteIpiInSoftware);
         }
@@ -25,7 +26,11 @@ internal static class AvicSteps
     /// <summary>The processor's or the IOMMU's, or KVM's, write to IRR in the backing page.</summary>
     public static Step SetIrr { get; } = new("set IRR in the backing page", Costs.SharedLine, activity =>
     {
-        activity.Requested();
+        if (!activity.Requested())
+        {
+            return Flow.Return;
+        }
+
         activity.Target.Apic.Irr.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(activity.Target.Cpu);
         return Flow.Next;

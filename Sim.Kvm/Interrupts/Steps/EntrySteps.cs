@@ -26,7 +26,7 @@ internal static class EntrySteps
 
         if (vcpu.Take(VcpuRequests.ApicvUpdate))
         {
-            ApicvSteps.Update(activity, vcpu);
+            ApicvSteps.Update(activity, vcpu, "apicv_update");
         }
 
         return Flow.Next;

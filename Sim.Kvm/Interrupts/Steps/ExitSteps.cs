@@ -1,3 +1,5 @@
+using Sim.Core.Architecture;
+
 namespace Sim.Kvm.Interrupts;
 
 /// <summary>VM-exits and what L0 does about each, up to the next VM-entry.</summary>
@@ -46,7 +48,7 @@ internal static class ExitSteps
         Vcpu vcpu = activity.Vcpu!;
         GuestContext guest = vcpu.Guest(vcpu.Level);
         guest.EoiWritten = true;
-        if (!activity.System.Spec.X2Apic)
+        if (UsesPage(activity, guest.HandlerApic))
         {
             activity.Extra += activity.System.Spec.Profile.InterruptCosts.KvmApicMmio;
         }
@@ -68,7 +70,7 @@ internal static class ExitSteps
     private static readonly Step HandleIcrWrite = new("handle the ICR write", profile => profile.InterruptCosts.KvmIcrWrite, activity =>
     {
         Vcpu vcpu = activity.Vcpu!;
-        if (!activity.System.Spec.X2Apic)
+        if (UsesPage(activity, activity.Delivery.Level))
         {
             activity.Extra += activity.System.Spec.Profile.InterruptCosts.KvmApicMmio;
         }
@@ -143,6 +145,12 @@ internal static class ExitSteps
 
     /// <summary>Something that sets or clears an inhibit reason.</summary>
     public static Program ChangeInhibit { get; } = Program(ExitCause.Other, Handle, ApicvSteps.CallChange);
+
+    /// <summary>A write of IA32_APIC_BASE.</summary>
+    public static Program ChangeApicMode { get; } = Program(ExitCause.Other, Handle, ApicModes.CallChange);
+
+    /// <summary>Whether the APIC that is written is a page. L2's is what all begin with: L1 emulates it.</summary>
+    private static bool UsesPage(Activity activity, int level) => level == 1 ? activity.Vcpu!.ApicMode == ApicMode.XApic : !activity.System.Spec.X2Apic;
 
     private static Program Program(ExitCause cause, params Step[] handling) => new($"VM-exit {cause}", [Exit(cause), LeaveGuestMode, EnableInterrupts, .. handling, Enter]);
 

@@ -6,7 +6,11 @@ internal static class KickSteps
     /// <summary>The vector into the software APIC's IRR.</summary>
     public static Step SetIrr { get; } = new("set IRR", Costs.SharedLine, activity =>
     {
-        activity.Requested();
+        if (!activity.Requested())
+        {
+            return Flow.Return;
+        }
+
         activity.Target.Apic.Irr.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(activity.Target.Cpu);
         return Flow.Next;

@@ -39,7 +39,7 @@ internal static class L1Steps
     private static readonly Step SendIpi = new("L1: write ICR", profile => profile.InterruptCosts.IcrFence, activity =>
     {
         Vmcs vmcs = activity.Vcpu!.Vmcs01;
-        bool virtualizes = activity.System.Path.HardwareIpi is not null && (vmcs.Avic || vmcs.Has(Core.Traces.VmControls.VirtualInterruptDelivery));
+        bool virtualizes = activity.System.Path.HardwareIpi is not null && (Guest.AvicTakesWrites(activity.System, activity.Vcpu) || vmcs.Has(Core.Traces.VmControls.VirtualInterruptDelivery));
         activity.Jump(virtualizes ? activity.System.Path.HardwareIpi! : ExitSteps.IcrWrite);
         return Flow.Next;
     });

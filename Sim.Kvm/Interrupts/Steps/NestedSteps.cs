@@ -208,7 +208,7 @@ internal static class NestedSteps
         {
             // At once, not by request: VMRUN then evaluates IRR.
             vcpu.Requests &= ~VcpuRequests.ApicvUpdate;
-            ApicvSteps.Update(activity, vcpu);
+            ApicvSteps.Update(activity, vcpu, "nested_exit");
         }
         else
         {

@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -24,7 +25,11 @@ internal static class PostingSteps
     /// <summary>Row 2.</summary>
     public static Step TestAndSetPir { get; } = new("test and set PIR", Costs.SharedLine, activity =>
     {
-        activity.Requested();
+        if (!activity.Requested())
+        {
+            return Flow.Return;
+        }
+
         if (activity.Target.Pid.Pir.TestAndSet(activity.Delivery.Vector))
         {
             return Flow.Return;
@@ -74,7 +79,11 @@ internal static class PostingSteps
     /// <summary>The processor's or the IOMMU's write of PIR: it goes on even if the bit was set.</summary>
     public static Step SetPir { get; } = new("set PIR (hardware)", Costs.SharedLine, activity =>
     {
-        activity.Requested();
+        if (!activity.Requested())
+        {
+            return Flow.Return;
+        }
+
         activity.Target.Pid.Pir.TestAndSet(activity.Delivery.Vector);
         activity.System.Conductor.Poke(activity.Target.Cpu);
         return Flow.Next;
@@ -87,7 +96,7 @@ internal static class PostingSteps
         if (descriptor.RequestNotification())
         {
             activity.System.Ledger.Notifications++;
-            HostVectors vector = descriptor.Nv == HostVectorNumbers.Wakeup ? HostVectors.Wakeup : HostVectors.PostedInterrupt;
+            HostVectors vector = descriptor.Nv == (byte)HostVector.Wakeup ? HostVectors.Wakeup : HostVectors.PostedInterrupt;
             activity.System.Send(activity.System.Cpus[descriptor.Ndst], vector);
         }
         else if (descriptor.On)

@@ -1,4 +1,5 @@
 using Sim.Apic;
+using Sim.Core.Architecture;
 
 namespace Sim.Kvm.Interrupts;
 
@@ -108,12 +109,12 @@ internal static class SchedulerSteps
     public static Step LoadDescriptor { get; } = new("NDST, SN=0, NV=0xf2", Costs.SharedLine, activity =>
     {
         Vcpu vcpu = activity.Vcpu!;
-        if (vcpu.Pid.Nv == HostVectorNumbers.Wakeup)
+        if (vcpu.Pid.Nv == (byte)HostVector.Wakeup)
         {
             activity.System.Cpus[vcpu.Pid.Ndst].WakeupList.Remove(vcpu);
         }
 
-        vcpu.Pid.Load((uint)vcpu.Cpu.Index, HostVectorNumbers.PostedInterrupt);
+        vcpu.Pid.Load((uint)vcpu.Cpu.Index, (byte)HostVector.PostedInterrupt);
         return Flow.Next;
     });
 
@@ -146,7 +147,7 @@ internal static class SchedulerSteps
     /// <summary>From here on hardware that posts uses the wake-up vector.</summary>
     public static Step SetWakeupVector { get; } = new("NV=0xf1", Costs.SharedLine, activity =>
     {
-        activity.Vcpu!.Pid.Nv = HostVectorNumbers.Wakeup;
+        activity.Vcpu!.Pid.Nv = (byte)HostVector.Wakeup;
         return Flow.Next;
     });
 

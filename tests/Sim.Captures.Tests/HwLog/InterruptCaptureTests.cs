@@ -1,5 +1,6 @@
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
+using Sim.Core.Architecture;
 
 namespace Sim.Captures.Tests.HwLog;
 
@@ -7,9 +8,9 @@ namespace Sim.Captures.Tests.HwLog;
 [TestFixture]
 internal sealed class InterruptCaptureTests
 {
-    private const ulong PostedInterruptVector = 0xF2;
-    private const ulong NestedPostedInterruptVector = 0xF0;
-    private const uint ExternalInterrupt = 1;
+    private const ulong PostedInterruptVector = (ulong)HostVector.PostedInterrupt;
+    private const ulong NestedPostedInterruptVector = (ulong)HostVector.NestedPostedInterrupt;
+    private const uint ExternalInterrupt = (uint)VmxExit.ExternalInterrupt;
 
     [Test]
     public void A_notification_is_processed_without_exit_only_at_the_level_whose_VMCS_names_it_and_every_one_that_was_sent_is_accounted_for()

@@ -1,6 +1,7 @@
 using System.Text;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Workloads.Operations;
 
@@ -143,8 +144,8 @@ internal sealed class LiftTests
             Assert.That(result.AnswerKey, Is.EqualTo(new AnswerKeyEntry[]
             {
                 new(1, 2, 0, -1, false, 1, 1, 0, FlushTarget.Vpid01, null, 0, 0, LevelChange.None, 0, 1),
-                new(15, 10, 0, 0, false, 1, 2, 0, FlushTarget.Vpid02, 20, 1, 2, LevelChange.NestedEntry, 1, 2),
-                new(15, 11, 0, 0, true, 1, 0xE02E, 0, FlushTarget.Eptp02, 20, 1, 2, LevelChange.NestedEntry, 1, 2),
+                new(15, 10, 0, 0, false, 1, 2, 0, FlushTarget.Vpid02, VmxExit.Vmlaunch, 1, 2, LevelChange.NestedEntry, 1, 2),
+                new(15, 11, 0, 0, true, 1, 0xE02E, 0, FlushTarget.Eptp02, VmxExit.Vmlaunch, 1, 2, LevelChange.NestedEntry, 1, 2),
             }));
             Assert.That((result.Synthesized, result.Skipped, result.Records), Is.EqualTo((2L, 0L, 27UL)), "the VM-entry before the recording, and its exit");
         });

@@ -42,6 +42,7 @@ public sealed class InterruptSettingsTests
             ("interrupts.halt_every_cycles", "0"),
             ("interrupts.vmcs12", """["external-interrupt-exiting","tpr-shadow"]"""),
             ("interrupts.x2apic", "false"),
+            ("interrupts.hybrid_avic", "false"),
             ("machine.seed", "17")).Interrupts;
 
         Assert.That(interrupts.Load.Sources, Is.EqualTo(new[]
@@ -54,7 +55,7 @@ public sealed class InterruptSettingsTests
         Assert.That(interrupts.Load.Inhibits, Is.EqualTo(new[] { new InhibitChange(5000, ApicvInhibit.BlockIrq, false), new InhibitChange(5000, ApicvInhibit.HyperV, true) }));
         Assert.That(interrupts.Spec.Controls12, Is.EqualTo(VmControls.ExternalInterruptExiting | VmControls.TprShadow));
         Assert.That(interrupts.Spec.EoiExitVectors, Is.EqualTo(new byte[] { 0x51 }));
-        Assert.That((interrupts.Spec.X2Apic, interrupts.Load.Seed), Is.EqualTo((false, 17UL)));
+        Assert.That((interrupts.Spec.X2Apic, interrupts.Spec.HybridAvic, interrupts.Load.Seed), Is.EqualTo((false, false, 17UL)));
     }
 
     [Test]
@@ -79,7 +80,7 @@ public sealed class InterruptSettingsTests
     }
 
     [TestCase("paths", """["postd"]""", "Unknown interrupt path 'postd'. Did you mean posted")]
-    [TestCase("paths", """["avic"]""", "'avic' does not exist on the hardware of profile 'skylake-sp', which has ipiv, none, posted, posted-device")]
+    [TestCase("paths", """["avic"]""", "'avic' does not exist on the hardware of profile 'skylake-sp', which has ipiv")]
     [TestCase("paths", """["none","none"]""", "names 'none' twice")]
     [TestCase("apicv_updates", """["imediate"]""", "Unknown APICv update rule 'imediate'. Did you mean immediate")]
     [TestCase("apicv_updates", """["immediate","deferred"]""", "names 2 rules, and no path among interrupts.paths uses APICv")]

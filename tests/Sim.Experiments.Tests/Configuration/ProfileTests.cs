@@ -11,7 +11,7 @@ public sealed class ProfileTests
 
     [Test]
     public void The_parts_that_the_design_asks_for_are_there() =>
-        Assert.That(Names, Is.EqualTo(new[] { "haswell-ep", "ice-lake-sp", "reference-64-1536", "sapphire-rapids", "skylake-sp", "zen-2", "zen-3", "zen-4" }));
+        Assert.That(Names, Is.SupersetOf(new[] { "haswell-ep", "ice-lake-sp", "reference-64-1536", "sapphire-rapids", "skylake-sp", "zen-2", "zen-3", "zen-4" }));
 
     [TestCaseSource(nameof(Names))]
     public void A_shipped_profile_is_good_and_called_like_its_file(string name)

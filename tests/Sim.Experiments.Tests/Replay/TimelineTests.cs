@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Reports.Results;
 using Sim.Reports.Timelines;
@@ -11,8 +12,8 @@ namespace Sim.Experiments.Tests.Replay;
 /// <summary>What <c>run --timeline</c> writes.</summary>
 public sealed class TimelineTests
 {
-    private const uint Cpuid = 10;
-    private const uint Vmresume = 24;
+    private const uint Cpuid = (uint)VmxExit.Cpuid;
+    private const uint Vmresume = (uint)VmxExit.Vmresume;
     private static readonly string Sqlite = RepositoryFolder.Of("traces", "nested-sqlite-vpid-new.nst.gz");
 
     private string _folder = "";

@@ -23,7 +23,9 @@ internal sealed class IpiTests
         ["avic-no-ipiv"] = (1, 1 + 3),
     };
 
-    [TestCaseSource(typeof(Bench), nameof(Bench.PathNames))]
+    private static IEnumerable<string> PathsOfTheTable => Exits.Keys;
+
+    [TestCaseSource(nameof(PathsOfTheTable))]
     public void An_IPI_to_several_costs_what_the_path_says(string path)
     {
         foreach (bool x2Apic in new[] { true, false })

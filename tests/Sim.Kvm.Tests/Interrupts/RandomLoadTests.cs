@@ -1,7 +1,8 @@
 using Sim.Apic;
+using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
-using Sim.Core;
 using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;
@@ -188,12 +189,12 @@ internal sealed class RandomLoadTests
         {
             bool inGuest = vcpu.Mode == VcpuMode.InGuestMode;
             int lists = run.System.Cpus.Count(cpu => cpu.WakeupList.Contains(vcpu));
-            if (inGuest && (vcpu.Pid.Sn || vcpu.Pid.Ndst != vcpu.Cpu.Index || vcpu.Pid.Nv != HostVectorNumbers.PostedInterrupt))
+            if (inGuest && (vcpu.Pid.Sn || vcpu.Pid.Ndst != vcpu.Cpu.Index || vcpu.Pid.Nv != (byte)HostVector.PostedInterrupt))
             {
                 broken.Add($"{step}: vCPU {vcpu.Id} is in guest mode with SN={vcpu.Pid.Sn} NDST={vcpu.Pid.Ndst} NV={vcpu.Pid.Nv:x2}");
             }
 
-            if (step.Name != "onto the wake-up list" && lists != (vcpu.Pid.Nv == HostVectorNumbers.Wakeup ? 1 : 0))
+            if (step.Name != "onto the wake-up list" && lists != (vcpu.Pid.Nv == (byte)HostVector.Wakeup ? 1 : 0))
             {
                 broken.Add($"{step}: vCPU {vcpu.Id} has NV={vcpu.Pid.Nv:x2} and is on {lists} wake-up lists");
             }

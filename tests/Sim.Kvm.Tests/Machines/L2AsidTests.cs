@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Tests.Machines;
@@ -89,7 +90,7 @@ public sealed class L2AsidTests
         Assert.That(
             Misses(script, s =>
             {
-                s.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x80));
+                s.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Vmrun));
                 s.Event(TraceEvent.FlushRequest(0, RequestedFlush.Guest, 0));
                 s.Event(TraceEvent.NestedEnter(0, 0, 0x5000, Controls, 1, 0x70000));
                 s.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0));
@@ -106,8 +107,8 @@ public sealed class L2AsidTests
         Script script = Warm(policy);
         Assert.That(
             Misses(script, s => s
-                .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x60)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)).Touch(0x9000)
-                .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, 0x60)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0))).OfL1,
+                .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Interrupt)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)).Touch(0x9000)
+                .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, SvmExit.Interrupt)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0))).OfL1,
             Is.EqualTo(1 + misses), "the sibling's own page is one of L1's misses");
     }
 
@@ -122,7 +123,7 @@ public sealed class L2AsidTests
     }
 
     private static Script Vmrun(Script script, TlbControl control, uint vpid12 = 1) => script
-        .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x80))
+        .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Vmrun))
         .Event(TraceEvent.NestedEnter(0, 0, 0x5000, Controls.With(control), vpid12, 0x70000))
         .Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0));
 

@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Kvm.Tests.Safety;
 
@@ -210,11 +211,62 @@ public sealed class NestedTransitionTests
     }
 
     [Test]
-    public void A_vCPU_that_finds_no_VPID_is_a_configuration_error_with_the_number_there_is()
+    public void A_vCPU_that_finds_no_ASID_of_its_own_is_a_configuration_error_with_the_number_there_is()
     {
-        Script script = new Script("kvm-6.12", profile: Profiles.Textbook with { AddressSpaceIds = 3 }).L1();
+        Script script = new Script("nsvm-l2-asid", profile: Profiles.TextbookAmd with { AddressSpaceIds = 3 }).L1();
         ConfigurationException error = Assert.Throws<ConfigurationException>(() => script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)))!;
         Assert.That(error.Message, Does.Contain("vCPU 1").And.Contain("3 (address_space_ids)"));
+    }
+
+    /// <summary>VPIDs 1 and 2 are vCPU 0's vpid01 and vpid02; a third number is vCPU 1's vpid01, and with fewer it has none (allocate_vpid returns 0).</summary>
+    [TestCase(3, 0, 1)]
+    [TestCase(4, 3, 0)]
+    public void A_vCPU_that_finds_no_VPID_runs_under_VPID_0_and_walks_again_behind_each_exit(int ids, int vpid, int walks)
+    {
+        Script script = new Script("kvm-6.12", profile: Profiles.Textbook with { AddressSpaceIds = ids }).L1().Touch(0x9000).Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.Cpuid));
+        script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)).Touch(0x9000);
+        Assert.That(script.Machine.MmuOf(0).Context.Vpid, Is.EqualTo(vpid));
+        long before = script.Machine.Snapshot()["lane[0].stlb.misses{level=1}"];
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, VmxExit.Cpuid)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)).Touch(0x9000);
+        Assert.That(script.Machine.Snapshot()["lane[0].stlb.misses{level=1}"] - before, Is.EqualTo(walks));
+    }
+
+    /// <summary>EPTP12 0x66: write-back, five levels. 0x5e: four. A format of 0 tells nothing, and the tables are as deep as all others.</summary>
+    [TestCase(0x7066UL, true, 4, 5)]
+    [TestCase(0x705EUL, true, 4, 4)]
+    [TestCase(0x705EUL, true, 5, 4)]
+    [TestCase(0x7000UL, true, 5, 5)]
+    [TestCase(0x7066UL, false, 4, 4)]
+    public void EPT02_has_the_levels_that_EPTP12_says_if_the_CPU_has_them(ulong eptp12, bool hasFive, int paging, int levels)
+    {
+        Script script = new Script("kvm-6.12", profile: Profiles.Textbook with { FiveLevelEpt = hasFive }, change: spec => spec with { PagingLevels = paging }).L1().NestedEnter(eptp12: eptp12);
+        Assert.That(script.Machine.MmuOf(0).Context.Nested!.Levels, Is.EqualTo(levels));
+        Assert.That(script.Machine.MmuOf(0).Context.Guest.Levels, Is.EqualTo(paging));
+    }
+
+    [TestCase(true, false, 0)]
+    [TestCase(false, false, 0)]
+    [TestCase(true, true, 0)]
+    [TestCase(false, true, 1)]
+    public void Five_levels_that_the_CPU_has_not_fail_the_nested_entry_where_they_count_and_INVEPT_of_them_fails_too(bool hasFive, bool refuses, int failed)
+    {
+        Script script = new Script("kvm-6.12", profile: Profiles.Textbook with { FiveLevelEpt = hasFive }, change: spec => spec with { RefusesLevelsNotOffered = refuses }).L1();
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.Invept)).Event(TraceEvent.Invept(0, 1, 1, 0x7066)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+        Assert.That(script.Stats["vm.vmfails"], Is.EqualTo(failed));
+        script.NestedEnter(eptp12: 0x7066);
+        Assert.That(script.Machine.FailedVmEntries, Has.Count.EqualTo(failed));
+    }
+
+    [Test]
+    public void Only_transitions_of_a_vCPU_without_VPID_drop_VPID_0()
+    {
+        Script script = new Script("kvm-6.12", profile: Profiles.Textbook with { AddressSpaceIds = 3 }).L1();
+        long none = script.Machine.Snapshot().Sum("lane[0].invalidations");
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.Cpuid)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.Cpuid));
+        Assert.That(script.Machine.Snapshot().Sum("lane[0].invalidations"), Is.EqualTo(none));
+        script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)).Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, VmxExit.Cpuid));
+        Assert.That(script.Machine.Snapshot().Sum("lane[0].invalidations"), Is.EqualTo(none + 2));
     }
 
     [Test]

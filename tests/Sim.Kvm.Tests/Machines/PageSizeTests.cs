@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -109,7 +110,7 @@ public sealed class PageSizeTests
     public void Pages_of_L2_have_the_sizes_that_the_trace_tells_in_its_tables_and_in_EPT02(ulong size, ulong second, int walks, ReplayKind kind)
     {
         Script script = new Script("never", kind: kind).L1()
-            .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 24))
+            .Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.Vmresume))
             .Event(TraceEvent.NestedEnter(0, 0, 0x5000, VmControls.EnableVpid | VmControls.EnableEpt, 1, 0x70000))
             .Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0, 2, 0x9000))
             .Event(TraceEvent.PageSizes(0, 2, 0, Kernel, size, second));

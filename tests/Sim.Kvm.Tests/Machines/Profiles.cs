@@ -43,7 +43,7 @@ internal static class Profiles
         Sources = new Dictionary<string, string>(),
     };
 
-    public static CpuProfile TextbookAmd { get; } = Textbook with { Name = "textbook-amd", Vendor = Vendor.Amd, AddressSpaceIds = 32768, FlushByAsid = true };
+    public static CpuProfile TextbookAmd { get; } = Textbook with { Name = "textbook-amd", Vendor = Vendor.Amd, AddressSpaceIds = 32768, FlushByAsid = true, X2Avic = true };
 
     private static PageSize[] All => [PageSize.Size4K, PageSize.Size2M, PageSize.Size1G];
 }

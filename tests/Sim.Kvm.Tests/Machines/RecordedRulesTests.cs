@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Tests.Machines;
@@ -26,8 +27,8 @@ public sealed class RecordedRulesTests
         }
 
         script.Issued();
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, 48)).Change(MapTable.Tdp12, Page, MapChangeKind.Restricted, Root, 0)
-            .Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 48)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, VmxExit.EptViolation)).Change(MapTable.Tdp12, Page, MapChangeKind.Restricted, Root, 0)
+            .Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, VmxExit.EptViolation)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
         Assert.That(script.Issued(), Is.EqualTo(expected));
     }
 

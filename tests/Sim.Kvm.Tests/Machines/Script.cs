@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Stats;
 using Sim.Core.Traces;
@@ -64,7 +65,7 @@ internal sealed class Script
     /// <summary>L1's VMRESUME takes effect, from L1 running to L2 running.</summary>
     public Script NestedEnter(ulong vmcs12 = 0x5000, uint vpid12 = 1, ulong eptp12 = 0x70000, TlbControl tlbControl = TlbControl.None)
     {
-        Event(TraceEvent.VmExit(_time, TransitionKind.L1ToL0, 0, 24));
+        Event(TraceEvent.VmExit(_time, TransitionKind.L1ToL0, 0, VmxExit.Vmresume));
         VmControls controls = (vpid12 == NoVpid ? VmControls.None : VmControls.EnableVpid) | (eptp12 == 0 ? VmControls.None : VmControls.EnableEpt);
         Event(TraceEvent.NestedEnter(_time, 0, vmcs12, controls.With(tlbControl), vpid12 == NoVpid ? 0 : vpid12, eptp12));
         Event(TraceEvent.VmEnter(_time, TransitionKind.L0ToL2, 0));
@@ -76,8 +77,8 @@ internal sealed class Script
     /// <summary>An exit of L2 that L0 reflects, from L2 running to L1 running.</summary>
     public Script NestedExit()
     {
-        Event(TraceEvent.VmExit(_time, TransitionKind.L2ToL0, 0, 10));
-        Event(TraceEvent.VmExit(_time, TransitionKind.L2ToL1, 0, 10));
+        Event(TraceEvent.VmExit(_time, TransitionKind.L2ToL0, 0, VmxExit.Cpuid));
+        Event(TraceEvent.VmExit(_time, TransitionKind.L2ToL1, 0, VmxExit.Cpuid));
         Event(TraceEvent.VmEnter(_time, TransitionKind.L0ToL1, 0));
         return this;
     }
@@ -85,7 +86,7 @@ internal sealed class Script
     /// <summary>An exit that L0 handles itself.</summary>
     public Script ExitAndReenter(TransitionKind exit, Action<Script>? inL0 = null)
     {
-        Event(TraceEvent.VmExit(_time, exit, 0, 12));
+        Event(TraceEvent.VmExit(_time, exit, 0, VmxExit.Hlt));
         inL0?.Invoke(this);
         Event(TraceEvent.VmEnter(_time, exit == TransitionKind.L2ToL0 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, 0));
         return this;

@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Tests.Machines;
@@ -221,11 +222,11 @@ public sealed class ShadowEptTests
     private void NestedExit(int lane, ushort vcpu = 0)
     {
         Exit(lane, 2, vcpu);
-        Send(lane, TraceEvent.VmExit(_time, TransitionKind.L2ToL1, vcpu, 10));
+        Send(lane, TraceEvent.VmExit(_time, TransitionKind.L2ToL1, vcpu, VmxExit.Cpuid));
         Enter(lane, 1, vcpu);
     }
 
-    private void Exit(int lane, int level, ushort vcpu = 0) => Send(lane, TraceEvent.VmExit(_time, level == 1 ? TransitionKind.L1ToL0 : TransitionKind.L2ToL0, vcpu, 48));
+    private void Exit(int lane, int level, ushort vcpu = 0) => Send(lane, TraceEvent.VmExit(_time, level == 1 ? TransitionKind.L1ToL0 : TransitionKind.L2ToL0, vcpu, VmxExit.EptViolation));
 
     private void Enter(int lane, int level, ushort vcpu = 0) => Send(lane, TraceEvent.VmEnter(_time, level == 1 ? TransitionKind.L0ToL1 : TransitionKind.L0ToL2, vcpu));
 

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -73,7 +74,7 @@ public sealed class SvmFlushTests
         foreach (Cr4Bits value in new[] { Cr4Bits.Pae, Cr4Bits.Pae | Cr4Bits.Pge })
         {
             calls.Clear();
-            Send(machine, 0, TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x14), TraceEvent.SetCr4(0, 1, value), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+            Send(machine, 0, TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.WriteCr4), TraceEvent.SetCr4(0, 1, value), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
             Assert.That(string.Join(", ", calls.Select(call => $"{call.Function} {call.Rule}")), Is.EqualTo(expected));
         }
     }
@@ -87,7 +88,7 @@ public sealed class SvmFlushTests
         Machine machine = MachineOf("nsvm-6.14", calls, lanes: 1);
         Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
         NestedEntry(machine);
-        Send(machine, 0, TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, 0x60), TraceEvent.FlushRequest(0, RequestedFlush.All));
+        Send(machine, 0, TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, SvmExit.Interrupt), TraceEvent.FlushRequest(0, RequestedFlush.All));
         calls.Clear();
         Send(machine, 0, TraceEvent.VmExit(1, TransitionKind.L2ToL1, 0, reason));
         int inL2 = calls.Count;
@@ -101,8 +102,8 @@ public sealed class SvmFlushTests
     {
         List<FlushCall> calls = [];
         Machine machine = MachineOf("nsvm-5.8", calls, lanes: 2);
-        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x72));
-        Send(machine, 1, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, 0x72));
+        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Cpuid));
+        Send(machine, 1, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, SvmExit.Cpuid));
         calls.Clear();
         Send(machine, 0, TraceEvent.FlushRequest(0, RequestedFlush.All, target), TraceEvent.FlushRequest(0, RequestedFlush.All, target));
         Assert.That(calls, Is.Empty);
@@ -119,7 +120,7 @@ public sealed class SvmFlushTests
     {
         List<FlushCall> calls = [];
         Machine machine = MachineOf("nsvm-5.8", calls, lanes: 1, remoteFlushesRecorded: true);
-        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x80));
+        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Vmrun));
         calls.Clear();
         Send(machine, 0, Nested, TraceEvent.FlushRequest(0, RequestedFlush.All, afterServiceOf: afterServiceOf), TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0));
         Assert.That(string.Join(", ", calls.Select(call => call.Function)), Is.EqualTo(expected));
@@ -130,9 +131,9 @@ public sealed class SvmFlushTests
     {
         List<FlushCall> calls = [];
         Machine machine = MachineOf("nsvm-5.8", calls, lanes: 2);
-        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x72));
+        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Cpuid));
         calls.Clear();
-        Send(machine, 1, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x72));
+        Send(machine, 1, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Cpuid));
         Assert.That(calls, Is.Empty);
     }
 
@@ -142,7 +143,7 @@ public sealed class SvmFlushTests
     {
         List<FlushCall> calls = [];
         Machine machine = MachineOf("nsvm-5.8", calls, lanes: 1, recorded);
-        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x400));
+        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.NestedPageFault));
         calls.Clear();
         Send(machine, 0, TraceEvent.MapChange(0, 0, MapTable.Tdp01, 0, 0x1000, 0x1000, MapChangeKind.Removed), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
         Assert.That(calls, Has.Count.EqualTo(expected));
@@ -154,7 +155,7 @@ public sealed class SvmFlushTests
         new MachineSpec { Profile = Profiles.TextbookAmd, RemoteFlushesRecorded = remoteFlushesRecorded }, new Core.Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly).Create(policy),
         ReplayKind.ByPolicy, lanes, calls: calls.Add);
 
-    private static void NestedEntry(Machine machine) => Send(machine, 0, TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x80), Nested, TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0));
+    private static void NestedEntry(Machine machine) => Send(machine, 0, TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Vmrun), Nested, TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0));
 
     private static void NestedExit(Machine machine, uint reason) => Send(
         machine, 0, TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, reason), TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, reason), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));

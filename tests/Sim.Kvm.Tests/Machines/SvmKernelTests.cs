@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 
 namespace Sim.Kvm.Tests.Machines;
@@ -62,11 +63,11 @@ public sealed class SvmKernelTests
     {
         Machine machine = InL0(policy, false, 0x80);
         NestedRoundTrip(machine);
-        Send(machine, TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x4E));
+        Send(machine, TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.PageFault));
         _calls.Clear();
         Send(machine, TraceEvent.FlushRequest(0, RequestedFlush.Roots, 0), TraceEvent.FlushRequest(0, RequestedFlush.Roots, 0), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
         Assert.That(Calls(), Is.EqualTo(first));
-        Send(machine, TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x80));
+        Send(machine, TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Vmrun));
         _calls.Clear();
         Send(machine, Nested, TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0));
         Assert.That(Calls(), Is.EqualTo(nested));
@@ -82,7 +83,7 @@ public sealed class SvmKernelTests
         foreach (ulong cr3 in new ulong[] { 0x9000, 0, 0 })
         {
             _calls.Clear();
-            Send(machine, TraceEvent.SetCr3(0, 1, cr3), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x13));
+            Send(machine, TraceEvent.SetCr3(0, 1, cr3), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.WriteCr3));
             each.Add(Calls());
         }
 
@@ -116,8 +117,8 @@ public sealed class SvmKernelTests
             _calls.Clear();
             Send(machine, TraceEvent.NestedEnter(0, 0, 0x5000, VmControls.EnableVpid, 1, cr3), TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0));
             loads.Add(_calls.Count(call => call.Rule == "root_load"));
-            Send(machine, TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, 0x72), TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 0x72));
-            Send(machine, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x80));
+            Send(machine, TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, SvmExit.Cpuid), TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, SvmExit.Cpuid));
+            Send(machine, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Vmrun));
         }
 
         Assert.That(loads, Is.EqualTo(new[] { 1, 0, 1, 1, 0, 1, 1 }));
@@ -128,8 +129,8 @@ public sealed class SvmKernelTests
     public void What_L0_emulates_is_of_the_vCPU_whose_thread_came_to_the_CPU()
     {
         Machine machine = MachineOf("nsvm-5.8", true, 2, _calls.Add);
-        Send(machine, 1, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, 0x78));
-        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x7A));
+        Send(machine, 1, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, SvmExit.Hlt));
+        Send(machine, 0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0), TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Invlpga));
         _calls.Clear();
         Send(machine, 1, new TraceEvent { Kind = RecordKind.SchedIn, A = 0 }, TraceEvent.Invlpga(0, 1, 1, 0x1000));
         Assert.That(_calls.Select(call => call.Vcpu), Is.EqualTo(new ushort[] { 0 }));
@@ -167,8 +168,8 @@ public sealed class SvmKernelTests
 
     private void NestedRoundTrip(Machine machine)
     {
-        Send(machine, Nested, TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0), TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, 0x72));
-        Send(machine, TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 0x72), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+        Send(machine, Nested, TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 0), TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, SvmExit.Cpuid));
+        Send(machine, TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, SvmExit.Cpuid), TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
     }
 
     private string Calls() => string.Join(", ", _calls.Select(call => $"{call.Function} {call.Rule}"));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Kvm.Tests.Machines;
 using Sim.Tlb;
@@ -46,7 +47,7 @@ public sealed class HypervisorFuzzTests
                     (ulong vmcs12, bool v12, uint id12, bool e12, ulong eptp12) =
                         ((rng.Below(3) + 5) << 12, rng.Below(4) != 0, (uint)rng.Below(3) + 1, rng.Below(3) != 0, (rng.Below(6) + 0x70) << 12);
                     what = $"nested entry vmcs12={vmcs12:x} v12={v12} id12={id12} e12={e12} eptp12={eptp12:x}";
-                    Send(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 24));
+                    Send(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.Vmresume));
                     Send(TraceEvent.NestedEnter(0, 0, vmcs12, (v12 ? VmControls.EnableVpid : 0) | (e12 ? VmControls.EnableEpt : 0), id12, eptp12));
                     naive.RealExit();
                     naive.NestedEntry(vmcs12, v12, id12, e12, eptp12);
@@ -71,8 +72,8 @@ public sealed class HypervisorFuzzTests
                     break;
                 case 0 or 1 when l2:
                     what = "nested exit";
-                    Send(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, 10));
-                    Send(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 10));
+                    Send(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, VmxExit.Cpuid));
+                    Send(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, VmxExit.Cpuid));
                     MaybeMove();
                     Send(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
                     naive.RealExit();
@@ -114,7 +115,7 @@ public sealed class HypervisorFuzzTests
 
         void InL0(TraceEvent e, Action naiveWork)
         {
-            Send(TraceEvent.VmExit(0, l2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, 0, 12));
+            Send(TraceEvent.VmExit(0, l2 ? TransitionKind.L2ToL0 : TransitionKind.L1ToL0, 0, VmxExit.Hlt));
             Send(e);
             MaybeMove();
             Send(TraceEvent.VmEnter(0, l2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, 0));

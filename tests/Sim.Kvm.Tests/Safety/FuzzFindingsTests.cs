@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Kvm.Tests.Machines;
 
@@ -144,9 +145,9 @@ public sealed class FuzzFindingsTests
     public void TLB_CONTROL_of_a_VMRUN_that_fails_syncs_the_shadow_of_NPT12_all_the_same(string policy, string verdict)
     {
         Script script = new Script(policy, profile: Profiles.TextbookAmd).L1().NestedEnter().Touch(P).NestedExit().Change(MapTable.Tdp12, FirstOfL2, root: 0x70000);
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 0x80));
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, SvmExit.Vmrun));
         script.Event(TraceEvent.NestedEnter(0, 0, 0x5000, (VmControls.EnableVpid | VmControls.EnableEpt).With(TlbControl.FlushAll), 1, 0x70000));
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, uint.MaxValue)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, SvmExit.Invalid)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
         Assert.That(script.NestedEnter().Touch(P).Verdict, Is.EqualTo(verdict));
     }
 

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Kvm.Tests.Machines;
 
@@ -80,9 +81,9 @@ public sealed class HoleTests
     [TestCase("vpid02-first-use~no-first-load-flush", "safe")]
     public void H3_a_recycled_vpid02_brings_the_entries_of_its_former_owner(string policy, string verdict)
     {
-        Script script = new Script(policy, ept: false).L1().NestedEnter(eptp12: 0).Touch(P).NestedExit().Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 1));
-        script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)).Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, 24)).Event(TraceEvent.NestedEnter(0, 1, 0x6000, VmControls.EnableVpid, 1, 0));
-        script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 1)).Touch(P).Event(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 1, 10)).Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 1, 10));
+        Script script = new Script(policy, ept: false).L1().NestedEnter(eptp12: 0).Touch(P).NestedExit().Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.ExternalInterrupt));
+        script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 1)).Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 1, VmxExit.Vmresume)).Event(TraceEvent.NestedEnter(0, 1, 0x6000, VmControls.EnableVpid, 1, 0));
+        script.Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL2, 1)).Touch(P).Event(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 1, VmxExit.Cpuid)).Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 1, VmxExit.Cpuid));
         script.Event(TraceEvent.Vmxoff(0, 0)).Event(TraceEvent.Vmxoff(0, 1)).Event(TraceEvent.Vmxon(0, 1)).Event(TraceEvent.Vmxon(0, 0));
         Assert.That(script.L1().NestedEnter(eptp12: 0).Touch(P).Verdict, Is.EqualTo(verdict));
     }
@@ -100,8 +101,8 @@ public sealed class HoleTests
     public void H5_a_guest_flush_raised_for_L2_is_serviced_in_L1([Values] bool mutant)
     {
         Script script = new Script(mutant ? "kvm-6.12~guest-flush-after-switch" : "kvm-6.12").L1().NestedEnter().Touch(P).Change(MapTable.L2, P, by: 2);
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, 10)).Event(TraceEvent.FlushRequest(0, RequestedFlush.Guest, 0));
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 10)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0)).NestedEnter().Touch(P);
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL0, 0, VmxExit.Cpuid)).Event(TraceEvent.FlushRequest(0, RequestedFlush.Guest, 0));
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, VmxExit.Cpuid)).Event(TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0)).NestedEnter().Touch(P);
         Assert.That(script.Verdict, Is.EqualTo(mutant ? "stale_use x1" : "safe"));
     }
 
@@ -163,8 +164,8 @@ public sealed class HoleTests
     public void H9_entries_of_an_earlier_residence_stay([Values] bool mutant)
     {
         Script script = new Script(mutant ? "kvm-6.12~no-flush-on-other-cpu" : "kvm-6.12", lanes: 2).L1().Touch(P);
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 12)).OnLane(1).L1().Change(MapTable.L1, P).Event(TraceEvent.Invlpg(0, 1, P)).Touch(P);
-        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, 12)).OnLane(0).L1().Touch(P);
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.Hlt)).OnLane(1).L1().Change(MapTable.L1, P).Event(TraceEvent.Invlpg(0, 1, P)).Touch(P);
+        script.Event(TraceEvent.VmExit(0, TransitionKind.L1ToL0, 0, VmxExit.Hlt)).OnLane(0).L1().Touch(P);
         Assert.That(script.Verdict, Is.EqualTo(mutant ? "stale_use x1" : "safe"));
     }
 

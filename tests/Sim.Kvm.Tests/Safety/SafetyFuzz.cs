@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Kvm.Tests.Machines;
@@ -123,8 +124,8 @@ internal sealed class SafetyFuzz
                 Enter(vcpu, operation);
                 break;
             case FuzzAction.Exit when vcpu.L2:
-                Send(operation.Vcpu, TraceEvent.VmExit(0, TransitionKind.L2ToL0, (ushort)operation.Vcpu, 10));
-                Send(operation.Vcpu, TraceEvent.VmExit(0, TransitionKind.L2ToL1, (ushort)operation.Vcpu, 10));
+                Send(operation.Vcpu, TraceEvent.VmExit(0, TransitionKind.L2ToL0, (ushort)operation.Vcpu, VmxExit.Cpuid));
+                Send(operation.Vcpu, TraceEvent.VmExit(0, TransitionKind.L2ToL1, (ushort)operation.Vcpu, VmxExit.Cpuid));
                 Send(operation.Vcpu, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, (ushort)operation.Vcpu));
                 vcpu.Exit();
                 break;
@@ -209,14 +210,14 @@ internal sealed class SafetyFuzz
             RunsWithoutVpid(v, operation.Vmcs12);
         }
 
-        Send(v, TraceEvent.VmExit(0, TransitionKind.L1ToL0, v, 24));
+        Send(v, TraceEvent.VmExit(0, TransitionKind.L1ToL0, v, VmxExit.Vmresume));
         VmControls controls = (operation.V12 ? VmControls.EnableVpid : 0) | (operation.Eptp12 != 0 ? VmControls.EnableEpt : 0);
         Send(v, TraceEvent.NestedEnter(0, v, operation.Vmcs12, controls.With(control), operation.Id12, operation.Eptp12));
         vcpu.Enter(operation.Vmcs12, v12, operation.Id12, eptp12, control);
         if (operation.Flag)
         {
             vcpu.Look();
-            Send(v, TraceEvent.VmExit(0, TransitionKind.L2ToL1, v, 1));
+            Send(v, TraceEvent.VmExit(0, TransitionKind.L2ToL1, v, VmxExit.ExternalInterrupt));
             vcpu.Exit();
         }
 
@@ -311,7 +312,7 @@ internal sealed class SafetyFuzz
     /// <summary>An instruction of L1 that exits to L0.</summary>
     private void Emulated(int v, in TraceEvent instruction)
     {
-        Send(v, TraceEvent.VmExit(0, TransitionKind.L1ToL0, (ushort)v, 50));
+        Send(v, TraceEvent.VmExit(0, TransitionKind.L1ToL0, (ushort)v, VmxExit.Invept));
         Send(v, instruction);
         Send(v, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, (ushort)v));
     }

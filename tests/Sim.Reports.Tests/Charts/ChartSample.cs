@@ -1,4 +1,5 @@
 using Sim.Core.Stats;
+using Sim.Reports.Charts;
 using Sim.Reports.Results;
 
 namespace Sim.Reports.Tests.Charts;
@@ -30,14 +31,18 @@ internal static class ChartSample
         return Sample.Set() with { Runs = runs };
     }
 
-    /// <summary>What a chart needs to draw: a sweep for those that draw sweeps, else everything.</summary>
-    public static RunSet For(string chart, string name = "b") => chart switch
+    /// <summary>What a chart needs to draw: everything, or a sweep of seeds, of two things, of numbers and seeds; everything if it draws none.</summary>
+    public static RunSet For(string chart, string name = "b")
     {
-        "sweep-lines" => Swept(name, ("machine.seed", ["1", "2"]), ("second_level[0].ways", ["4", "8", "16", "32"])),
-        "sweep-heat-map" => Swept(name, ("second_level[0].ways", ["4", "8"]), ("second_level[0].replacement", ["lru", name])),
-        "seeds" => Swept(name, ("machine.seed", ["1", "2", "3"])),
-        _ => Full(name),
-    };
+        RunSet[] all =
+        [
+            Full(name),
+            Swept(name, ("machine.seed", ["1", "2", "3"])),
+            Swept(name, ("second_level[0].ways", ["4", "8"]), ("second_level[0].replacement", ["lru", name])),
+            Swept(name, ("machine.seed", ["1", "2"]), ("second_level[0].ways", ["4", "8", "16", "32"])),
+        ];
+        return all.FirstOrDefault(set => ChartCatalogue.Draw(chart, new ReportInput(set)).Chart is not null) ?? all[0];
+    }
 
     /// <summary>One run that measured nothing.</summary>
     public static RunSet Empty() => Sample.Set() with { Runs = [new RunResult("a", "a", new StatSheet(), [])] };

@@ -4,30 +4,13 @@ using Sim.Core.Profiles;
 
 namespace Sim.Tlb.Tests.Invalidations;
 
-/// <summary>Every invalidation that exists drops exactly what the manual's table says, over all combinations of tags.</summary>
+/// <summary>Every invalidation of the manual's table drops exactly what it says, over all combinations of tags. What any invalidation owes, in the table or not, is InvalidationContract's.</summary>
 public sealed class InvalidationContractTests
 {
     private static readonly ushort[] Vpids = [0, 1, 2];
     private static readonly ushort[] Pcids = [0, 5, 7];
 
-    private static IEnumerable<Type> Types =>
-        typeof(Invalidation).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Invalidation)) && !type.IsAbstract && !type.IsNested);
-
-    [Test]
-    public void Every_invalidation_has_a_row_in_the_table()
-    {
-        Type[] rows = ManualTable.Rows().Select(row => row.Invalidation.GetType()).Distinct().ToArray();
-        Assert.That(Types, Is.EquivalentTo(rows), "write the row of a new invalidation from the manual into ManualTable");
-        Assert.That(rows, Has.Length.EqualTo(25));
-    }
-
-    [Test]
-    public void Names_are_unique_and_snake_case()
-    {
-        string[] names = ManualTable.Rows().DistinctBy(row => row.Invalidation.GetType()).Select(row => row.Invalidation.Name).ToArray();
-        Assert.That(names, Is.Unique);
-        Assert.That(names, Has.All.Match("^[a-z0-9]+(_[a-z0-9]+)*$"));
-    }
+    private static IEnumerable<Type> Types => ManualTable.Rows().Select(row => row.Invalidation.GetType()).Distinct();
 
     /// <summary>Printing the coarsened form as well, which has a coarsened form, would not end.</summary>
     [Test]
@@ -107,7 +90,6 @@ public sealed class InvalidationContractTests
         Assert.That(new InvpcidAllNonGlobal().Coarsened, Is.EqualTo(new InvpcidAll()));
         Assert.That(new MovToCr3(5, NoFlush: false).Coarsened, Is.EqualTo(new InvpcidAll()));
         Assert.That(new MovToCr3(5, NoFlush: true).Coarsened, Is.EqualTo(new MovToCr3(5, NoFlush: true)), "nothing was asked for");
-        Assert.That(new TaskSwitch().Coarsened, Is.EqualTo(new InvpcidAll()));
         Assert.That(new MovToCr4Context().Coarsened, Is.EqualTo(new InvpcidAll()));
         Assert.That(new InvvpidSingle(1).Coarsened, Is.EqualTo(new InvvpidAll()));
         Assert.That(new InveptSingle(0x1000).Coarsened, Is.EqualTo(new InveptGlobal()));

@@ -33,13 +33,6 @@ internal static class ManualTable
     {
         foreach (ulong a in Addresses)
         {
-            foreach (ulong g in new[] { GuestPhysicalPage, GuestPhysicalPage + 0x1000 })
-            {
-                yield return Row(
-                    new EptViolation(g, a),
-                    (e, cur) => e.Tag.Ep4ta == cur.Ep4ta && (e.IsGuestPhysical ? e.Covers(g) : e.IsCombined && e.Covers(a) && e.Vpid == cur.Vpid && e.IsOfPcid(cur.Pcid)));
-            }
-
             foreach (ushort v in Vpids)
             {
                 yield return Row(new InvvpidAddress(v, a), (e, _) => e.IsLinearOrCombined && e.Vpid == v && e.Covers(a));
@@ -131,7 +124,6 @@ internal static class ManualTable
             yield return Row(
                 new Invlpg(a),
                 (e, cur) => e.IsLinearOrCombined && e.Vpid == cur.Vpid && (e.IsPagingStructure ? e.IsOfPcid(cur.Pcid) : e.Covers(a) && (e.IsGlobal || e.IsOfPcid(cur.Pcid))));
-            yield return Row(new PageFault(a), (e, cur) => e.IsLinearOrCombined && e.Vpid == cur.Vpid && e.IsOfPcid(cur.Pcid) && e.Covers(a));
             foreach (ushort p in Pcids)
             {
                 yield return Row(new InvpcidAddress(p, a), (e, cur) => e.IsLinearOrCombined && e.Vpid == cur.Vpid && e.IsOfPcid(p) && e.Covers(a));
@@ -149,8 +141,6 @@ internal static class ManualTable
         yield return Row(new InvpcidAllNonGlobal(), (e, cur) => e.IsLinearOrCombined && e.Vpid == cur.Vpid && !e.IsGlobal);
         yield return Row(new MovToCr4Pge(), (e, cur) => e.IsLinearOrCombined && e.Vpid == cur.Vpid);
         yield return Row(new MovToCr4Context(), (e, cur) => e.IsLinearOrCombined && e.Vpid == cur.Vpid && e.IsOfPcid(cur.Pcid));
-        yield return Row(new MovToCr0(), (e, cur) => e.IsLinearOrCombined && e.Vpid == cur.Vpid);
-        yield return Row(new TaskSwitch(), (e, cur) => e.IsLinearOrCombined && e.Vpid == cur.Vpid && e.IsOfPcid(0));
         yield return Row(new Reset(), (_, _) => true);
 
         ManualRow Row(Invalidation invalidation, Func<CachedEntry, CurrentTag, bool> goes) => new(vendor, invalidation, goes);

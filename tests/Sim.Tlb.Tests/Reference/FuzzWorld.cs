@@ -93,8 +93,8 @@ internal sealed class FuzzWorld
         }
     }
 
-    /// <summary>An invalidation that the vendor's CPU can execute in a context. Every type can come.</summary>
-    public Invalidation Invalidation(TranslationContext context) => Below(3) == 0 ? Common() : _vendor == Vendor.Amd ? Amd() : Intel(context);
+    /// <summary>An invalidation that the vendor's CPU can execute. Every type can come.</summary>
+    public Invalidation Invalidation() => Below(3) == 0 ? Common() : _vendor == Vendor.Amd ? Amd() : Intel();
 
     private Invalidation Common() => Below(12) switch
     {
@@ -106,13 +106,12 @@ internal sealed class FuzzWorld
         5 => new MovToCr3(Pcid(), NoFlush: false),
         6 => new MovToCr3(Pcid(), NoFlush: true),
         7 => new MovToCr4Context(),
-        8 => Below(2) == 0 ? new MovToCr4Pge() : new MovToCr0(),
+        8 => new MovToCr4Pge(),
         9 => Below(20) == 0 ? new Reset() : new Invlpg(Address()),
-        10 => new TaskSwitch(),
-        _ => new PageFault(Address()),
+        _ => new InvpcidAddress(Pcid(), Address()),
     };
 
-    private Invalidation Intel(TranslationContext context) => Below(9) switch
+    private Invalidation Intel() => Below(9) switch
     {
         0 => new VmTransitionWithoutVpid(),
         1 => new InvvpidAddress((ushort)(1 + Below(3)), Address()),
@@ -122,7 +121,7 @@ internal sealed class FuzzWorld
         5 => Below(3) == 0 ? new InvvpidAll() : new InvvpidAddress((ushort)(1 + Below(3)), Address()),
         6 => new InveptSingle(Eptp()),
         7 => Below(3) == 0 ? new InveptGlobal() : new InveptSingle(Eptp()),
-        _ => context.Nested is null ? new InveptSingle(Eptp()) : new EptViolation(GuestPhysicalAddress(context), Address()),
+        _ => new InveptSingle(Eptp()),
     };
 
     private Invalidation Amd() => Below(6) switch

@@ -101,7 +101,7 @@ internal sealed class MmuFuzzTests
             }
             else if (kind < 97)
             {
-                Invalidation invalidation = world.Invalidation(context);
+                Invalidation invalidation = world.Invalidation();
                 int found = library.Apply(invalidation, cause);
                 Same((ulong)found, (ulong)reference.Apply(invalidation, cause), $"entries dropped by {invalidation} in {context}", done);
                 dropped[invalidation.GetType()] = dropped.GetValueOrDefault(invalidation.GetType()) + found;

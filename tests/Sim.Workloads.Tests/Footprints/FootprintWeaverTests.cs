@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Workloads.Footprints;
 using Sim.Workloads.Operations;
@@ -123,8 +124,8 @@ internal sealed class FootprintWeaverTests
     [Test]
     public void A_reason_that_was_never_recorded_takes_one_of_its_family_or_a_stranger_and_both_are_counted()
     {
-        const uint IoInstruction = 30;
-        const uint Vmcall = 18;
+        const uint IoInstruction = (uint)VmxExit.Io;
+        const uint Vmcall = (uint)VmxExit.Vmcall;
         NestedScript events = new NestedScript(withAccesses: false).Start();
         foreach (uint reason in new[] { Vmcall, Vmcall, IoInstruction })
         {
@@ -153,7 +154,7 @@ internal sealed class FootprintWeaverTests
     [TestCase(StrangerRule.Largest, new ulong[] { 0x4000, 0x5000, 0x6000 })]
     public void A_stranger_is_stood_in_for_by_a_small_kind_or_by_a_large_one_for_the_ends_of_a_range(StrangerRule strangers, ulong[] pages)
     {
-        const uint IoInstruction = 30;
+        const uint IoInstruction = (uint)VmxExit.Io;
         NestedScript recorded = new NestedScript().Start();
         for (int i = 0; i < 3; i++)
         {
@@ -171,7 +172,7 @@ internal sealed class FootprintWeaverTests
     [TestCase(8, 1, true)]
     public void More_than_a_tenth_of_foreign_stays_makes_a_range_of_it(int known, int foreign, bool bracketed)
     {
-        const uint IoInstruction = 30;
+        const uint IoInstruction = (uint)VmxExit.Io;
         NestedScript recorded = new NestedScript();
         NestedScript events = new NestedScript(withAccesses: false);
         foreach (NestedScript script in new[] { recorded, events })
@@ -197,7 +198,7 @@ internal sealed class FootprintWeaverTests
     [Test]
     public void Exits_of_the_other_vendor_find_their_kin_and_are_known_to_be_foreign()
     {
-        const uint SvmCpuid = 0x72;
+        const uint SvmCpuid = (uint)SvmExit.Cpuid;
         NestedScript events = new NestedScript(withAccesses: false).Start();
         events.Exit(TransitionKind.L2ToL0, SvmCpuid).Touch(1).Exit(TransitionKind.L2ToL1, SvmCpuid).Enter(TransitionKind.L0ToL1).Touch(1);
         FootprintSubstitute substitute = Weave(events, null, Learn(Regular(true, 4))).Summary.Substitutes.Single();

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Workloads.Footprints;
 
@@ -6,10 +7,10 @@ namespace Sim.Workloads.Tests.Footprints;
 /// <summary>A nested trace written by hand, one lane, with a clock that the test moves.</summary>
 internal sealed class NestedScript(bool withAccesses = true)
 {
-    public const uint Cpuid = 10;
-    public const uint MsrRead = 31;
-    public const uint Vmresume = 24;
-    public const uint EptViolation = 48;
+    public const uint Cpuid = (uint)VmxExit.Cpuid;
+    public const uint MsrRead = (uint)VmxExit.MsrRead;
+    public const uint Vmresume = (uint)VmxExit.Vmresume;
+    public const uint EptViolation = (uint)VmxExit.EptViolation;
 
     private readonly List<Action<TraceAppender>> _records = [];
 

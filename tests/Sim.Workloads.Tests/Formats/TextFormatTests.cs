@@ -1,5 +1,6 @@
 using System.Text;
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Workloads.Formats;
 
@@ -29,7 +30,7 @@ public sealed class TextFormatTests
         TraceAppender appender = new(trace, 1);
         appender.Access(0, 1200, 0x7fff1234, AccessType.Read, cpl: 3, size: 8, repeat: 16);
         appender.Access(0, 1201, 0x400000, AccessType.Execute, cpl: 3, size: 1);
-        appender.Event(0, TraceEvent.VmExit(1250, TransitionKind.L2ToL0, 0, 10));
+        appender.Event(0, TraceEvent.VmExit(1250, TransitionKind.L2ToL0, 0, VmxExit.Cpuid));
         appender.Event(0, TraceEvent.Mark(1251, 0, "warm-up ends"));
         appender.Complete();
         string text = Encoding.UTF8.GetString(Write(trace, (s, h) => new TextTraceWriter(s, h)));

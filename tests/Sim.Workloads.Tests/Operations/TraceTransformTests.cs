@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Workloads.Generators;
 using Sim.Workloads.Operations;
@@ -18,10 +19,10 @@ public sealed class TraceTransformTests
         appender.Access(0, 12, 0x1FF8, AccessType.Write, repeat: 5);
         appender.Access(0, 13, 0x2000, AccessType.Write);
         appender.Access(0, 14, 0x1000, AccessType.Execute, repeat: 2);
-        appender.Event(0, TraceEvent.VmExit(15, TransitionKind.L1ToL0, 0, 10));
+        appender.Event(0, TraceEvent.VmExit(15, TransitionKind.L1ToL0, 0, VmxExit.Cpuid));
         appender.Event(0, TraceEvent.VmEnter(16, TransitionKind.L0ToL1, 0));
         appender.Event(0, TraceEvent.Mark(17, 1, "warm-up ends"));
-        appender.Event(0, TraceEvent.VmExit(18, TransitionKind.L1ToL0, 0, 12));
+        appender.Event(0, TraceEvent.VmExit(18, TransitionKind.L1ToL0, 0, VmxExit.Hlt));
         appender.Complete();
         TraceSummary summary = TraceSummary.Of(trace);
         Assert.That((summary.Records, summary.References, summary.Blocks), Is.EqualTo((9UL, 9UL, 1UL)));
@@ -65,7 +66,7 @@ public sealed class TraceTransformTests
         MemoryTrace trace = new();
         TraceAppender appender = new(trace, 1);
         appender.Event(0, TraceEvent.VmEnter(0, TransitionKind.L0ToL1, 0));
-        appender.Event(0, TraceEvent.VmExit(1, TransitionKind.L1ToL0, 0, 24));
+        appender.Event(0, TraceEvent.VmExit(1, TransitionKind.L1ToL0, 0, VmxExit.Vmresume));
         appender.Event(0, new TraceEvent { Time = 2, Kind = RecordKind.SchedOut, A = 0, B = 1 });
         appender.Event(0, new TraceEvent { Time = 3, Kind = RecordKind.SchedIn, A = 0 });
         appender.Event(0, TraceEvent.NestedEnter(4, 0, 0x1000, VmControls.EnableVpid, 1, 0));

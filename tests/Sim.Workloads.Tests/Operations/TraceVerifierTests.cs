@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Workloads.Operations;
 
@@ -46,12 +47,12 @@ public sealed class TraceVerifierTests
 
     [Test]
     public void An_exit_of_another_vCPU_than_the_one_entered_is_an_error() =>
-        Assert.That(Invariants(TraceEvent.VmEnter(0, In1, 3), TraceEvent.VmExit(1, Out1, 4, 10)), Is.EqualTo(new[] { TraceInvariant.Transitions }));
+        Assert.That(Invariants(TraceEvent.VmEnter(0, In1, 3), TraceEvent.VmExit(1, Out1, 4, VmxExit.Cpuid)), Is.EqualTo(new[] { TraceInvariant.Transitions }));
 
     [Test]
     public void A_vCPU_that_is_preempted_inside_a_nested_transition_goes_on_where_it_was()
     {
-        TraceEvent[] preempted = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 24), Sched(RecordKind.SchedOut, 0), Sched(RecordKind.SchedIn, 0)];
+        TraceEvent[] preempted = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, VmxExit.Vmresume), Sched(RecordKind.SchedOut, 0), Sched(RecordKind.SchedIn, 0)];
         Assert.That(Run([.. preempted, TraceEvent.NestedEnter(3, 0, 0x1000, VmControls.EnableVpid, 1, 0), TraceEvent.VmEnter(3, In2, 0)]).Findings, Is.Empty);
         Assert.That(Run([.. preempted, TraceEvent.VmEnter(3, In2, 0)]).Findings.Select(f => f.Expected), Is.EqualTo(new[] { "L0ToL2 after L1ToL2" }));
     }
@@ -61,8 +62,8 @@ public sealed class TraceVerifierTests
     {
         TraceEvent[] displaced =
         [
-            .. Entered(TraceEvent.NestedEnter(2, 0, 0x1000, VmControls.EnableVpid, 1, 0)), TraceEvent.VmEnter(2, In2, 0), TraceEvent.VmExit(2, Out2, 0, 1), Sched(RecordKind.SchedOut, 0),
-            Sched(RecordKind.SchedIn, 1), TraceEvent.VmEnter(2, In1, 1), TraceEvent.VmExit(2, Out1, 1, 12), Sched(RecordKind.SchedOut, 1), Sched(RecordKind.SchedIn, 0),
+            .. Entered(TraceEvent.NestedEnter(2, 0, 0x1000, VmControls.EnableVpid, 1, 0)), TraceEvent.VmEnter(2, In2, 0), TraceEvent.VmExit(2, Out2, 0, VmxExit.ExternalInterrupt), Sched(RecordKind.SchedOut, 0),
+            Sched(RecordKind.SchedIn, 1), TraceEvent.VmEnter(2, In1, 1), TraceEvent.VmExit(2, Out1, 1, VmxExit.Hlt), Sched(RecordKind.SchedOut, 1), Sched(RecordKind.SchedIn, 0),
         ];
         Assert.That(Run([.. displaced, TraceEvent.VmEnter(4, In2, 0)]).Findings, Is.Empty);
         Assert.That(Run([.. displaced, TraceEvent.VmEnter(4, In1, 0)]).Findings.Select(f => f.Expected), Is.EqualTo(new[] { "L0ToL1 after L2ToL1" }));
@@ -71,7 +72,7 @@ public sealed class TraceVerifierTests
     [Test]
     public void L1_of_a_vCPU_that_is_scheduled_out_is_not_emulated()
     {
-        TraceEvent[] exited = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 53), Sched(RecordKind.SchedOut, 0)];
+        TraceEvent[] exited = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, VmxExit.Invvpid), Sched(RecordKind.SchedOut, 0)];
         TraceEvent invvpid = TraceEvent.Invvpid(3, 1, 1, 5);
         Assert.That(Invariants([.. exited, invvpid]), Is.EqualTo(new[] { TraceInvariant.Level }));
         Assert.That(Invariants([.. exited, Sched(RecordKind.SchedIn, 0), invvpid]), Is.Empty);
@@ -81,7 +82,7 @@ public sealed class TraceVerifierTests
     [Test]
     public void VMXON_and_VMXOFF_take_turns_and_nothing_is_entered_behind_VMXOFF()
     {
-        TraceEvent[] exited = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 26)];
+        TraceEvent[] exited = [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, VmxExit.Vmxoff)];
         TraceEvent nested = TraceEvent.NestedEnter(3, 0, 0x1000, VmControls.EnableVpid, 1, 0);
         Assert.That(Run([.. exited, TraceEvent.Vmxoff(2, 0), TraceEvent.Vmxon(2, 0), nested]).Findings, Is.Empty);
         Assert.That(Run([.. exited, TraceEvent.Vmxon(2, 0), nested]).Findings, Is.Empty, "a trace may begin anywhere");
@@ -104,7 +105,7 @@ public sealed class TraceVerifierTests
         {
             MemoryTrace trace = new(TraceHeader.Default with { Lanes = 2 });
             TraceAppender appender = new(trace, 2);
-            foreach (TraceEvent e in new[] { TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 24), Sched(RecordKind.SchedOut, 0), new TraceEvent { Time = 2, Kind = RecordKind.Migrate, A = 0, B = 1 } })
+            foreach (TraceEvent e in new[] { TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, VmxExit.Vmresume), Sched(RecordKind.SchedOut, 0), new TraceEvent { Time = 2, Kind = RecordKind.Migrate, A = 0, B = 1 } })
             {
                 appender.Event(0, e);
             }
@@ -164,7 +165,7 @@ public sealed class TraceVerifierTests
     [TestCase(0, FindingSeverity.Error)]
     public void A_wrong_operand_of_INVVPID_or_INVEPT_fails_as_L1s_instruction_and_cannot_be_L0s(int level, FindingSeverity severity)
     {
-        TraceEvent[] before = level == 0 ? [] : [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 53)];
+        TraceEvent[] before = level == 0 ? [] : [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, VmxExit.Invvpid)];
         TraceEvent[] wrong =
         [
             TraceEvent.Invvpid(2, (byte)level, 4, 1), new TraceEvent { Time = 2, Kind = RecordKind.Invvpid, Level = (byte)level, A = 1, B = 0x10000 },
@@ -196,7 +197,7 @@ public sealed class TraceVerifierTests
     public void INVVPID_of_L1_comes_while_L1_runs_or_while_L0_emulates_it_and_never_else()
     {
         TraceEvent enter = TraceEvent.VmEnter(0, In1, 0);
-        TraceEvent exit = TraceEvent.VmExit(1, Out1, 0, 53);
+        TraceEvent exit = TraceEvent.VmExit(1, Out1, 0, VmxExit.Invvpid);
         Assert.That(Invariants(enter, TraceEvent.Invvpid(1, 1, 1, 5)), Is.Empty);
         Assert.That(Invariants(enter, exit, TraceEvent.Invvpid(1, 1, 1, 5)), Is.Empty);
         Assert.That(Invariants(enter, exit, TraceEvent.Invvpid(1, 0, 1, 5)), Is.Empty);
@@ -282,7 +283,7 @@ public sealed class TraceVerifierTests
 
     private static TraceEvent Sched(RecordKind kind, ushort vcpu) => new() { Time = 2, Kind = kind, A = vcpu };
 
-    private static TraceEvent[] Entered(TraceEvent nested) => [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, 20), nested];
+    private static TraceEvent[] Entered(TraceEvent nested) => [TraceEvent.VmEnter(0, In1, 0), TraceEvent.VmExit(1, Out1, 0, VmxExit.Vmlaunch), nested];
 
     private static IEnumerable<TraceInvariant> Invariants(params TraceEvent[] events) => Run(events).Findings.Select(finding => finding.Invariant);
 

@@ -144,6 +144,20 @@ public sealed class ScenarioParserTests
         Assert.That(((CountExpectation)expectations[4]).Count, Is.EqualTo(5));
     }
 
+    [TestCase("INVVPID(vpid01(v1)) at host", "INVVPID(vpid01(v1)) x1 at host")]
+    [TestCase("INVVPID(vpid02(v12)) x2 at nested_entry, INVEPT(all)", "INVVPID(vpid02(v12)) x2 at nested_entry; INVEPT(all) x1 at -")]
+    [TestCase("TLB_CONTROL(asid02(v1), non-global) x3", "TLB_CONTROL(asid02(v1),non-global) x3 at -")]
+    [TestCase("INVLPGA(asid02.1(v2),0x1000) at emulation, TLB_CONTROL(asid01(v1))", "INVLPGA(asid02.1(v2),0x1000) x1 at emulation; TLB_CONTROL(asid01(v1)) x1 at -")]
+    [TestCase("INVEPT (eptp02:0x70000000) x2", "INVEPT(eptp02:0x70000000) x2 at -")]
+    [TestCase("VPID0 x4 at vm_exit", "VPID0 x4 at vm_exit")]
+    public void A_flush_of_any_vCPU_is_expected_by_its_name(string written, string read)
+    {
+        FlushExpectation expectation = (FlushExpectation)Parse($"L1 works 1\nexpect all flushes {written}").Parts[0].Expectations[0];
+        Assert.That(string.Join("; ", expectation.Flushes.Select(flush => $"{flush.Name} x{flush.Count} at {flush.Transition ?? "-"}")), Is.EqualTo(read));
+    }
+
+    [TestCase(Start + "L1 works 1\nexpect all flushes INVVPID(vpid01(v1) at host", "line 4", "an invalidation", "'INVVPID(vpid01(v1) at host'")]
+    [TestCase(Start + "L1 works 1\nexpect all flushes INVVPID(vpid01(v1))) at host", "line 4", "an invalidation", ")) at host'")]
     [TestCase("nestsim-scenario 2\n", "line 1", "version 1", "'2'")]
     [TestCase(Start + "vmcs A vpid=1\nL1 entres A", "line 4", "what L1 does", "Did you mean enters")]
     [TestCase(Start + "page heap\nL1 reads heep", "line 4", "a page", "Did you mean heap?")]

@@ -41,6 +41,28 @@ internal sealed class InterruptReplayTests
         Assert.That(replay.Snapshot()["vm.exits{level=2,reason=96}"], Is.EqualTo(1), "INTR");
     }
 
+    [TestCase("nsvm-l2-asid", "avic", true, 3)]
+    [TestCase("nsvm-l2-asid", "avic", false, 3)]
+    [TestCase("never", "avic-iommu", true, 3)]
+    [TestCase("nsvm-l2-asid", "none", true, 0)]
+    [TestCase("nsvm-7.2", "avic", true, 0)]
+    [TestCase("nsvm-6.14", "avic", false, 0)]
+    public void AVIC_that_is_activated_again_at_a_nested_exit_flushes_L1_where_the_exit_itself_does_not(string policy, string path, bool x2Apic, long flushes)
+    {
+        Coupled trace = Coupled.OnAmd();
+        trace.Policy = policy;
+        trace.Spec = trace.Spec with { X2Apic = x2Apic };
+        trace.Enter(1).Work(100).NestedEntry().Work(100).NestedExit().Work(100).NestedEntry().Work(100).NestedExit().Work(100).NestedEntry().Work(100).NestedExit().Work(100);
+        InterruptReplay replay = trace.Run(path);
+
+        Assert.That(ReActivations(replay), Is.EqualTo(flushes));
+        Assert.That(
+            Invalidations(replay.Snapshot()),
+            Is.EqualTo(Invalidations(trace.Plain().Snapshot()) + Math.Max(0, flushes - 1)),
+            "one TLB_CONTROL each, at the VMRUN of L1, but for the first, which the first load of vmcb02 has set already; where the kernel flushes there anyway, none");
+        Assert.That(replay.Snapshot()["irq.apicv_updates"], Is.EqualTo(path == "none" ? 0 : 6), "off and on for each stay in L2");
+    }
+
     [Test]
     public void Without_APICv_the_same_interrupt_costs_an_exit_for_EOI_more()
     {
@@ -100,6 +122,11 @@ internal sealed class InterruptReplayTests
         long stalls = replay.Machine.LaneOf(0).StallCycles;
         Assert.That(replay.Now, Is.EqualTo((long)(trace.Time - 10 - from) + stalls));
     }
+
+    private static long Invalidations(Core.Stats.StatSheet sheet) => sheet.Stats.Where(stat => stat.Path == "lane[0].invalidations").Sum(stat => stat.Value);
+
+    private static long ReActivations(InterruptReplay replay) =>
+        replay.Snapshot().Stats.Where(stat => stat.Path == "flush.requests" && stat.Key.Contains("rule=avic_activated", StringComparison.Ordinal)).Sum(stat => stat.Value);
 
     [Test]
     public void Feeding_in_other_portions_changes_nothing([Values("none", "posted")] string path, [Values(1, 2, 7, 1_000)] int portion)

@@ -1,3 +1,4 @@
+using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Kvm.Interrupts;
 
@@ -8,7 +9,7 @@ namespace Sim.Kvm.Tests.Interrupts;
 internal sealed class RecordedInterruptTests
 {
     private const byte Vector = 0x51;
-    private const byte HostTimer = 0xEC;
+    private const byte HostTimer = (byte)HostVector.LocalTimer;
 
     [Test]
     public void An_exit_for_a_notification_goes_and_one_for_a_host_timer_stays([Values(0xF2, 0xF0, 0xF1)] byte notification)
@@ -56,7 +57,7 @@ internal sealed class RecordedInterruptTests
     public void A_nested_exit_for_an_interrupt_of_L1_is_decided_anew_with_all_that_L1_did_about_it()
     {
         Coupled trace = Told().NestedEntry().Work(1_000);
-        trace.Exit(2, 1).Event(Host(0xF2)).Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 1)).Enter(1).Work(20).Interrupt(0x61, 1).Work(50);
+        trace.Exit(2, 1).Event(Host(0xF2)).Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, VmxExit.ExternalInterrupt)).Enter(1).Work(20).Interrupt(0x61, 1).Work(50);
         trace.Exit(1, 32).Work(10).Enter(1).NestedEntry().Work(1_000);
         InterruptReplay replay = trace.Run("posted");
 
@@ -71,7 +72,7 @@ internal sealed class RecordedInterruptTests
     public void The_same_stay_is_kept_if_L1_entered_another_L2()
     {
         Coupled trace = Told().NestedEntry().Work(1_000);
-        trace.Exit(2, 1).Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, 1)).Enter(1).Interrupt(0x61, 1).Exit(1, 24);
+        trace.Exit(2, 1).Event(TraceEvent.VmExit(0, TransitionKind.L2ToL1, 0, VmxExit.ExternalInterrupt)).Enter(1).Interrupt(0x61, 1).Exit(1, 24);
         trace.Event(TraceEvent.NestedEnter(0, 0, 0x9000, VmControls.EnableVpid | VmControls.EnableEpt, 2, 0x90000)).Enter(2).Work(100);
         Assert.That(trace.Run("posted").Snapshot()["trace.irq_exits_dropped"], Is.Zero);
     }

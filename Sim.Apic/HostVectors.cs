@@ -28,16 +28,3 @@ public enum HostVectors
     /// <summary>The IOMMU's guest-virtual-APIC log has entries (AMD).</summary>
     GuestApicLog = 64,
 }
-
-/// <summary>The numbers of the vectors that software or a descriptor names.</summary>
-public static class HostVectorNumbers
-{
-    /// <summary>POSTED_INTR_VECTOR.</summary>
-    public const byte PostedInterrupt = 0xF2;
-
-    /// <summary>POSTED_INTR_WAKEUP_VECTOR.</summary>
-    public const byte Wakeup = 0xF1;
-
-    /// <summary>POSTED_INTR_NESTED_VECTOR.</summary>
-    public const byte NestedPostedInterrupt = 0xF0;
-}
