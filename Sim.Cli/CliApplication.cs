@@ -60,10 +60,15 @@ public static class CliApplication
 
             return parse.Invoke(new InvocationConfiguration { Output = terminal.Output, Error = terminal.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
-        catch (NestsimException e)
+        catch (OperationCanceledException) when (terminal.Interruption.IsSignalled)
         {
-            terminal.Error.Write(e.Message + "\n");
-            return e.ExitCode;
+            terminal.Error.Write("Interrupted; nothing was written.\n");
+            return terminal.Interruption.ExitCode;
+        }
+        catch (Exception e) when (ErrorBoundary.Known(e) is { } known)
+        {
+            terminal.Error.Write(known.Message + "\n");
+            return known.ExitCode;
         }
         catch (Exception e)
         {

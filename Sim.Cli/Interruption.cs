@@ -21,6 +21,9 @@ public sealed class Interruption
         }
     }
 
+    /// <summary>A signal came, and somebody listened.</summary>
+    public bool IsSignalled => _source.IsCancellationRequested;
+
     /// <summary>Exit code of a command that was stopped: 128 and the number of the signal.</summary>
     public int ExitCode { get; private set; } = ByKeyboard;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Sim.Reports.Views;
 
 namespace Sim.Cli;
 
@@ -20,7 +21,7 @@ internal sealed class ProgressBar : IDisposable
         new(invocation.Terminal, !parse.GetValue(invocation.Quiet) && parse.GetValue(invocation.Progress) == "auto");
 
     /// <summary>A bar, or one that never shows.</summary>
-    public ProgressBar(Terminal terminal, bool wanted) => _error = wanted && terminal.ErrorIsTerminal ? terminal.Error : null;
+    public ProgressBar(Terminal terminal, bool wanted) => _error = wanted && terminal.ErrorIsTerminal ? InertWriter.StyledOf(terminal.Error) : null;
 
     /// <summary>Says how many records were replayed, which share of all that is, and how long the rest will take.</summary>
     public void Report(ulong records, double? share) => Show(records, "records", share);

@@ -2,7 +2,7 @@ using Sim.Reports.Views;
 
 namespace Sim.Cli;
 
-/// <summary>Where a command writes and what it may assume about it. Results go to <paramref name="Output"/>, everything else to <paramref name="Error"/>.</summary>
+/// <summary>Where a command writes and what it may assume about it. Nothing that is written acts (<see cref="InertWriter"/>). Results go to <paramref name="Output"/>, everything else to <paramref name="Error"/>.</summary>
 /// <param name="Output">Standard output.</param>
 /// <param name="Error">Standard error.</param>
 /// <param name="OutputIsTerminal">Somebody reads the output on a screen that knows colours.</param>
@@ -20,11 +20,11 @@ public sealed record Terminal(TextWriter Output, TextWriter Error, bool OutputIs
         bool noColour = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) || Environment.GetEnvironmentVariable("TERM") == "dumb";
         bool terminal = !Console.IsOutputRedirected && !noColour;
         int width = Console.IsOutputRedirected ? PipeWidth : Math.Max(NarrowestWidth, Console.WindowWidth);
-        return new Terminal(Console.Out, Console.Error, terminal, !Console.IsErrorRedirected, width, interruption);
+        return new Terminal(new InertWriter(Console.Out), new InertWriter(Console.Error), terminal, !Console.IsErrorRedirected, width, interruption);
     }
 
     /// <summary>Two plain streams, as in a pipe.</summary>
-    public static Terminal Of(TextWriter output, TextWriter error) => new(output, error, false, false, PipeWidth, new Interruption());
+    public static Terminal Of(TextWriter output, TextWriter error) => new(new InertWriter(output), new InertWriter(error), false, false, PipeWidth, new Interruption());
 
     /// <summary>How tables are written here.</summary>
     /// <param name="noColour">The user asked for plain text.</param>

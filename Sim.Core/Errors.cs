@@ -38,3 +38,30 @@ public sealed class TraceFormatException : NestsimException
     /// <inheritdoc/>
     public override int ExitCode => 3;
 }
+
+/// <summary>Whoever read our output reads no more, so nothing more is made for them. Exit code 141, as for a command that SIGPIPE ends.</summary>
+public sealed class PipeClosedException : NestsimException
+{
+    /// <summary>The pipe that an output goes to is closed at its other end.</summary>
+    public PipeClosedException(Exception inner)
+        : base("The output is closed: nobody reads on.", inner)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override int ExitCode => 141;
+}
+
+/// <summary>A run of several failed, and without it there is no answer. The exit code is that of its error.</summary>
+public sealed class FailedRunException : NestsimException
+{
+    /// <summary>The exit code of a run that failed for a bug of ours, which this exception is not for.</summary>
+    public const int OwnBug = 4;
+
+    /// <summary>An error of a run that has been turned into a code and a message.</summary>
+    public FailedRunException(int exitCode, string message)
+        : base(message) => ExitCode = exitCode;
+
+    /// <inheritdoc/>
+    public override int ExitCode { get; }
+}

@@ -19,18 +19,23 @@ public sealed class Experiment
     private const int BatchBlocks = 4;
 
     private readonly RunConfiguration _configuration;
-    private readonly Func<TraceHeader, Func<RunPlan, IReplay>> _machines;
+    /// <summary>Physical CPUs that all runs of an experiment simulate together at most: half a MiB each, and their statistics.</summary>
+    private const int MostCpus = 1_536;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private readonly Func<TraceHeader, CancellationToken, Func<RunPlan, IReplay>> _machines;
 
     /// <summary>An experiment with the real machine.</summary>
     public Experiment(RunConfiguration configuration)
     {
         _configuration = configuration;
-        _machines = trace => plan =>
+        _machines = (trace, breakOff) => plan =>
         {
             MachineSpec machine = plan.Variant.Machine with { RemoteFlushesRecorded = trace.RecordsRemoteFlushes };
             if (plan.Delivery is { } delivery)
             {
-                return Timeline is null ? new DeliveringReplay(machine, plan.Policy, delivery, plan.Variant.Interrupts, trace.Lanes)
+                return Timeline is null ? new DeliveringReplay(machine, plan.Policy, delivery, plan.Variant.Interrupts, trace.Lanes, breakOff)
                     : throw new ConfigurationException("A timeline shows the records of the trace at their times, and interrupt paths move them. Leave --timeline or the interrupt path out.");
             }
 
@@ -43,7 +48,7 @@ public sealed class Experiment
     internal Experiment(RunConfiguration configuration, Func<TraceHeader, Func<string, IReplay>> machines)
     {
         _configuration = configuration;
-        _machines = trace =>
+        _machines = (trace, _) =>
         {
             Func<string, IReplay> machine = machines(trace);
             return plan => machine(plan.Policy);
@@ -58,6 +63,9 @@ public sealed class Experiment
 
     /// <summary>Where the only policy's measured window is written down, event by event; null for nowhere. The caller completes it.</summary>
     public ChromeTraceWriter? Timeline { get; init; }
+
+    /// <summary>A trace that no machine can have made is replayed all the same; its results say so. Otherwise it is refused at the first such record.</summary>
+    public bool Unverified { get; init; }
 
     /// <summary>The command as typed, for provenance.</summary>
     public string CommandLine { get; init; } = "";
@@ -77,12 +85,12 @@ public sealed class Experiment
                 throw new ConfigurationException("A window given in percent needs the number of records, which a pipe does not tell beforehand. Use a count or until:MARK, or read the trace from a file.");
             }
 
-            total = CountRecords(path);
+            total = CountRecords(path, cancellation);
         }
 
         using TraceFile trace = TraceFile.Open(path);
         double? bytes = File.Exists(path) ? new FileInfo(path).Length : null;
-        return Run(trace, Path.GetFileName(trace.Name), trace.Format, WholeHash, total, () => trace.BytesRead / bytes, cancellation);
+        return Run(trace, trace.Name, trace.Format, WholeHash, total, () => trace.BytesRead / bytes, cancellation);
 
         string? WholeHash()
         {
@@ -107,11 +115,22 @@ public sealed class Experiment
             windows = windows.Resolve(total ?? throw new ConfigurationException("A window given in percent needs the number of records. Use a count or until:MARK."));
         }
 
+        string path = name;
+        name = Path.GetFileName(path);
         _configuration.CheckVendor(source.Header, name);
+        if ((long)source.Header.Lanes * _configuration.RunCount is > MostCpus and var cpus)
+        {
+            throw new ConfigurationException(
+                $"{name} has {source.Header.Lanes} lanes, so that {(_configuration.RunCount == 1 ? "this run" : $"these {_configuration.RunCount} runs together")} would simulate {cpus} CPUs, more than {MostCpus}. Replay a trace with fewer lanes, or fewer policies at once.");
+        }
+
         DateTime started = DateTime.UtcNow;
         long clock = Stopwatch.GetTimestamp();
         WindowCursor cursor = new(windows);
-        Func<RunPlan, IReplay> machine = _machines(source.Header);
+        // A stop waits for the block that is being replayed, so that all runs end at one record; but not for one that takes long.
+        using CancellationTokenSource breakOff = new();
+        using CancellationTokenRegistration stop = cancellation.Register(() => breakOff.CancelAfter(Patience));
+        Func<RunPlan, IReplay> machine = _machines(source.Header, breakOff.Token);
         PolicyRun[] runs = [.. _configuration.Variants.SelectMany(variant => Cases(variant)).Select(plan => new PolicyRun(plan, machine, windows.Interval))];
         if (Timeline is not null && runs.Length > 1)
         {
@@ -121,13 +140,14 @@ public sealed class Experiment
         TraceCounts replayed = new();
         CpuProfile profile = _configuration.Machine.Profile;
         WindowRoundTrips roundTrips = new(profile.Vendor, source.Header.Lanes);
-        bool interrupted = Replay(source, cursor, runs, replayed, roundTrips, records => windows.Records is { } all ? (double)records / all : shareOfFile(), cancellation);
+        ReplayVerification verification = new(path, source.Header.Lanes, Unverified);
+        bool interrupted = Replay(source, cursor, verification, runs, replayed, roundTrips, records => windows.Records is { } all ? (double)records / all : shareOfFile(), cancellation);
         if (!interrupted && cursor.Shortage() is { } shortage)
         {
             throw new ConfigurationException($"{name}: {shortage}.");
         }
 
-        RunResult[] results = [.. runs.Select(run => run.Finish(replayed))];
+        RunResult[] results = [.. runs.Select(run => verification.Judged(run.Finish(replayed)))];
         double seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
         Provenance provenance = new(
             ToolInfo.Version,
@@ -139,7 +159,7 @@ public sealed class Experiment
             new TraceIdentity(name, format, sha256(), source.Header.Lanes, source.Header.Folded, source.Header.Properties),
             replayed.Windows)
         {
-            Doubts = ResultDoubts.Of(source.Header, _configuration),
+            Doubts = [.. verification.Doubts, .. ResultDoubts.Of(source.Header, _configuration)],
             Base = roundTrips.Base(profile, source.Header),
         };
         Session session = new(
@@ -156,13 +176,13 @@ public sealed class Experiment
     }
 
     /// <summary>Replays the trace through all runs and counts what was replayed; true if it was stopped before its end.</summary>
-    private bool Replay(ITraceSource source, WindowCursor cursor, PolicyRun[] runs, TraceCounts replayed, WindowRoundTrips roundTrips, Func<ulong, double?> share, CancellationToken cancellation)
+    private bool Replay(ITraceSource source, WindowCursor cursor, ReplayVerification verification, PolicyRun[] runs, TraceCounts replayed, WindowRoundTrips roundTrips, Func<ulong, double?> share, CancellationToken cancellation)
     {
         DecodedBlock[] now = Batch();
         DecodedBlock[] next = Jobs > 1 ? Batch() : now;
         ParallelOptions options = new() { MaxDegreeOfParallelism = Math.Max(1, Jobs) };
         ulong records = 0;
-        int filled = Fill(now, source, cursor);
+        int filled = Fill(now, source, cursor, verification);
         while (filled > 0)
         {
             if (cancellation.IsCancellationRequested)
@@ -175,7 +195,7 @@ public sealed class Experiment
             if (Jobs > 1)
             {
                 DecodedBlock[] ahead = next;
-                Task<int> decode = Task.Run(() => Fill(ahead, source, cursor), CancellationToken.None);
+                Task<int> decode = Task.Run(() => Fill(ahead, source, cursor, verification), CancellationToken.None);
                 Parallel.ForEach(runs, options, run => ReplayAll(run, blocks, ready));
                 (now, next) = (next, now);
                 filled = decode.GetAwaiter().GetResult();
@@ -200,7 +220,7 @@ public sealed class Experiment
             Progress?.Invoke(records, share(records));
             if (filled < 0)
             {
-                filled = Fill(now, source, cursor);
+                filled = Fill(now, source, cursor, verification);
             }
         }
 
@@ -216,10 +236,10 @@ public sealed class Experiment
 
     private static DecodedBlock[] Batch() => [.. Enumerable.Range(0, BatchBlocks).Select(_ => new DecodedBlock())];
 
-    private static int Fill(DecodedBlock[] batch, ITraceSource source, WindowCursor cursor)
+    private static int Fill(DecodedBlock[] batch, ITraceSource source, WindowCursor cursor, ReplayVerification verification)
     {
         int filled = 0;
-        while (filled < batch.Length && batch[filled].Fill(source, cursor))
+        while (filled < batch.Length && batch[filled].Fill(source, cursor, verification))
         {
             filled++;
         }
@@ -235,13 +255,14 @@ public sealed class Experiment
         }
     }
 
-    private static ulong CountRecords(string path)
+    private static ulong CountRecords(string path, CancellationToken cancellation)
     {
         using TraceFile trace = TraceFile.Open(path);
         TraceBlock block = new();
         ulong records = 0;
         while (trace.Read(block))
         {
+            cancellation.ThrowIfCancellationRequested();
             records += (ulong)block.RecordCount;
         }
 

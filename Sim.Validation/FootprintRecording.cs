@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
+using Sim.Core.Files;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Core;
@@ -66,7 +67,7 @@ public sealed record FootprintRecording(string Name, int Lanes, Action<ITraceSin
                 throw new ConfigurationException($"'{path}' has no memory accesses of L0 or L1 between two transitions: nothing can be learned from it. Take a memory window or a nested trace.");
             }
 
-            using FileStream file = File.OpenRead(path);
+            using FileStream file = InputFile.OpenNamed(path, "recording", "Give the path of a recording.");
             sources.Add(new FootprintSource(recording.Name, Convert.ToHexStringLower(SHA256.HashData(file)), nested, stays));
         }
 

@@ -17,6 +17,7 @@ namespace Sim.Validation;
 internal sealed class SvmInterruptValidation
 {
     private const string Profile = "zen-3";
+    private const int MostCpus = 4096;
     private const ulong WholeRecording = 0;
 
     private readonly RecordedSchedule _machine;
@@ -68,6 +69,12 @@ internal sealed class SvmInterruptValidation
         while (reader.Read(ref e))
         {
             start ??= e.Time;
+            if (e.Cpu >= MostCpus || (e.Type == KernelEventType.KvmEntry && e[KernelOperand.Vcpu] >= MostCpus))
+            {
+                throw new TraceFormatException(
+                    CaptureText.NameOf(recording), $"line {reader.Line}", $"a CPU and a vCPU below {MostCpus}, as KVM has (KVM_MAX_VCPUS)", $"CPU {e.Cpu}, vCPU {(long)e[KernelOperand.Vcpu]}", "The line is damaged.");
+            }
+
             lanes = Math.Max(lanes, e.Cpu + 1);
             vcpus = e.Type == KernelEventType.KvmEntry ? Math.Max(vcpus, (int)e[KernelOperand.Vcpu] + 1) : vcpus;
             isSvm |= e.Type == KernelEventType.KvmExit && (KvmIsa)e[KernelOperand.Isa] == KvmIsa.Svm;

@@ -6,11 +6,12 @@ namespace Sim.Tests;
 internal static class Mutations
 {
     /// <summary>
-    /// Gives <paramref name="read"/> that many damaged copies; it answers how many findings there were. Only a <see cref="TraceFormatException"/> may come out of it.
+    /// Gives <paramref name="read"/> that many damaged copies, others in each run (<see cref="FuzzSeed"/>); it answers how many findings there were. Only a <see cref="TraceFormatException"/> may come out of it.
     /// At least a quarter of the copies must be noticed (swapped and repeated lines often make sense).
     /// </summary>
     public static void Run(byte[] text, int count, ulong seed, Func<Stream, int> read)
     {
+        seed ^= FuzzSeed.Fresh();
         int refused = 0;
         int found = 0;
         int mutation = 0;
@@ -39,6 +40,7 @@ internal static class Mutations
     /// <summary>Gives <paramref name="judge"/> that many damaged copies. It throws a <see cref="TraceFormatException"/> for one that is refused, and answers what is wrong with one that is accepted.</summary>
     public static void Judge(byte[] text, int count, ulong seed, Func<byte[], string?> judge)
     {
+        seed ^= FuzzSeed.Fresh();
         int refused = 0;
         int mutation = 0;
         foreach (byte[] damaged in Copies(text, count, seed))

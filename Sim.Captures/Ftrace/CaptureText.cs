@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Workloads.Formats;
 
 namespace Sim.Captures.Ftrace;
@@ -51,22 +52,7 @@ public static class CaptureText
     /// <exception cref="ConfigurationException">There is no such file, it may not be read.</exception>
     public static Stream Open(string path) => OpenText(path);
 
-    private static TraceInput OpenText(string path)
-    {
-        if (path == "-")
-        {
-            return Unwrap(Console.OpenStandardInput(), NameOf(path));
-        }
-
-        try
-        {
-            return Unwrap(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan), path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new ConfigurationException($"The capture '{path}' cannot be opened: {e.Message} Give the path of a text file, or - for standard input.", e);
-        }
-    }
+    private static TraceInput OpenText(string path) => Unwrap(InputFile.Open(path, "capture", "Give the path of a text file, or - for standard input."), NameOf(path));
 
     private static TraceInput Unwrap(Stream stream, string name)
     {

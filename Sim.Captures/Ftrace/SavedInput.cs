@@ -1,3 +1,5 @@
+using Sim.Core.Files;
+
 namespace Sim.Captures.Ftrace;
 
 /// <summary>Standard input in a temporary file, for readers that need it twice; the file goes when this does.</summary>
@@ -8,15 +10,16 @@ public sealed class SavedInput : IDisposable
     public SavedInput()
     {
         Path = System.IO.Path.GetTempFileName();
+        Unfinished.Add(Path);
         try
         {
-            using Stream input = Console.OpenStandardInput();
+            using Stream input = StandardInput.Open();
             using FileStream file = File.Create(Path);
             input.CopyTo(file);
         }
         catch
         {
-            File.Delete(Path);
+            Dispose();
             throw;
         }
     }
@@ -25,5 +28,9 @@ public sealed class SavedInput : IDisposable
     public string Path { get; }
 
     /// <inheritdoc/>
-    public void Dispose() => File.Delete(Path);
+    public void Dispose()
+    {
+        File.Delete(Path);
+        Unfinished.Remove(Path);
+    }
 }

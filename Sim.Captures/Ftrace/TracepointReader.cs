@@ -30,7 +30,7 @@ public sealed class TracepointReader : IDisposable
     /// <summary>Kind of the finding for a last line without its end.</summary>
     public const string CutLine = "last line without its end: the file may be cut";
 
-    /// <summary>Kind of the finding for events that came after later ones and were put into order.</summary>
+    /// <summary>Kind of the finding for events that came after later ones and were put into order. Data loss if one came after a later one of its own CPU (of its task, where lines have no CPU): no kernel writes that.</summary>
     public const string OutOfOrder = "event behind a later one, sorted by time";
 
     /// <summary>Kind of the finding for events that the kernel or the tool says it lost.</summary>
@@ -48,6 +48,8 @@ public sealed class TracepointReader : IDisposable
     private readonly LineReader _lines;
     private readonly StringPool _strings = new();
     private readonly EventOrder _order = new();
+    private readonly Dictionary<int, ulong> _newestOf = [];
+    private bool _isRearranged;
     private readonly byte[] _scratch = new byte[LineReader.MaxLineBytes];
     private readonly Stack<HeldLine> _free = new();
     private HeldLine? _held;
@@ -117,7 +119,7 @@ public sealed class TracepointReader : IDisposable
             _atEnd = true;
             if (_order.Reordered > 0)
             {
-                Findings.Add(Severity.Warning, OutOfOrder, "", _firstReordered, _order.Reordered);
+                Findings.Add(_isRearranged ? Severity.DataLoss : Severity.Warning, OutOfOrder, "", _firstReordered, _order.Reordered);
             }
 
             if (Events == 0 && _garbage > 0)
@@ -187,7 +189,7 @@ public sealed class TracepointReader : IDisposable
             case Problem.UnknownEvent when held.Event.Name.StartsWith("PERF_RECORD_LOST", StringComparison.Ordinal):
                 NoteLoss(held.Text[held.Text.IndexOf("PERF_RECORD_LOST"u8)..], held.Number);
                 break;
-            case Problem.UnknownEvent when held.Event.Name.AsSpan().ContainsAnyExcept(EventNameCharacters):
+            case Problem.UnknownEvent when held.Event.Name.AsSpan().ContainsAnyExcept(EventNameCharacters) || held.Event.Name.IndexOf("kvm_", StringComparison.Ordinal) > 0:
                 Findings.Add(Severity.DataLoss, DamagedLine, "", held.Number);
                 break;
             case Problem.UnknownEvent:
@@ -202,7 +204,7 @@ public sealed class TracepointReader : IDisposable
             default:
                 if (isCut)
                 {
-                    Findings.Add(Severity.Warning, CutLine, "", held.Number);
+                    Findings.Add(Severity.DataLoss, CutLine, "", held.Number);
                 }
 
                 break;
@@ -216,6 +218,14 @@ public sealed class TracepointReader : IDisposable
         }
 
         RequireOneVcpu(held);
+        int buffer = held.HasCpu ? held.Event.Cpu : -1 - held.Event.Pid;
+        if (_newestOf.TryGetValue(buffer, out ulong newest) && held.Event.Time < newest)
+        {
+            // A CPU's buffer is in order: lines were put into another order, or one recording twice into the text.
+            _isRearranged = true;
+        }
+
+        _newestOf[buffer] = Math.Max(newest, held.Event.Time);
         long before = _order.Reordered;
         if (!_order.Add(held.Event, held.Number))
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Experiments;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -20,6 +21,7 @@ internal static class AdviseVerb
         Option<string?> roundTrip = new("--round-trip") { Description = "Nanoseconds of one round trip as you measured it [default: the profile's]", HelpName = "ns" };
         Option<string?> footprints = new("--footprints") { Description = "What L0 and L1 touch where the file does not say: a name from 'nestsim list footprints' or a file", HelpName = "name|file" };
         Option<string[]> programs = new("--programs") { Description = "Programs that L2 runs where the file does not say what it touched: bare traces, separated by commas [default: the shipped ones]", HelpName = "a,b,..." };
+        Option<bool> unverified = ExperimentOptions.UnverifiedOption();
         Option<string?> json = new("--json") { Description = "Write the answer and its numbers as JSON; - is standard output, instead of the sentences", HelpName = "file" };
         ConfigurationOptions configuration = new() { ForTrace = false };
         VerbCommand command = new(
@@ -28,7 +30,7 @@ internal static class AdviseVerb
             "advise recording.txt.xz",
             "advise recording.txt.xz --before nsvm-5.8 --after nsvm-l2-asid --profile zen-4 --rate 38000",
             "advise traces/nested-sqlite-vpid-new.nst.gz --before kvm-5.14 --after kvm-5.16 --json -") { file };
-        foreach (Option option in new Option[] { before, after, rate, roundTrip, footprints, programs, json })
+        foreach (Option option in new Option[] { before, after, rate, roundTrip, footprints, programs, unverified, json })
         {
             command.Options.Add(option);
         }
@@ -36,6 +38,8 @@ internal static class AdviseVerb
         configuration.AddTo(command);
         command.SetAction(parse =>
         {
+            string? target = parse.GetValue(json);
+            using OutputFile? answer = target is null or "-" ? null : OutputFile.Check(target, "answer", parse.GetValue(file)!);
             Advice advice;
             using (ProgressBar progress = ProgressBar.Of(invocation, parse))
             {
@@ -50,32 +54,21 @@ internal static class AdviseVerb
                     ConfigurationFile = configuration.File(parse),
                     Assignments = configuration.Assignments(parse),
                     Jobs = Math.Min(2, Environment.ProcessorCount),
+                    Unverified = parse.GetValue(unverified),
                     CommandLine = invocation.CommandLine,
                     Progress = progress.Report,
                 };
-                try
-                {
-                    advice = Advisor.Of(request, invocation.Terminal.Interruption.Token);
-                }
-                catch (OperationCanceledException)
-                {
-                    return invocation.Terminal.Interruption.ExitCode;
-                }
+                advice = Advisor.Of(request);
             }
 
-            string? target = parse.GetValue(json);
             if (target == "-")
             {
                 invocation.Terminal.Output.Write(AdviceJson.ToText(advice));
                 return CliApplication.Success;
             }
 
-            if (target is not null)
-            {
-                ResultFiles.Write(target, AdviceJson.ToText(advice));
-            }
-
             Prose.Write(invocation.Terminal.Output, advice.Lines, invocation.Terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+            ResultFiles.Write(answer, AdviceJson.ToText(advice));
             return CliApplication.Success;
         });
         return command;

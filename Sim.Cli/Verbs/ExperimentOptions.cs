@@ -121,7 +121,9 @@ internal sealed class ExperimentOptions
 {
     private readonly Option<string?> _jobs = new("--jobs", "-j") { Description = "Threads over policies; results do not depend on it [default: all processors]", HelpName = "number" };
 
-    private readonly Option<bool> _requireSafe = new("--require-safe") { Description = "Exit with code 1 unless every policy is safe on this trace" };
+    private readonly Option<bool> _requireSafe = new("--require-safe") { Description = "Exit with code 1 unless every policy is safe on this trace: judged, exercised, and nothing went wrong" };
+
+    private readonly Option<bool> _unverified = UnverifiedOption();
 
     private readonly Option<string> _tables = new("--tables")
     {
@@ -157,7 +159,7 @@ internal sealed class ExperimentOptions
     {
         command.Arguments.Add(Trace);
         Configuration.AddTo(command);
-        foreach (Option option in new Option[] { _jobs, Json, Csv, Out, _requireSafe, _tables })
+        foreach (Option option in new Option[] { _jobs, Json, Csv, Out, _requireSafe, _unverified, _tables })
         {
             command.Options.Add(option);
         }
@@ -168,6 +170,12 @@ internal sealed class ExperimentOptions
 
     /// <summary>A policy that is unsafe, or not judged, fails the command.</summary>
     public bool RequireSafe(ParseResult parse) => parse.GetValue(_requireSafe);
+
+    /// <summary>A trace that breaks the invariants is replayed all the same.</summary>
+    public bool Unverified(ParseResult parse) => parse.GetValue(_unverified);
+
+    /// <summary>The option of that name, for every command that replays a trace.</summary>
+    public static Option<bool> UnverifiedOption() => new("--unverified") { Description = "Replay the trace also where it breaks an invariant of 'nestsim trace verify' [default: exit code 3 at the first such record]" };
 
     /// <summary>Number of threads.</summary>
     /// <exception cref="ConfigurationException">It is not from 1 to 1024.</exception>

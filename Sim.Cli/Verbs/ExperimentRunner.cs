@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sim.Core.Profiles;
+using Sim.Core.Traces;
 using Sim.Experiments;
 using Sim.Reports.Analysers;
 using Sim.Reports.Results;
@@ -13,6 +14,9 @@ namespace Sim.Cli.Verbs;
 internal static class ExperimentRunner
 {
     private const int PagesShown = 5;
+
+    /// <summary>Most notes on a terminal, where the answer has to fit one screen; how many more there are counts as one.</summary>
+    private const int NotesShown = 2;
 
     /// <summary>Runs it.</summary>
     /// <param name="invocation">The call.</param>
@@ -38,27 +42,53 @@ internal static class ExperimentRunner
         ChromeTraceWriter? timeline = null)
     {
         Terminal terminal = invocation.Terminal;
-        bool quiet = parse.GetValue(invocation.Quiet);
+        CancellationToken stop = terminal.Interruption.Token;
+        using ResultOutputs outputs = ResultOutputs.Claim(folder, parse.GetValue(options.Json), parse.GetValue(options.Csv), trace);
         RunSet set;
         using (ProgressBar progress = ProgressBar.Of(invocation, parse))
         {
-            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, CommandLine = invocation.CommandLine, Timeline = timeline };
-            set = experiment.Run(trace, terminal.Interruption.Token);
-        }
-
-        if (set.Runs.All(run => run.Failure is null))
-        {
-            timeline?.Complete();
+            Experiment experiment = new(configuration) { Jobs = Math.Min(options.Jobs(parse), configuration.RunCount), Progress = progress.Report, Unverified = options.Unverified(parse), CommandLine = invocation.CommandLine, Timeline = timeline };
+            set = experiment.Run(trace, stop);
         }
 
         taken(set);
-        WriteFiles(parse, options, folder, set);
+
+        // A terminal that cannot be written to loses no result, and a file that cannot be written loses no table.
+        try
+        {
+            Print(invocation, parse, options, configuration, details, set);
+        }
+        finally
+        {
+            foreach (string beside in outputs.Write(set))
+            {
+                terminal.Error.Write($"{beside}: partial results; what was there before stays\n");
+            }
+
+            if (timeline is not null && !(set.Partial && timeline.Replaces) && set.Runs.All(run => run.Failure is null))
+            {
+                timeline.Complete();
+            }
+        }
+
+        int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
+        return set.Partial ? terminal.Interruption.ExitCode : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, Verdict.Of(set)) : CliApplication.Success;
+    }
+
+    /// <summary>Everything that is said about a result, the answer last.</summary>
+    private static void Print(Invocation invocation, ParseResult parse, ExperimentOptions options, RunConfiguration configuration, Func<RunSet, bool, IReadOnlyList<Table>> details, RunSet set)
+    {
+        Terminal terminal = invocation.Terminal;
         bool all = parse.GetValue(invocation.Verbose) || options.AllTables(parse);
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
         Verdict verdict = Verdict.Of(set);
         string answer = set.Partial ? $"So far: {verdict.Sentence}" : verdict.Sentence;
-        WriteFirstScreen(terminal.Output, set, verdict, answer, style);
         IReadOnlyList<Table> tables = Tables(set, configuration, each => details(each, all));
+        RunResult[] told = [.. set.Runs.Where(run => all || !run.IsYardstick)];
+
+        // On a screen that holds all of it, the last line is enough.
+        bool once = style.Rich && tables.Count == 0 && SafetyView.Stories(told).Count == 0;
+        WriteFirstScreen(terminal.Output, set, verdict, once ? "" : answer, style, all);
         if (tables.Count > 0)
         {
             terminal.Output.Write('\n');
@@ -70,10 +100,10 @@ internal static class ExperimentRunner
             terminal.Output.Write($"\nThe seed changes nothing at all for {string.Join(", ", unmoved)}: the model is deterministic, and nothing in this machine replaces at random. Their numbers are exact; more seeds say no more.\n");
         }
 
-        WriteStories(terminal.Output, [.. set.Runs.Where(run => all || !run.IsYardstick)], style);
-        if (!quiet)
+        WriteStories(terminal.Output, told, style);
+        if (!parse.GetValue(invocation.Quiet))
         {
-            WriteHints(terminal, set, configuration.Machine.Profile);
+            WriteHints(terminal, set, configuration.Machine.Profile, all || !terminal.ErrorIsTerminal);
         }
 
         foreach (RunResult run in set.Runs.Where(run => run.Failure is not null))
@@ -83,12 +113,10 @@ internal static class ExperimentRunner
         }
 
         Prose.Write(terminal.Output, [answer], style);
-        int worst = set.Runs.Max(run => run.Failure?.ExitCode ?? CliApplication.Success);
-        return set.Partial ? terminal.Interruption.ExitCode : worst != CliApplication.Success ? worst : options.RequireSafe(parse) ? CheckSafe(terminal, set) : CliApplication.Success;
     }
 
     /// <summary>What was run, the answer, why, and what stands behind it.</summary>
-    private static void WriteFirstScreen(TextWriter output, RunSet set, Verdict verdict, string answer, TableStyle style)
+    private static void WriteFirstScreen(TextWriter output, RunSet set, Verdict verdict, string answer, TableStyle style, bool all)
     {
         Prose.Write(output, new[] { Title(set), answer, verdict.Reason }.Where(line => line.Length > 0), style);
         if (set.Runs.Count > 1 && set.Runs.All(run => run.Parameters.Count == 0))
@@ -96,7 +124,9 @@ internal static class ExperimentRunner
             TableWriter.Write(output, [FirstScreen.Of(set, verdict)], style with { Rich = false });
         }
 
-        Prose.Write(output, [.. verdict.Notes, $"page sizes: {PageSizeView.Of(set)}", .. Price.Lines(set)], style);
+        string[] notes = [.. verdict.Notes.Take(all || !style.Rich || verdict.Notes.Count <= NotesShown ? int.MaxValue : NotesShown - 1)];
+        string[] others = notes.Length < verdict.Notes.Count ? [$"{verdict.Notes.Count - notes.Length} more notes: -v"] : [];
+        Prose.Write(output, [.. notes, .. others, .. Price.Lines(set)], style);
     }
 
     /// <summary>The first story of each kind of wrong outcome, then the pages it happened on.</summary>
@@ -111,19 +141,25 @@ internal static class ExperimentRunner
         }
     }
 
-    private static int CheckSafe(Terminal terminal, RunSet set)
+    /// <summary>Safe is what could have gone wrong and did not; anything else fails, and says why.</summary>
+    private static int CheckSafe(Terminal terminal, Verdict verdict)
     {
-        int code = CliApplication.Success;
-        foreach (RunResult run in set.Runs.Where(run => run.Safety is not { IsSafe: true }))
+        (string Why, string Run)[] others = [.. verdict.Standings.Where(standing => standing.Judgement != Judgement.Safe).Select(standing => (WhyNotSafe(standing), standing.Run.Run))];
+        foreach (IGrouping<string, string> group in others.GroupBy(other => other.Why, other => other.Run, StringComparer.Ordinal))
         {
-            terminal.Error.Write(run.Safety is null
-                ? $"{run.Run}: not judged: the safety oracle is off (machine.safety), or the replay is as recorded\n"
-                : $"{run.Run}: unsafe: {SafetyView.Counts(run.Safety)}\n");
-            code = CliApplication.CheckFailed;
+            terminal.Error.Write($"{InertText.OneLine(string.Join(", ", group))}: {group.Key}\n");
         }
 
-        return code;
+        return others.Length == 0 ? CliApplication.Success : CliApplication.CheckFailed;
     }
+
+    private static string WhyNotSafe(Standing standing) => standing.Judgement switch
+    {
+        Judgement.Unsafe => $"unsafe: {SafetyView.Counts(standing.Run.Safety!)}",
+        Judgement.NotExercised => "not exercised: nothing in this trace could have gone wrong, so it does not show that a policy is safe (docs/safety.md)",
+        Judgement.InterruptsSafe => "translations not exercised: no interrupt went wrong, but no translation could have, so the trace does not show that a policy is safe (docs/safety.md)",
+        _ => "not judged: the safety oracle is off (machine.safety), or the replay is as recorded",
+    };
 
     private static IReadOnlyList<Table> Tables(RunSet set, RunConfiguration configuration, Func<RunSet, IReadOnlyList<Table>> view) => configuration switch
     {
@@ -143,33 +179,22 @@ internal static class ExperimentRunner
             { Skipped: 0 } => $" after {Numbers.Whole(windows.WarmedUp)} of warm-up",
             _ => $" after {Numbers.Whole(windows.Skipped)} skipped and {Numbers.Whole(windows.WarmedUp)} of warm-up",
         };
-        return $"{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
+        string loss = provenance.Doubts.Any(doubt => doubt.Kind == DoubtKind.DataLoss) ? "DATA LOSS: " : "";
+        return $"{loss}{provenance.Trace.Name}: {Numbers.Whole(windows.Measured)} records{before}; {provenance.Profile}; against {set.Reference.Case}{(set.Partial ? "; PARTIAL" : "")}";
     }
 
-    private static void WriteFiles(ParseResult parse, ExperimentOptions options, string? folder, RunSet set)
-    {
-        if (folder is not null)
-        {
-            ResultFiles.WriteAll(set, folder);
-        }
-
-        if (parse.GetValue(options.Json) is { } json)
-        {
-            ResultFiles.Write(json, RunSetJson.ToText(set));
-        }
-
-        if (parse.GetValue(options.Csv) is { } csv)
-        {
-            ResultFiles.Write(csv, RunSetCsv.ToText(set));
-        }
-    }
-
-    private static void WriteHints(Terminal terminal, RunSet set, CpuProfile profile)
+    /// <summary>What a colleague would ask about; and how long it took, unless a progress bar has told.</summary>
+    private static void WriteHints(Terminal terminal, RunSet set, CpuProfile profile, bool speed)
     {
         int reach = Math.Max(profile.FirstLevel.Sum(array => array.Entries), profile.SecondLevel.Sum(array => array.Entries));
         foreach (string hint in SanityChecks.Hints(set, reach))
         {
             terminal.Error.Write($"hint: {hint}\n");
+        }
+
+        if (!speed)
+        {
+            return;
         }
 
         Session session = set.Session;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Experiments;
 using Sim.Reports.Explain;
 using Sim.Reports.Results;
@@ -22,6 +23,7 @@ internal static class ExplainVerb
         ConfigurationOptions configuration = new();
         Option<string?> run = new("--run", "-p") { Description = "With two results: the run to explain [default: the only one]", HelpName = "name" };
         Option<string?> top = new("--top") { Description = $"Rows of each table; the others are summed [default: {DefaultTop}]", HelpName = "number" };
+        Option<bool> unverified = ExperimentOptions.UnverifiedOption();
         Option<string?> csv = new("--csv") { Description = "Write every part of every dimension as CSV", HelpName = "file" };
         VerbCommand command = new(
             "explain",
@@ -33,7 +35,7 @@ internal static class ExplainVerb
             inputs,
         };
         configuration.AddTo(command);
-        foreach (Option option in new Option[] { run, top, csv })
+        foreach (Option option in new Option[] { run, top, csv, unverified })
         {
             command.Options.Add(option);
         }
@@ -42,16 +44,17 @@ internal static class ExplainVerb
         {
             string[] given = parse.GetValue(inputs)!;
             int rows = Top(parse.GetValue(top));
+            using OutputFile? parts = parse.GetValue(csv) is { } path ? OutputFile.Check(path, "CSV file", given) : null;
             (RunResult before, RunResult after, bool partial) = given.Length == 2 ? FromTwoResults(given[0], given[1], parse.GetValue(run))
                 : given[0].EndsWith(ResultExtension, StringComparison.Ordinal) ? FromResult(given[0], given[1], given[2])
-                : FromTrace(invocation, parse, configuration, given);
+                : FromTrace(invocation, parse, configuration, given, parse.GetValue(unverified));
             if ((before.Failure ?? after.Failure) is { } failure)
             {
                 invocation.Terminal.Error.Write(InertText.OneLine($"{(before.Failure is null ? after : before).Run}: {failure.Message}") + "\n");
                 return failure.ExitCode;
             }
 
-            Print(invocation, parse, new Decomposition(before, after), rows, parse.GetValue(csv));
+            Print(invocation, parse, new Decomposition(before, after), rows, parts);
             return partial ? invocation.Terminal.Interruption.ExitCode : CliApplication.Success;
         });
         return command;
@@ -61,7 +64,7 @@ internal static class ExplainVerb
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int rows) && rows > 0 ? rows
         : throw new ConfigurationException($"--top: expected a number from 1 on, found '{text}'.");
 
-    private static (RunResult Before, RunResult After, bool Partial) FromTrace(Invocation invocation, ParseResult parse, ConfigurationOptions options, string[] given)
+    private static (RunResult Before, RunResult After, bool Partial) FromTrace(Invocation invocation, ParseResult parse, ConfigurationOptions options, string[] given, bool unverified)
     {
         RunConfiguration configuration = options.LoadFor(
             given[0],
@@ -70,7 +73,7 @@ internal static class ExplainVerb
             new Assignment("policies", JsonSerializer.Serialize(given[1..]), "explain"),
             new Assignment("reference", "null", "explain"));
         using ProgressBar progress = ProgressBar.Of(invocation, parse);
-        RunSet set = new Experiment(configuration) { Jobs = Math.Min(2, Environment.ProcessorCount), Progress = progress.Report, CommandLine = invocation.CommandLine }.Run(given[0], invocation.Terminal.Interruption.Token);
+        RunSet set = new Experiment(configuration) { Jobs = Math.Min(2, Environment.ProcessorCount), Progress = progress.Report, Unverified = unverified, CommandLine = invocation.CommandLine }.Run(given[0], invocation.Terminal.Interruption.Token);
         return (set.Runs[0], set.Runs[1], set.Partial);
     }
 
@@ -106,14 +109,9 @@ internal static class ExplainVerb
         return one.Run == other.Run ? (one with { Run = $"{one.Run} before" }, other with { Run = $"{other.Run} after" }, false) : (one, other, false);
     }
 
-    private static void Print(Invocation invocation, ParseResult parse, Decomposition decomposition, int rows, string? csv)
+    private static void Print(Invocation invocation, ParseResult parse, Decomposition decomposition, int rows, OutputFile? csv)
     {
         Terminal terminal = invocation.Terminal;
-        if (csv is not null)
-        {
-            ResultFiles.Write(csv, ExplainView.ToCsv(decomposition));
-        }
-
         TableStyle style = terminal.TableStyle(parse.GetValue(invocation.NoColour));
         Prose.Write(terminal.Output, ExplainView.Verdict(decomposition), style);
         terminal.Output.Write('\n');
@@ -122,5 +120,7 @@ internal static class ExplainVerb
         {
             terminal.Error.Write($"hint: not counted in these results: {string.Join(", ", decomposition.Missing)}. Run with --walk-breakdown, and leave machine.attribution on.\n");
         }
+
+        ResultFiles.Write(csv, ExplainView.ToCsv(decomposition));
     }
 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Text;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Experiments;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -41,29 +43,33 @@ internal static class GateVerb
                 throw new ConfigurationException("gate: --update judges nothing, so there is nothing for --junit, --markdown or --github to report. Update first, then gate.");
             }
 
+            using OutputFile? made = parse.GetValue(update) ? OutputFile.Check(baselineFile, "baseline", files) : null;
+            using OutputFile? xml = parse.GetValue(junit) is { } xmlFile ? OutputFile.Check(xmlFile, "JUnit file", [.. files, baselineFile]) : null;
+            using OutputFile? page = parse.GetValue(markdown) is { } pageFile ? OutputFile.Check(pageFile, "Markdown file", [.. files, baselineFile]) : null;
             RunSet[] sets = [.. files.Select(ResultFiles.Read)];
             GateMetrics.RequireSameExperiment(sets, files);
             Baseline? old = Existing(baselineFile, mayBeAbsent: parse.GetValue(update));
             if (parse.GetValue(update))
             {
-                Update(invocation, parse, old, sets, baselineFile);
+                Update(invocation, parse, old, sets, made!);
                 return CliApplication.Success;
             }
 
             GateReport report = GateCheck.Run(old!, sets, $"{string.Join(", ", files.Select(Path.GetFileName))} against {Path.GetFileName(baselineFile)}");
-            WriteFile(parse.GetValue(junit), () => GateOutputs.JUnit(report));
-            WriteFile(parse.GetValue(markdown), () => GateOutputs.Markdown(report));
             Print(invocation, report, parse.GetValue(github));
+            xml?.Write(Encoding.UTF8.GetBytes(GateOutputs.JUnit(report)));
+            page?.Write(Encoding.UTF8.GetBytes(GateOutputs.Markdown(report)));
+            OutputFile.Commit([.. new[] { xml, page }.OfType<OutputFile>()]);
             return report.Failures.Count == 0 ? CliApplication.Success : CliApplication.CheckFailed;
         });
         return command;
     }
 
-    private static Baseline? Existing(string file, bool mayBeAbsent) => File.Exists(file) ? BaselineJson.Read(ResultFiles.ReadText(file), file)
+    private static Baseline? Existing(string file, bool mayBeAbsent) => File.Exists(file) ? BaselineJson.Read(InputFile.ReadText(file, "file", "Give the path of a baseline file."), file)
         : mayBeAbsent ? null
         : throw new ConfigurationException($"There is no baseline '{file}'. Make it of this result with --update, look at it, and keep it under version control.");
 
-    private static void Update(Invocation invocation, ParseResult parse, Baseline? old, RunSet[] sets, string file)
+    private static void Update(Invocation invocation, ParseResult parse, Baseline? old, RunSet[] sets, OutputFile file)
     {
         if (sets[0].Runs.FirstOrDefault(run => run.Failure is not null) is { } failed)
         {
@@ -75,21 +81,13 @@ internal static class GateVerb
         ResultFiles.Write(file, BaselineJson.ToText(now));
         if (old is null)
         {
-            terminal.Output.Write($"{file}: new, {now.Rules.Count} rules about {now.Values.Count} values. Look at the rules and give each its reason.\n");
+            terminal.Output.Write($"{file.Path}: new, {now.Rules.Count} rules about {now.Values.Count} values. Look at the rules and give each its reason.\n");
             return;
         }
 
         IReadOnlyList<Table> changes = BaselineUpdate.Changes(old, now);
-        terminal.Output.Write(changes.Count == 0 ? $"{file}: unchanged, {now.Values.Count} values.\n" : $"{file}: updated.\n\n");
+        terminal.Output.Write(changes.Count == 0 ? $"{file.Path}: unchanged, {now.Values.Count} values.\n" : $"{file.Path}: updated.\n\n");
         TableWriter.Write(terminal.Output, changes, terminal.TableStyle(parse.GetValue(invocation.NoColour)));
-    }
-
-    private static void WriteFile(string? file, Func<string> text)
-    {
-        if (file is not null)
-        {
-            ResultFiles.Write(file, text());
-        }
     }
 
     private static void Print(Invocation invocation, GateReport report, bool github)
@@ -105,7 +103,7 @@ internal static class GateVerb
         {
             foreach (string annotation in GateOutputs.GitHubAnnotations(report))
             {
-                output.Write(annotation + "\n");
+                InertWriter.StyledOf(output).Write(annotation + "\n");
             }
         }
     }

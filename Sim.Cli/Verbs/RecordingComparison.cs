@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Sim.Core;
+using Sim.Core.Files;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
 
@@ -13,15 +15,14 @@ internal static class RecordingComparison
     /// <param name="compared">What a row of the file is: every flush, every event.</param>
     public static Option<string?> CsvOption(string compared) => new("--csv") { Description = $"Write {compared} and how it compares as CSV", HelpName = "file" };
 
-    /// <summary>Writes the CSV file if one was asked for, then everything on the terminal. Returns the exit code.</summary>
-    public static int Print(
-        Invocation invocation, ParseResult parse, Option<string?> csv, Func<string> rows, string headline, IReadOnlyList<Table> tables, IEnumerable<string> differences, IEnumerable<string> remarks, bool passed)
-    {
-        if (parse.GetValue(csv) is { } file)
-        {
-            ResultFiles.Write(file, rows());
-        }
+    /// <summary>The CSV file, if one was asked for; it can be written.</summary>
+    /// <exception cref="ConfigurationException">It cannot, or is the recording.</exception>
+    public static OutputFile? Csv(ParseResult parse, Option<string?> csv, string recording) => parse.GetValue(csv) is { } path ? OutputFile.Check(path, "CSV file", recording) : null;
 
+    /// <summary>Writes everything on the terminal, then the CSV file if one was asked for. Returns the exit code.</summary>
+    public static int Print(
+        Invocation invocation, ParseResult parse, OutputFile? csv, Func<string> rows, string headline, IReadOnlyList<Table> tables, IEnumerable<string> differences, IEnumerable<string> remarks, bool passed)
+    {
         Terminal terminal = invocation.Terminal;
         terminal.Output.Write(headline + "\n\n");
         TableWriter.Write(terminal.Output, tables, terminal.TableStyle(parse.GetValue(invocation.NoColour)));
@@ -33,6 +34,11 @@ internal static class RecordingComparison
         foreach (string remark in remarks)
         {
             terminal.Error.Write(remark + "\n");
+        }
+
+        if (csv is not null)
+        {
+            ResultFiles.Write(csv, rows());
         }
 
         return passed ? CliApplication.Success : CliApplication.CheckFailed;

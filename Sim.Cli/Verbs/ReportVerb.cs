@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Experiments;
 using Sim.Reports;
 using Sim.Reports.Charts;
@@ -16,6 +17,7 @@ namespace Sim.Cli.Verbs;
 internal static class ReportVerb
 {
     private const string DefaultPage = "report.html";
+    private const string DefaultCharts = "charts";
     private const string OneColumn = "column";
     private const string TwoColumns = "page";
 
@@ -55,6 +57,9 @@ internal static class ReportVerb
                 throw new ConfigurationException($"--height must be from 1 to {ChartFiles.MostHeight}, found {tall}.");
             }
 
+            string target = parse.GetValue(output) ?? (formats.Length > 0 ? DefaultCharts : DefaultPage);
+            using OutputFolder? folder = formats.Length > 0 ? OutputFolder.Claim(target, "chart") : null;
+            using OutputFile? page = formats.Length > 0 ? null : OutputFile.Check(target, "page", parse.GetValue(file)!);
             RunSet set = Read(parse.GetValue(file)!);
             ReportInput input = new(set)
             {
@@ -62,16 +67,15 @@ internal static class ReportVerb
                 MeanInterval = samples => SampleStatistics.Summarise(samples).Confidence is { } confidence ? (confidence.Low, confidence.High) : null,
                 Metric = parse.GetValue(metric) is { } name ? Metric.Find(name, set) : null,
             };
-            if (formats.Length > 0)
+            if (folder is not null)
             {
                 ChartTheme colours = ChartTheme.All.First(one => one.Name == parse.GetValue(theme));
-                WriteCharts(invocation.Terminal, input, Words(parse.GetValue(only)), parse.GetValue(output) ?? "charts", formats, new ChartSize(wide, tall), colours);
+                WriteCharts(invocation.Terminal, input, Words(parse.GetValue(only)), folder, formats, new ChartSize(wide, tall), colours);
                 return CliApplication.Success;
             }
 
-            string page = parse.GetValue(output) ?? DefaultPage;
             ResultFiles.Write(page, HtmlReport.ToText(input));
-            invocation.Terminal.Output.Write(page + "\n");
+            invocation.Terminal.Output.Write(target + "\n");
             return CliApplication.Success;
         });
         return command;
@@ -93,19 +97,11 @@ internal static class ReportVerb
 
     private static RunSet Read(string file)
     {
-        string name = file == "-" ? "stdin" : file;
-        try
-        {
-            RunSet set = RunSetJson.Read(file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file), name);
-            return set.Runs.Count > 0 ? set : throw new TraceFormatException(name, "member 'runs'", "at least one run", "none", "There is nothing to report.");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ConfigurationException($"The result file '{file}' cannot be read: {e.Message} 'nestsim compare ... -o DIR' writes DIR/results.json.", e);
-        }
+        RunSet set = RunSetJson.Read(InputFile.ReadText(file, "result file", "'nestsim compare ... -o DIR' writes DIR/results.json."), file == "-" ? "stdin" : file);
+        return set.Runs.Count > 0 ? set : throw new TraceFormatException(file, "member 'runs'", "at least one run", "none", "There is nothing to report.");
     }
 
-    private static void WriteCharts(Terminal terminal, ReportInput input, string[] only, string folder, ChartFormat[] formats, ChartSize size, ChartTheme theme)
+    private static void WriteCharts(Terminal terminal, ReportInput input, string[] only, OutputFolder folder, ChartFormat[] formats, ChartSize size, ChartTheme theme)
     {
         foreach (string unknown in only.Where(name => ChartCatalogue.All.Entries.All(entry => entry.Name != name)))
         {
@@ -119,7 +115,7 @@ internal static class ReportVerb
         }
 
         (string, Chart)[] charts = [.. drawings.Where(chart => chart.Drawing.Chart is not null).Select(chart => (chart.Name, chart.Drawing.Chart!))];
-        foreach (string path in formats.SelectMany(format => ChartFiles.Write(charts, folder, format, size, theme, (name, why) => terminal.Error.Write($"{name}: it cannot be drawn as {format.ToString().ToLowerInvariant()}: {why.Message}\n"))))
+        foreach (string path in ChartFiles.Write(charts, folder, formats, size, theme, (name, format, why) => terminal.Error.Write($"{name}: it cannot be drawn as {format.ToString().ToLowerInvariant()}: {why.Message}\n")))
         {
             terminal.Output.Write(path + "\n");
         }

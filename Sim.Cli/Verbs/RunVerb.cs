@@ -49,7 +49,7 @@ internal static class RunVerb
             ];
             RunConfiguration configuration = InterruptOptions.Checked(options.Configuration.Load(parse, one), parse.GetValue(update) is not null);
             using ChromeTraceWriter? writer = parse.GetValue(timeline) is { } file
-                ? new ChromeTraceWriter(file, $"{name} on {Path.GetFileName(parse.GetValue(options.Trace))}", configuration.Machine.Profile.ReferenceKilohertz)
+                ? new ChromeTraceWriter(file, $"{name} on {Path.GetFileName(parse.GetValue(options.Trace))}", configuration.Machine.Profile.ReferenceKilohertz, parse.GetValue(options.Trace)!)
                 : null;
             return ExperimentRunner.Execute(invocation, parse, options, configuration, View, writer);
         });

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Experiments;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -61,6 +62,7 @@ internal static class SweepVerb
                 throw new ConfigurationException($"--traces: two traces are called '{twice.Key}', and rows and folders are told apart by that name. Rename one.");
             }
 
+            using OutputFile? table = parse.GetValue(rows) is { } file ? OutputFile.Check(file, "table", all) : null;
             List<(string Trace, RunConfiguration Configuration)> sweeps = [.. all.Select(trace => (trace, Checked(options.Configuration.LoadFor(trace, parse, assignments))))];
             List<RunSet> sets = [];
             int worst = CliApplication.Success;
@@ -76,9 +78,9 @@ internal static class SweepVerb
                 invocation.Terminal.Output.Write(all.Length > 1 && trace != all[^1] ? "\n" : "");
             }
 
-            if (parse.GetValue(rows) is { } file)
+            if (table is not null)
             {
-                ResultFiles.Write(file, SweepRows.ToText(sets, wanted));
+                ResultFiles.Write(table, SweepRows.ToText(sets, wanted));
             }
 
             return worst;

@@ -28,7 +28,7 @@ internal static class TraceConvertVerb
         command.SetAction(parse =>
         {
             using TraceFile trace = TraceFile.Open(parse.GetValue(input)!, Lanes(parse.GetValue(lanes)));
-            using TraceFileWriter writer = TraceFile.Create(parse.GetValue(output)!, TraceConverter.Header(trace.Header, parse.GetValue(fold)), parse.GetValue(format));
+            using TraceFileWriter writer = TraceFile.Create(parse.GetValue(output)!, TraceConverter.Header(trace.Header, parse.GetValue(fold)), parse.GetValue(format), parse.GetValue(input)!);
             TraceConverter.Convert(trace, writer, parse.GetValue(fold));
             writer.Complete();
             invocation.Terminal.Error.Write($"{parse.GetValue(output)}: {Numbers.Whole(writer.Records)} records\n");

@@ -30,7 +30,7 @@ internal static class TraceCutVerb
         {
             CutRange range = new(Count(fromRecord, 0), Count(toRecord, ulong.MaxValue), Count(fromTime, 0), Count(toTime, ulong.MaxValue), parse.GetValue(fromMark), parse.GetValue(untilMark));
             using TraceFile trace = TraceFile.Open(parse.GetValue(input)!);
-            using TraceFileWriter writer = TraceFile.Create(parse.GetValue(output)!, TraceCutter.Header(trace.Header, range), parse.GetValue(format));
+            using TraceFileWriter writer = TraceFile.Create(parse.GetValue(output)!, TraceCutter.Header(trace.Header, range), parse.GetValue(format), parse.GetValue(input)!);
             CutResult cut = TraceCutter.Cut(trace, writer, range);
             writer.Complete();
             invocation.Terminal.Error.Write($"{parse.GetValue(output)}: {Numbers.Whole(cut.Kept)} records kept, {Numbers.Whole(cut.Established)} put in front\n");

@@ -3,6 +3,7 @@ using System.Globalization;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Experiments;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -41,15 +42,11 @@ internal static class TraceEventsVerb
         {
             string path = parse.GetValue(file)!;
             long? rate = parse.GetValue(ticks) is { } text ? TicksPerSecond(text, ticks.Name) : null;
+            using OutputFile? target = parse.GetValue(csv) is { } csvFile ? OutputFile.Check(csvFile, "CSV file", path) : null;
             EventSummary summary;
             using (ProgressBar progress = ProgressBar.Of(invocation, parse))
             {
                 summary = Summarise(path, rate, progress.AddLines);
-            }
-
-            if (parse.GetValue(csv) is { } target)
-            {
-                ResultFiles.Write(target, Csv(summary));
             }
 
             Terminal terminal = invocation.Terminal;
@@ -57,8 +54,10 @@ internal static class TraceEventsVerb
             TableWriter.Write(terminal.Output, Tables(summary), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
             foreach (SummaryRow finding in summary.Rows.Where(row => row.Section == Findings && !parse.GetValue(invocation.Quiet)))
             {
-                terminal.Error.Write($"{finding.Name}; {Numbers.Whole(finding.Value)} {finding.Unit}\n");
+                terminal.Error.Write(InertText.OneLine($"{finding.Name}; {Numbers.Whole(finding.Value)} {finding.Unit}") + "\n");
             }
+
+            ResultFiles.Write(target, Csv(summary));
 
             return CliApplication.Success;
         });

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Sim.Core.Files;
 using Sim.Core.Profiles;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -30,6 +31,7 @@ internal static class TraceFootprintVerb
             string target = parse.GetValue(output)!;
             string[] silent = parse.GetValue(untraced) ?? [];
             string[] all = [.. parse.GetValue(files)!.Concat(silent)];
+            using OutputFile file = OutputFile.Check(target, "footprints", all);
             FootprintModel model;
             using (ProgressBar progress = ProgressBar.Of(invocation, parse))
             {
@@ -43,7 +45,7 @@ internal static class TraceFootprintVerb
                     progress.AddLines);
             }
 
-            ResultFiles.Write(target, FootprintFile.ToText(model));
+            ResultFiles.Write(file, FootprintFile.ToText(model));
             if (!parse.GetValue(invocation.Quiet))
             {
                 invocation.Terminal.Error.Write(

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sim.Core.Traces;
+using Sim.Reports.Views;
 using Sim.Workloads.Formats;
 using Sim.Experiments;
 
@@ -50,7 +51,7 @@ internal static class TraceHeadVerb
     }
 
     private static string Line(TraceBlock block, int record, ulong time, string text) =>
-        string.Create(CultureInfo.InvariantCulture, $"#{block.FirstRecord + (ulong)record} {block.Lane} @{time} {text}\n");
+        string.Create(CultureInfo.InvariantCulture, $"#{block.FirstRecord + (ulong)record} {block.Lane} @{time} {InertText.OneLine(text)}\n");
 
     private static string Access(TraceBlock block, int access)
     {

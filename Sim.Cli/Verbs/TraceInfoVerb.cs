@@ -30,19 +30,19 @@ internal static class TraceInfoVerb
     private static void WriteHeader(TextWriter output, TraceFile trace, TraceSummary summary)
     {
         TraceHeader header = summary.Header;
-        output.Write($"name        {trace.Name}\nformat      {trace.Format}\nsha256      {trace.Sha256}\n");
+        output.Write($"name        {InertText.OneLine(trace.Name)}\nformat      {trace.Format}\nsha256      {trace.Sha256}\n");
         output.Write($"lanes       {header.Lanes}\nfolded      {(header.Folded ? "yes" : "no")}\ncycles      {header.CyclesPerRecordTick} per record tick\n");
         output.Write($"records     {Numbers.Whole(summary.Records)} in {Numbers.Whole(summary.Blocks)} blocks, {Numbers.Fraction(summary.Records == 0 ? null : summary.Bytes / (double)summary.Records)} bytes per record\n");
         output.Write($"references  {Numbers.Whole(summary.References)}\ntime        {Numbers.Whole(summary.FirstTime)} to {Numbers.Whole(summary.LastTime)} reference cycles\n");
         output.Write($"page sizes  {PageSizes(summary)}\n");
         foreach ((string key, string value) in header.Properties)
         {
-            output.Write($"  {key} = {value}\n");
+            output.Write(InertText.OneLine($"  {key} = {value}") + "\n");
         }
 
         foreach (Doubt doubt in header.Doubts)
         {
-            output.Write($"  doubt: {doubt.Sentence}\n");
+            output.Write(InertText.OneLine($"  doubt: {doubt.Sentence}") + "\n");
         }
 
         output.Write("\n");

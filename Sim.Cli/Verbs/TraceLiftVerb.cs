@@ -1,13 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Sim.Captures;
 using Sim.Captures.Ftrace;
 using Sim.Captures.HwLog;
-using Sim.Core.Traces;
+using Sim.Core.Files;
 using Sim.Core;
-using Sim.Reports.Results;
 using Sim.Reports.Views;
-using Sim.Workloads.Formats;
 
 namespace Sim.Cli.Verbs;
 
@@ -35,84 +34,26 @@ internal static class TraceLiftVerb
         command.SetAction(parse =>
         {
             string path = parse.GetValue(file)!;
-            Request request;
-            Outcome outcome;
-            using (ProgressBar progress = ProgressBar.Of(invocation, parse))
+            if (path == "-")
             {
-                request = new Request(path, parse.GetValue(output)!, parse.GetValue(format), parse.GetValue(asRecorded), parse.GetValue(key), progress.AddLines);
-                outcome = KindOf(path) == CaptureKind.Hardware ? LiftHardware(request) : LiftKernelEvents(request);
+                throw new ConfigurationException("'trace lift' reads its recording more than once, and a pipe can be read only once. Save the recording to a file and name that.");
             }
 
-            Tell(invocation.Terminal.Error, request, outcome, parse.GetValue(invocation.Quiet));
+            string target = parse.GetValue(output)!;
+            Outcome outcome;
+            using OutputFile? answerKey = parse.GetValue(key) is { } keyFile ? OutputFile.Check(keyFile, "answer key", path) : null;
+            using (ProgressBar progress = ProgressBar.Of(invocation, parse))
+            using (LiftedRecording lifted = LiftedRecording.Of(path, target, parse.GetValue(format), parse.GetValue(asRecorded), progress.AddLines))
+            {
+                answerKey?.Write(Encoding.UTF8.GetBytes(CsvText.Of(KeyColumns, lifted.Hardware?.AnswerKey.Select(Row) ?? lifted.Kernel!.Flushes.Select(Row))));
+                lifted.Complete(answerKey is null ? [] : [answerKey]);
+                outcome = Outcome.Of(lifted);
+            }
+
+            Tell(invocation.Terminal.Error, path, target, outcome, parse.GetValue(invocation.Quiet));
             return CliApplication.Success;
         });
         return command;
-    }
-
-    private static CaptureKind KindOf(string path)
-    {
-        if (path == "-")
-        {
-            throw new ConfigurationException("'trace lift' reads its recording more than once, and a pipe can be read only once. Save the recording to a file and name that.");
-        }
-
-        return CaptureText.KindOf(path, path);
-    }
-
-    private static Outcome LiftHardware(Request request)
-    {
-        TraceHeader header;
-        IReadOnlyList<ListedPage>? pageSizes = request.PageSizes is { } list ? PageSizeList.Read(list) : null;
-        using (HwLogReader reader = Open())
-        {
-            header = Lift.HeaderOf(reader, request.Source, pageSizes is not null);
-        }
-
-        header = request.AsRecorded ? With(header, "as_recorded", "yes") : header;
-        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
-        LiftResult result = Lift.Run(Open, writer, header.Lanes, request.AsRecorded, pageSizes: pageSizes);
-        Finish(request, writer, result.AnswerKey.Select(Row), result.Doubts);
-        return new Outcome(result.Records, result.AnswerKey.Count, result.Synthesized, result.Skipped, result.BeyondEvents, result.Findings, result.Findings.Worst == Severity.DataLoss, result.Counts);
-
-        HwLogReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
-    }
-
-    private static Outcome LiftKernelEvents(Request request)
-    {
-        if (request.AsRecorded)
-        {
-            throw new ConfigurationException(
-                $"--as-recorded: '{request.Path}' holds kernel events, which do not say what VPIDs, EPT pointers and addresses the hardware got. Lift it without, or lift a hardware capture.");
-        }
-
-        KernelSurvey survey;
-        using (TracepointReader reader = Open())
-        {
-            survey = KernelSurvey.Of(reader);
-        }
-
-        TraceHeader header = TracepointLift.HeaderOf(survey, request.Source);
-        using TracepointReader events = Open();
-        using TraceFileWriter writer = TraceFile.CreateDraft(request.Output, header, request.Format);
-        TracepointLiftResult result = TracepointLift.Run(events, survey, writer);
-        Finish(request, writer, result.Flushes.Select(Row), result.Doubts);
-        return new Outcome(result.Records, result.Flushes.Count, result.Synthesized, 0, 0, result.Findings, result.DataLoss, result.Counts);
-
-        TracepointReader Open() => new(CaptureText.Open(request.Path), request.Path, request.Progress);
-    }
-
-    private static TraceHeader With(TraceHeader header, string property, string value) =>
-        header with { Properties = new SortedDictionary<string, string>(header.Properties.ToDictionary(), StringComparer.Ordinal) { [property] = value } };
-
-    /// <summary>The answer key goes first: if it cannot be written, the trace does not appear either.</summary>
-    private static void Finish(Request request, TraceFileWriter writer, IEnumerable<IReadOnlyList<string>> key, IReadOnlyList<Doubt> doubts)
-    {
-        if (request.AnswerKey is { } path)
-        {
-            ResultFiles.Write(path, CsvText.Of(KeyColumns, key));
-        }
-
-        writer.Complete(doubts);
     }
 
     private static IReadOnlyList<string> Row(AnswerKeyEntry e) =>
@@ -132,16 +73,16 @@ internal static class TraceLiftVerb
 
     private static string Hex(ulong number) => $"0x{number:x}";
 
-    private static void Tell(TextWriter error, Request request, Outcome outcome, bool isQuiet)
+    private static void Tell(TextWriter error, string recording, string target, Outcome outcome, bool isQuiet)
     {
         if (outcome.DataLoss)
         {
-            error.Write($"DATA LOSS: {request.Path} says that events were lost; the trace is not what happened\n");
+            error.Write($"DATA LOSS: {recording} says that events were lost; the trace is not what happened\n");
         }
 
         if (outcome.BeyondEvents > 0)
         {
-            error.Write($"{request.Path}: its events end before its memory accesses do: {Numbers.Whole(outcome.BeyondEvents)} accesses behind them are left out, since nothing tells who made them\n");
+            error.Write($"{recording}: its events end before its memory accesses do: {Numbers.Whole(outcome.BeyondEvents)} accesses behind them are left out, since nothing tells who made them\n");
         }
 
         if (isQuiet)
@@ -150,7 +91,7 @@ internal static class TraceLiftVerb
         }
 
         error.Write(
-            $"{request.Output}: {Numbers.Whole(outcome.Records)} records, {Numbers.Whole(outcome.Flushes)} flushes by L0 itself, {Numbers.Whole(outcome.Synthesized)} transitions put in, "
+            $"{target}: {Numbers.Whole(outcome.Records)} records, {Numbers.Whole(outcome.Flushes)} flushes by L0 itself, {Numbers.Whole(outcome.Synthesized)} transitions put in, "
             + $"{Numbers.Whole(outcome.Skipped)} records of unknown level skipped\n");
         TransitionCounts counts = outcome.Counts;
         error.Write(
@@ -163,12 +104,13 @@ internal static class TraceLiftVerb
         }
     }
 
-    private sealed record Request(string Path, string Output, string? Format, bool AsRecorded, string? AnswerKey, Action<long> Progress)
+    /// <summary>What is told of a lift of either kind.</summary>
+    private sealed record Outcome(ulong Records, int Flushes, long Synthesized, long Skipped, long BeyondEvents, Findings Findings, bool DataLoss, TransitionCounts Counts)
     {
-        public string Source => System.IO.Path.GetFileName(Path);
-
-        public string? PageSizes { get; } = PageSizeList.Beside(Path);
+        public static Outcome Of(LiftedRecording lifted) => (lifted.Hardware, lifted.Kernel) switch
+        {
+            ({ } log, _) => new Outcome(log.Records, log.AnswerKey.Count, log.Synthesized, log.Skipped, log.BeyondEvents, log.Findings, log.Findings.Worst == Severity.DataLoss, log.Counts),
+            (_, var events) => new Outcome(events!.Records, events.Flushes.Count, events.Synthesized, 0, 0, events.Findings, events.DataLoss, events.Counts),
+        };
     }
-
-    private sealed record Outcome(ulong Records, int Flushes, long Synthesized, long Skipped, long BeyondEvents, Findings Findings, bool DataLoss, TransitionCounts Counts);
 }

@@ -28,7 +28,7 @@ internal static class TraceMergeVerb
                     traces.Add(TraceFile.Open(input));
                 }
 
-                using TraceFileWriter writer = TraceFile.Create(parse.GetValue(output)!, TraceMerger.Header([.. traces.Select(trace => trace.Header)]), parse.GetValue(format));
+                using TraceFileWriter writer = TraceFile.Create(parse.GetValue(output)!, TraceMerger.Header([.. traces.Select(trace => trace.Header)]), parse.GetValue(format), parse.GetValue(inputs)!);
                 TraceMerger.Merge(traces, writer, vcpus);
                 writer.Complete();
                 invocation.Terminal.Error.Write($"{parse.GetValue(output)}: {Numbers.Whole(writer.Records)} records in {traces.Sum(trace => trace.Header.Lanes)} lanes\n");

@@ -145,7 +145,7 @@ internal static class TraceWeaveVerb
         WeaveSpec spec = WeaveSpec.Parse(WithLength(words, program));
         using TraceFile l2 = TraceFile.Open(program);
         using TraceFile? handling = handlers is { } path ? TraceFile.Open(path) : null;
-        using TraceFileWriter writer = TraceFile.Create(target, Weaver.Header(spec, l2.Header, handling?.Header));
+        using TraceFileWriter writer = TraceFile.Create(target, Weaver.Header(spec, l2.Header, handling?.Header), null, handlers is null ? [program] : [program, handlers]);
         WeaveSummary summary = Weaver.Weave(spec, l2, handling, writer);
         writer.Complete();
         invocation.Terminal.Error.Write(
@@ -167,7 +167,7 @@ internal static class TraceWeaveVerb
             header = FootprintWeaver.Header(recorded.Header, model, l2.Header, options);
         }
 
-        using TraceFileWriter writer = TraceFile.CreateDraft(target, header);
+        using TraceFileWriter writer = TraceFile.CreateDraft(target, header, null, program, events);
         FootprintWeaveSummary summary = FootprintWeaver.Weave(() => TraceFile.Open(events), () => TraceFile.Open(program), model, options, writer);
         writer.Complete(summary.Doubts);
         return summary;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Sim.Core.Files;
 using Sim.Validation;
 
 namespace Sim.Cli.Verbs;
@@ -22,9 +23,10 @@ internal static class ValidateFlushesVerb
             "validate flushes capture.hw.txt.xz --policy kvm-6.12 --csv flushes.csv") { recording, policy, ftrace, csv };
         command.SetAction(parse =>
         {
+            using OutputFile? file = RecordingComparison.Csv(parse, csv, parse.GetValue(recording)!);
             FlushValidation result = FlushValidation.Of(parse.GetValue(recording)!, parse.GetValue(policy), parse.GetValue(ftrace) ?? []);
             return RecordingComparison.Print(
-                invocation, parse, csv, result.Csv, $"{result.Recording} under {result.Policy}: {result.Headline}", [result.ByKind(), result.ByPlace(), result.ByRule()], result.Differences.Select(FlushValidation.Describe), result.Remarks, result.Passed);
+                invocation, parse, file, result.Csv, $"{result.Recording} under {result.Policy}: {result.Headline}", [result.ByKind(), result.ByPlace(), result.ByRule()], result.Differences.Select(FlushValidation.Describe), result.Remarks, result.Passed);
         });
         return command;
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sim.Core.Architecture;
+using Sim.Core.Files;
 using Sim.Core.Profiles;
 using Sim.Experiments;
 using Sim.Reports.Results;
@@ -34,21 +35,18 @@ internal static class ValidateFootprintsVerb
         {
             IReadOnlyList<Assignment> named = ConfigurationOptions.List(parse, policies, "policies");
             RunConfiguration run = configuration.Load(parse, named.Count > 0 ? [.. named] : [new Assignment("policies", """["kvm-4.20","kvm-6.12","always-guest","always-all","never"]""", policies.Name)]);
+            using OutputFile? file = parse.GetValue(csv) is { } path ? OutputFile.Check(path, "CSV file", parse.GetValue(files)!) : null;
             IReadOnlyList<FootprintCheck> checks;
             using (ProgressBar progress = ProgressBar.Of(invocation, parse))
             {
-                FootprintRecording[] recordings = [.. parse.GetValue(files)!.Select(path => FootprintRecording.Open(path, progress.AddLines))];
+                FootprintRecording[] recordings = [.. parse.GetValue(files)!.Select(recording => FootprintRecording.Open(recording, progress.AddLines))];
                 checks = FootprintValidation.Run(recordings, run.Machine, run.Policies, run.Machine.Seed);
-            }
-
-            if (parse.GetValue(csv) is { } path)
-            {
-                ResultFiles.Write(path, CsvText.Of(CsvColumns, checks.SelectMany(Rows)));
             }
 
             Vendor vendor = run.Machine.Profile.Vendor;
             Terminal terminal = invocation.Terminal;
             TableWriter.Write(terminal.Output, checks.SelectMany(check => Tables(check, vendor)), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+            ResultFiles.Write(file, CsvText.Of(CsvColumns, checks.SelectMany(Rows)));
             return CliApplication.Success;
         });
         return command;

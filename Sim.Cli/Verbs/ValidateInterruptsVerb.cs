@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Sim.Core.Files;
 using Sim.Validation;
 
 namespace Sim.Cli.Verbs;
@@ -20,9 +21,10 @@ internal static class ValidateInterruptsVerb
             "validate interrupts capture.hw.txt.xz --irq-path none --csv interrupts.csv") { recording, path, csv };
         command.SetAction(parse =>
         {
+            using OutputFile? file = RecordingComparison.Csv(parse, csv, parse.GetValue(recording)!);
             InterruptValidation result = InterruptValidation.Of(parse.GetValue(recording)!, parse.GetValue(path));
             return RecordingComparison.Print(
-                invocation, parse, csv, result.Csv, $"{result.Recording} through {result.Path}: {result.Headline}", [result.ByEvent(), result.ByWindow()], result.Differences.Select(InterruptValidation.Describe), result.Remarks, result.Passed);
+                invocation, parse, file, result.Csv, $"{result.Recording} through {result.Path}: {result.Headline}", [result.ByEvent(), result.ByWindow()], result.Differences.Select(InterruptValidation.Describe), result.Remarks, result.Passed);
         });
         return command;
     }

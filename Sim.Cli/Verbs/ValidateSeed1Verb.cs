@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Sim.Core.Files;
 using Sim.Experiments;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -28,25 +29,20 @@ internal static class ValidateSeed1Verb
         command.SetAction(parse =>
         {
             IReadOnlyList<Assignment> named = ConfigurationOptions.List(parse, policies, "policies");
+            using OutputFile? rows = parse.GetValue(csv) is { } csvFile ? OutputFile.Check(csvFile, "CSV file") : null;
+            using OutputFile? document = parse.GetValue(json) is { } jsonFile ? OutputFile.Check(jsonFile, "JSON file") : null;
+            using OutputFolder? folder = parse.GetValue(scenarios) is { } path ? OutputFolder.Claim(path, "scenario") : null;
             NestedEntryTable table = NestedEntryTable.Of(configuration.Load(parse, named.Count > 0 ? [.. named] : [new Assignment("policies", JsonSerializer.Serialize(NestedEntryTable.DefaultPolicies), policies.Name)]));
-            if (parse.GetValue(csv) is { } csvFile)
-            {
-                ResultFiles.Write(csvFile, NestedEntryFiles.ToCsv(table));
-            }
-
-            if (parse.GetValue(json) is { } jsonFile)
-            {
-                ResultFiles.Write(jsonFile, NestedEntryFiles.ToJson(table));
-            }
-
-            if (parse.GetValue(scenarios) is { } folder)
+            Terminal terminal = invocation.Terminal;
+            TableWriter.Write(terminal.Output, NestedEntryView.Of(table), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+            terminal.Output.Write("\n" + NestedEntryView.Remarks(table));
+            ResultFiles.Write(rows, NestedEntryFiles.ToCsv(table));
+            ResultFiles.Write(document, NestedEntryFiles.ToJson(table));
+            if (folder is not null)
             {
                 NestedEntryFiles.WriteScenarios(folder);
             }
 
-            Terminal terminal = invocation.Terminal;
-            TableWriter.Write(terminal.Output, NestedEntryView.Of(table), terminal.TableStyle(parse.GetValue(invocation.NoColour)));
-            terminal.Output.Write("\n" + NestedEntryView.Remarks(table));
             return CliApplication.Success;
         });
         return command;

@@ -68,12 +68,16 @@ public sealed class Catalogue<T>
 /// <summary>Answers an unknown name with the nearest known ones.</summary>
 public static class NearestNames
 {
+    /// <summary>Characters of a name that a message repeats, and that are compared.</summary>
+    private const int MostShown = 200;
+
     /// <summary>"Unknown kind 'x'. Did you mean a, b or c?" with at most three names, nearest first, ties in ordinal order.</summary>
     public static string Unknown(string kind, string name, IEnumerable<string> known)
     {
-        string[] nearest = known.OrderBy(k => Distance(name, k)).ThenBy(k => k, StringComparer.Ordinal).Take(3).ToArray();
+        string shown = name.Length > MostShown ? name[..MostShown] + "..." : name;
+        string[] nearest = known.OrderBy(k => Distance(shown, k)).ThenBy(k => k, StringComparer.Ordinal).Take(3).ToArray();
         string hint = nearest.Length == 0 ? "There are none." : $"Did you mean {string.Join(", ", nearest)}?";
-        return $"Unknown {kind} '{name}'. {hint}";
+        return $"Unknown {kind} '{shown}'. {hint}";
     }
 
     /// <summary>Levenshtein distance, ignoring case.</summary>

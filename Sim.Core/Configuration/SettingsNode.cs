@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Sim.Core.Files;
 
 namespace Sim.Core.Configuration;
 
@@ -35,7 +36,11 @@ public sealed class SettingsNode
 {
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
+    /// <summary>Most names in a path: what a configuration has goes four deep, and everything that walks a tree walks it by recursion.</summary>
+    private const int MostSegments = 32;
+
     private readonly List<KeyValuePair<string, SettingsNode>> _members = [];
+    private readonly Dictionary<string, int> _places = new(StringComparer.Ordinal);
     private readonly List<SettingsNode> _items = [];
 
     private SettingsNode(string path, SettingsKind kind, string text, string origin, string? source = null)
@@ -69,7 +74,7 @@ public sealed class SettingsNode
     public IReadOnlyList<SettingsNode> Items => _items;
 
     /// <summary>The member with that name, or null.</summary>
-    public SettingsNode? this[string name] => _members.Find(member => member.Key == name).Value;
+    public SettingsNode? this[string name] => _places.TryGetValue(name, out int place) ? _members[place].Value : null;
 
     /// <summary>True for a text, number, flag or null.</summary>
     public bool IsScalar => Kind is not (SettingsKind.Object or SettingsKind.Array);
@@ -93,7 +98,8 @@ public sealed class SettingsNode
                 throw new ConfigurationException($"{file}: expected a JSON object, found {reader.TokenType}. Begin the file with a brace.");
             }
 
-            SettingsNode root = ParseValue(ref reader, utf8, file, true, "", errors);
+            LineCounter lines = new(file);
+            SettingsNode root = ParseValue(ref reader, utf8, lines, "", errors);
             reader.Read();
             return root;
         }
@@ -111,14 +117,9 @@ public sealed class SettingsNode
     /// <exception cref="ConfigurationException">The file cannot be read, is not JSON, or is not an object.</exception>
     public static SettingsNode ParseFile(string path, string name, ICollection<string> errors)
     {
-        try
-        {
-            return Parse(File.ReadAllBytes(path), name, errors);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ConfigurationException($"The file '{path}' cannot be read: {e.Message}", e);
-        }
+        ReadOnlySpan<byte> content = InputFile.ReadBytes(path, "file", "Give the path of a JSON file.");
+        ReadOnlySpan<byte> mark = Encoding.UTF8.Preamble;
+        return Parse(content.StartsWith(mark) ? content[mark.Length..] : content, name, errors);
     }
 
     /// <summary>Sets the value at a path, making members that do not exist; JSON if the text is JSON, else plain text.</summary>
@@ -190,26 +191,26 @@ public sealed class SettingsNode
         }
     }
 
-    private static SettingsNode ParseValue(ref Utf8JsonReader reader, ReadOnlySpan<byte> utf8, string file, bool isFile, string path, ICollection<string> errors)
+    private static SettingsNode ParseValue(ref Utf8JsonReader reader, ReadOnlySpan<byte> utf8, LineCounter lines, string path, ICollection<string> errors)
     {
-        string origin = isFile ? $"{file}:{Line(utf8, reader.TokenStartIndex)}" : file;
+        string origin = lines.Origin(utf8, reader.TokenStartIndex);
         switch (reader.TokenType)
         {
             case JsonTokenType.StartObject:
                 SettingsNode made = new(path, SettingsKind.Object, "", origin);
                 while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
                 {
-                    string name = reader.GetString()!;
-                    long start = reader.TokenStartIndex;
+                    string name = TextOf(reader, lines, utf8);
+                    string start = lines.Origin(utf8, reader.TokenStartIndex);
                     reader.Read();
-                    SettingsNode value = ParseValue(ref reader, utf8, file, isFile, Join(path, name), errors);
+                    SettingsNode value = ParseValue(ref reader, utf8, lines, Join(path, name), errors);
                     if (made[name] is { } first)
                     {
-                        errors.Add($"{file}:{Line(utf8, start)}: {value.Path}: given twice (first at {first.Origin}). Remove one.");
+                        errors.Add($"{start}: {value.Path}: given twice (first at {first.Origin}). Remove one.");
                     }
                     else
                     {
-                        made._members.Add(new(name, value));
+                        made.Add(name, value);
                     }
                 }
 
@@ -218,12 +219,12 @@ public sealed class SettingsNode
                 SettingsNode array = new(path, SettingsKind.Array, "", origin);
                 while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
                 {
-                    array._items.Add(ParseValue(ref reader, utf8, file, isFile, $"{path}[{array._items.Count}]", errors));
+                    array._items.Add(ParseValue(ref reader, utf8, lines, $"{path}[{array._items.Count}]", errors));
                 }
 
                 return array;
             case JsonTokenType.String:
-                return new SettingsNode(path, SettingsKind.Text, reader.GetString()!, origin);
+                return new SettingsNode(path, SettingsKind.Text, TextOf(reader, lines, utf8), origin);
             case JsonTokenType.Number:
                 return new SettingsNode(path, SettingsKind.Number, Encoding.UTF8.GetString(reader.ValueSpan), origin);
             case JsonTokenType.Null:
@@ -262,7 +263,7 @@ public sealed class SettingsNode
             Utf8JsonReader reader = new(utf8);
             List<string> errors = [];
             reader.Read();
-            SettingsNode value = ParseValue(ref reader, utf8, origin, false, path, errors);
+            SettingsNode value = ParseValue(ref reader, utf8, new LineCounter(origin, isFile: false), path, errors);
             if (!reader.Read() && errors.Count == 0)
             {
                 return value;
@@ -279,7 +280,12 @@ public sealed class SettingsNode
     private void Place(string path, string origin, Func<string, SettingsNode> make)
     {
         SettingsNode node = this;
-        string[] segments = path.Split('.');
+        string[] segments = path.Split('.', MostSegments + 1);
+        if (segments.Length > MostSegments)
+        {
+            throw new ConfigurationException($"'{path[..40]}...' is not a path: it has more than {MostSegments} names (from {origin}). See 'nestsim config show'.");
+        }
+
         for (int i = 0; i < segments.Length; i++)
         {
             (string name, int? index) = Segment(segments[i], path);
@@ -290,7 +296,7 @@ public sealed class SettingsNode
             }
 
             string at = Join(node.Path, name);
-            int member = node._members.FindIndex(pair => pair.Key == name);
+            int member = node._places.GetValueOrDefault(name, -1);
             if (index is { } number)
             {
                 SettingsNode? array = member < 0 ? null : node._members[member].Value;
@@ -314,7 +320,7 @@ public sealed class SettingsNode
             SettingsNode child = last ? make(at) : member < 0 ? new SettingsNode(at, SettingsKind.Object, "", origin) : node._members[member].Value;
             if (member < 0)
             {
-                node._members.Add(new(name, child));
+                node.Add(name, child);
             }
             else if (last)
             {
@@ -341,7 +347,11 @@ public sealed class SettingsNode
     private SettingsNode CopyTo(string path)
     {
         SettingsNode copy = new(path, Kind, Text, Origin, Source);
-        copy._members.AddRange(_members.Select(member => new KeyValuePair<string, SettingsNode>(member.Key, member.Value.CopyTo(Join(path, member.Key)))));
+        foreach ((string name, SettingsNode value) in _members)
+        {
+            copy.Add(name, value.CopyTo(Join(path, name)));
+        }
+
         copy._items.AddRange(_items.Select((item, i) => item.CopyTo($"{path}[{i}]")));
         return copy;
     }
@@ -359,7 +369,49 @@ public sealed class SettingsNode
 
     private static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
 
-    private static int Line(ReadOnlySpan<byte> utf8, long offset) => utf8[..(int)offset].Count((byte)'\n') + 1;
+    private void Add(string name, SettingsNode value)
+    {
+        _places.Add(name, _members.Count);
+        _members.Add(new(name, value));
+    }
+
+    /// <summary>The text of a name or string. JSON can spell what is no text: bytes that are no UTF-8, halves of surrogate pairs.</summary>
+    private static string TextOf(in Utf8JsonReader reader, LineCounter lines, ReadOnlySpan<byte> utf8)
+    {
+        try
+        {
+            return reader.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ConfigurationException(
+                $"{lines.Origin(utf8, reader.TokenStartIndex)}: offset {reader.TokenStartIndex}: expected text in UTF-8 with whole characters, found bytes or an escape that are none. Write the name or value again.", e);
+        }
+    }
+
+    /// <summary>Says where the tokens of a document are, in one walk over its lines.</summary>
+    private sealed class LineCounter(string origin, bool isFile = true)
+    {
+        private int _offset;
+        private int _line = 1;
+
+        /// <summary>"file:line" of a place that is not before the last one; the origin alone if it is no file.</summary>
+        public string Origin(ReadOnlySpan<byte> utf8, long offset)
+        {
+            if (!isFile)
+            {
+                return origin;
+            }
+
+            if (offset > _offset)
+            {
+                _line += utf8[_offset..(int)offset].Count((byte)'\n');
+                _offset = (int)offset;
+            }
+
+            return $"{origin}:{_line}";
+        }
+    }
 
     /// <summary>The kind as a message names it.</summary>
     internal static string Word(SettingsKind kind) => kind switch

@@ -8,6 +8,9 @@ namespace Sim.Core.Configuration;
 /// </summary>
 public sealed class SettingsReader
 {
+    /// <summary>Errors that a message lists; whoever has more of them has one mistake, not so many.</summary>
+    private const int MostListed = 50;
+
     private readonly SettingsNode _node;
     private readonly ICollection<string> _errors;
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
@@ -122,7 +125,7 @@ public sealed class SettingsReader
         {
             if (!_known.Contains(name))
             {
-                Report(value, NearestNames.Unknown("member", name, _known));
+                Report(value, _errors.Count < MostListed ? NearestNames.Unknown("member", name, _known) : $"Unknown member '{name}'.");
             }
         }
     }
@@ -133,7 +136,7 @@ public sealed class SettingsReader
     {
         if (errors.Count > 0)
         {
-            throw new ConfigurationException($"{title}: {errors.Count} {(errors.Count == 1 ? "error" : "errors")}.\n  {string.Join("\n  ", errors)}");
+            throw new ConfigurationException($"{title}: {errors.Count} {(errors.Count == 1 ? "error" : "errors")}.\n  {string.Join("\n  ", errors.Take(MostListed))}{(errors.Count > MostListed ? $"\n  ... and {errors.Count - MostListed} more" : "")}");
         }
     }
 

@@ -160,6 +160,11 @@ public static class ProfileReader
             array.Report("sizes", "names a size twice");
         }
 
+        if ((long)structure.Sets * structure.Ways > MaximumEntries)
+        {
+            array.Report("sets", $"{structure.Sets} sets of {structure.Ways} ways are more than {MaximumEntries} entries");
+        }
+
         if (structure.Index == IndexHash.Xor && !BitOperations.IsPow2(structure.Sets))
         {
             array.Report("sets", $"the xor index needs a power of two sets, found {structure.Sets}");

@@ -1,6 +1,6 @@
-using Sim.Captures.Ftrace;
-using Sim.Captures.HwLog;
+using Sim.Captures;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 using Sim.Workloads.Footprints;
 using Sim.Workloads.Formats;
@@ -47,6 +47,11 @@ internal sealed class AdviceInput : IDisposable
             throw new ConfigurationException("Advice reads its input more than once, and a pipe can be read only once. Save it to a file and name that.");
         }
 
+        if (!File.Exists(request.Path))
+        {
+            throw new ConfigurationException($"There is no file '{request.Path}'. Give the path of a trace or of a recording of KVM (docs/advise.md).");
+        }
+
         AdviceInput input = new();
         try
         {
@@ -66,13 +71,14 @@ internal sealed class AdviceInput : IDisposable
         if (_folder is not null)
         {
             Directory.Delete(_folder, recursive: true);
+            Unfinished.Remove(_folder);
         }
     }
 
     private void Make(AdviceRequest request, Func<TraceHeader, long> kilohertz)
     {
         string name = Path.GetFileName(request.Path);
-        string path = TraceFile.IsTrace(request.Path) ? request.Path : Lifted(request.Path, name);
+        string path = TraceFile.IsTrace(request.Path) ? request.Path : Lifted(request.Path);
         (ulong accesses, ulong l2Stays, ulong transitions) = Count(path);
         if (transitions == 0)
         {
@@ -120,36 +126,12 @@ internal sealed class AdviceInput : IDisposable
         }
     }
 
-    private string Lifted(string recording, string name)
+    private string Lifted(string recording)
     {
-        string lifted = Temporary("lifted.nst");
-        if (CaptureText.KindOf(recording, recording) == CaptureKind.Hardware)
-        {
-            TraceHeader header;
-            using (HwLogReader reader = new(CaptureText.Open(recording), recording))
-            {
-                header = Lift.HeaderOf(reader, name);
-            }
-
-            using TraceFileWriter writer = TraceFile.CreateDraft(lifted, header);
-            LiftResult result = Lift.Run(() => new HwLogReader(CaptureText.Open(recording), recording), writer, header.Lanes);
-            writer.Complete(result.Doubts);
-        }
-        else
-        {
-            KernelSurvey survey;
-            using (TracepointReader reader = new(CaptureText.Open(recording), recording))
-            {
-                survey = KernelSurvey.Of(reader);
-            }
-
-            using TracepointReader events = new(CaptureText.Open(recording), recording);
-            using TraceFileWriter writer = TraceFile.CreateDraft(lifted, TracepointLift.HeaderOf(survey, name));
-            TracepointLiftResult result = TracepointLift.Run(events, survey, writer);
-            writer.Complete(result.Doubts);
-        }
-
-        return lifted;
+        string trace = Temporary("lifted.nst");
+        using LiftedRecording lifted = LiftedRecording.Of(recording, trace);
+        lifted.Complete();
+        return trace;
     }
 
     private static (ulong Accesses, ulong L2Stays, ulong Transitions) Count(string path)
@@ -171,5 +153,14 @@ internal sealed class AdviceInput : IDisposable
         return (accesses, l2Stays, transitions);
     }
 
-    private string Temporary(string name) => Path.Combine(_folder ??= Directory.CreateTempSubdirectory("nestsim-advise-").FullName, name);
+    private string Temporary(string name)
+    {
+        if (_folder is null)
+        {
+            _folder = Directory.CreateTempSubdirectory("nestsim-advise-").FullName;
+            Unfinished.Add(_folder);
+        }
+
+        return Path.Combine(_folder, name);
+    }
 }

@@ -30,6 +30,9 @@ public sealed record AdviceRequest(string Path)
     /// <summary>Nanoseconds of a measured round trip; null for the profile's.</summary>
     public double? RoundTrip { get; init; }
 
+    /// <summary>A trace that breaks the invariants is replayed all the same.</summary>
+    public bool Unverified { get; init; }
+
     /// <summary>Threads.</summary>
     public int Jobs { get; init; } = 1;
 

@@ -50,13 +50,13 @@ public static class Advisor
 
     private static AdviceReplay Replay(AdviceRequest request, string path, string name, TraceHeader header, IReadOnlyList<Assignment> more, CancellationToken cancellation)
     {
-        Experiment experiment = new(Configuration(request, header, more)) { Jobs = request.Jobs, Progress = request.Progress, CommandLine = request.CommandLine };
+        Experiment experiment = new(Configuration(request, header, more)) { Jobs = request.Jobs, Progress = request.Progress, Unverified = request.Unverified, CommandLine = request.CommandLine };
         RunSet set = experiment.Run(path, cancellation);
         cancellation.ThrowIfCancellationRequested();
         set = set with { Provenance = set.Provenance with { Trace = set.Provenance.Trace with { Name = name } } };
         if (set.Runs.FirstOrDefault(run => run.Failure is not null) is { } failed)
         {
-            throw new InvalidOperationException($"{failed.Run}: {failed.Failure!.Message}");
+            throw failed.Failure!.ExitCode == FailedRunException.OwnBug ? new InvalidOperationException($"{failed.Run}: {failed.Failure.Message}") : new FailedRunException(failed.Failure.ExitCode, $"{failed.Run}: {failed.Failure.Message}");
         }
 
         return new AdviceReplay(name, set, Pricing.Of(set, request.Rate, request.RoundTrip)?.Of(set.Runs[1].Statistics, set.Runs[0].Statistics));
@@ -107,7 +107,8 @@ public static class Advisor
         static string Judged(Standing[] standings) => Array.Find(standings, standing => standing.Judgement == Judgement.Unsafe) is { } wrong ? $"unsafe here, {SafetyView.Counts(wrong.Run.Safety!).Replace('_', ' ')}"
             : Array.Exists(standings, standing => standing.Judgement == Judgement.NotJudged) ? "not judged"
             : Array.Exists(standings, standing => standing.Judgement == Judgement.Safe) ? "nothing went wrong here"
-            : "not exercised, nothing in this input could have gone wrong";
+            : Array.Exists(standings, standing => standing.Judgement == Judgement.InterruptsSafe) ? "no interrupt went wrong here, and nothing else could have"
+            : "not exercised: nothing in this input could have gone wrong, so it does not show that they are safe";
     }
 
     /// <summary>The largest parts of the difference.</summary>
@@ -131,7 +132,7 @@ public static class Advisor
         (string Name, double Cycles)[] largest = [.. causes.Where(cause => Math.Abs(cause.Cycles) >= Worth * all && cause.Cycles != 0).OrderByDescending(cause => Math.Abs(cause.Cycles)).Take(MostReasons)];
         double sign = Math.Sign(causes.Sum(cause => cause.Cycles));
         return largest.Length == 0
-            ? $"Why: both do the same work here; their flushes differ by {Flushes(set)}."
+            ? $"Why: both do the same work here; flushes {Flushes(set)}."
             : $"Why: {string.Join(", then ", largest.Select(cause => $"{cause.Name} ({Share(cause.Cycles, all)}{(Math.Sign(cause.Cycles) == sign ? "" : " the other way")})"))}; flushes {Flushes(set)}.";
     }
 
@@ -171,14 +172,10 @@ public static class Advisor
 
         if (input.Footprints is { } footprints)
         {
-            parts.Add($"what L0 and L1 touch from {footprints}");
-            parts.Add($"L2 runs {string.Join(", ", input.Traces.Select(trace => trace.Name[(trace.Name.LastIndexOf(" with ", StringComparison.Ordinal) + 6)..].Replace(".nst.gz", "", StringComparison.Ordinal)))}");
-        }
-
-        double strangers = provenance.Doubts.Where(doubt => doubt is { Kind: DoubtKind.Handlers, Count: not null, Of: > 0 }).Select(doubt => (double)doubt.Count! / (double)doubt.Of!).DefaultIfEmpty(0).Max();
-        if (strangers >= WorthSaying)
-        {
-            parts.Add(string.Create(CultureInfo.InvariantCulture, $"strangers' footprints for {100 * strangers:0.#}% of the stays"));
+            double strangers = provenance.Doubts.Where(doubt => doubt is { Kind: DoubtKind.Handlers, Count: not null, Of: > 0 }).Select(doubt => (double)doubt.Count! / (double)doubt.Of!).DefaultIfEmpty(0).Max();
+            string unknown = strangers >= WorthSaying ? string.Create(CultureInfo.InvariantCulture, $" ({100 * strangers:0.#}% of it for exits of other kinds; half less or more tried)") : "";
+            parts.Add($"what L0 and L1 touch, as in recordings of {footprints}{unknown}");
+            parts.Add($"L2 runs {string.Join(" or ", input.Traces.Select(trace => trace.Name[(trace.Name.LastIndexOf(" with ", StringComparison.Ordinal) + 6)..].Replace(".nst.gz", "", StringComparison.Ordinal)))}");
         }
 
         foreach (Doubt doubt in provenance.Doubts)

@@ -1,3 +1,4 @@
+using Sim.Core;
 using Sim.Core.Traces;
 
 namespace Sim.Experiments;
@@ -17,8 +18,9 @@ internal sealed class DecodedBlock
     /// <summary>The events of the skipped segment, without the accesses between them; null if nothing is skipped.</summary>
     public TraceBlock? SkippedEvents { get; private set; }
 
-    /// <summary>Reads the next block; false at the end of the trace or of the measured window.</summary>
-    public bool Fill(ITraceSource source, WindowCursor cursor)
+    /// <summary>Reads the next block and has it verified as far as it is replayed; false at the end of the trace or of the measured window.</summary>
+    /// <exception cref="TraceFormatException">No machine can have made it.</exception>
+    public bool Fill(ITraceSource source, WindowCursor cursor, ReplayVerification verification)
     {
         if (cursor.IsDone || !source.Read(Block))
         {
@@ -26,6 +28,7 @@ internal sealed class DecodedBlock
         }
 
         cursor.Cut(Block, _segments);
+        verification.Check(Block, _segments.Count == 0 ? 0 : _segments[^1].First + _segments[^1].Count);
         SkippedEvents = _segments.Count > 0 && _segments[0].Phase == WindowPhase.Skip ? EventsOf(_segments[0]) : null;
         return true;
     }

@@ -16,7 +16,8 @@ internal sealed class DeliveringReplay : IReplay
     /// <param name="delivery">How interrupts are delivered.</param>
     /// <param name="settings">Where they come from.</param>
     /// <param name="lanes">Physical CPUs of the trace.</param>
-    public DeliveringReplay(MachineSpec machine, string policy, InterruptDelivery delivery, InterruptSettings settings, int lanes) =>
+    /// <param name="cancellation">Breaks a block off that takes long.</param>
+    public DeliveringReplay(MachineSpec machine, string policy, InterruptDelivery delivery, InterruptSettings settings, int lanes, CancellationToken cancellation = default) =>
         _replay = new InterruptReplay(
             machine,
             Components.Policy(policy, machine.Profile.Vendor),
@@ -26,7 +27,8 @@ internal sealed class DeliveringReplay : IReplay
             Components.InterruptPaths.Create(delivery.Path),
             delivery.ApicvUpdate is { } rule ? Components.ApicvUpdateRules.Create(rule) : new DeferredUpdate(),
             settings.Load,
-            InterruptFootprints.Synthetic);
+            InterruptFootprints.Synthetic,
+            cancellation: cancellation);
 
     public IReadOnlyList<FailedVmEntry> FailedVmEntries => _replay.FailedVmEntries;
 

@@ -74,6 +74,8 @@ internal sealed record RunPlan(string Policy, InterruptDelivery? Delivery, Varia
 /// <summary>One policy on its way through the trace. An exception ends this run alone.</summary>
 internal sealed class PolicyRun
 {
+    private const int Stopped = 130;
+
     private readonly RunPlan _plan;
     private readonly IReplay? _machine;
     private readonly long _interval;
@@ -95,7 +97,7 @@ internal sealed class PolicyRun
         {
             _machine = machine(plan);
         }
-        catch (Exception e) when (e is not NestsimException)
+        catch (Exception e) when (ErrorBoundary.Known(e) is null)
         {
             _failure = Failure(e);
         }
@@ -191,7 +193,7 @@ internal sealed class PolicyRun
             ApicvUpdate = _plan.Delivery?.ApicvUpdate,
             Parameters = _plan.Variant.Parameters,
             IsYardstick = Components.Policy(_plan.Policy, _plan.Variant.Machine.Profile.Vendor).IsYardstick,
-            Holes = [.. KnownHole.Of(_plan.Policy, _plan.Variant.Machine).Select(hole => new PolicyHole(hole.Id, hole.Meaning, hole.Scenario, hole.WithoutEpt))],
+            Holes = [.. KnownHole.Of(_plan.Policy, _plan.Variant.Machine, _plan.Delivery?.ApicvUpdate).Select(hole => new PolicyHole(hole.Id, hole.Meaning, hole.Scenario, hole.WithoutEpt))],
         };
     }
 
@@ -202,5 +204,5 @@ internal sealed class PolicyRun
     };
 
     /// <summary>A user's error keeps its paragraph; anything else is our bug and keeps its stack.</summary>
-    private static RunFailure Failure(Exception e) => e is NestsimException known ? new RunFailure(known.ExitCode, known.Message) : new RunFailure(4, e.ToString());
+    private static RunFailure Failure(Exception e) => e is OperationCanceledException ? new RunFailure(Stopped, "stopped within a block of the trace that takes long: it has no numbers") : ErrorBoundary.Known(e) is { } known ? new RunFailure(known.ExitCode, known.Message) : new RunFailure(4, e.ToString());
 }

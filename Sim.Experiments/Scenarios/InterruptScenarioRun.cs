@@ -12,7 +12,6 @@ internal sealed class InterruptScenarioRun : IScenarioRun
 {
     private readonly Scenario _scenario;
     private readonly List<Part> _parts = [];
-    private readonly IReadOnlyList<InterruptFinding> _findings;
 
     /// <summary>Plays the scenario to its end.</summary>
     /// <exception cref="ConfigurationException">The path does not exist on this hardware, or the scenario asks for what there is no path for.</exception>
@@ -36,8 +35,11 @@ internal sealed class InterruptScenarioRun : IScenarioRun
             (before, failed) = (after, checks.Count);
         }
 
-        _findings = run.Findings;
+        Findings = run.Findings;
     }
+
+    /// <summary>What went wrong.</summary>
+    public IReadOnlyList<InterruptFinding> Findings { get; }
 
     /// <inheritdoc/>
     public (bool Holds, string Found) Judge(int part, Expectation expectation) => expectation switch
@@ -101,10 +103,10 @@ internal sealed class InterruptScenarioRun : IScenarioRun
 
     private (bool, string) Judge(SafetyExpectation expected)
     {
-        InterruptFinding? named = _findings.FirstOrDefault(finding => finding.Kind == expected.FindingKind);
-        bool holds = expected.FindingKind is null ? _findings.Count == 0 : named is not null && (expected.Count is null || named.Count == expected.Count);
-        string found = _findings.Count == 0 ? "safe" : "unsafe " + string.Join(", ", _findings.Select(finding => string.Create(CultureInfo.InvariantCulture, $"{finding.Kind} {finding.Count}")));
-        return (holds, holds || _findings.Count == 0 ? found : $"{found}: {string.Join("; ", _findings[0].Story)}");
+        InterruptFinding? named = Findings.FirstOrDefault(finding => finding.Kind == expected.FindingKind);
+        bool holds = expected.FindingKind is null ? Findings.Count == 0 : named is not null && (expected.Count is null || named.Count == expected.Count);
+        string found = Findings.Count == 0 ? "safe" : "unsafe " + string.Join(", ", Findings.Select(finding => string.Create(CultureInfo.InvariantCulture, $"{finding.Kind} {finding.Count}")));
+        return (holds, holds || Findings.Count == 0 ? found : $"{found}: {string.Join("; ", Findings[0].Story)}");
     }
 
     private sealed record Part(StatSheet Statistics, IReadOnlyList<string> FailedEntries);

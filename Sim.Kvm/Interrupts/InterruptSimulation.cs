@@ -18,7 +18,18 @@ public interface IInterruptSource
 public sealed class InterruptSimulation : IConductor
 {
     private readonly InterruptSystem _system;
+    /// <summary>Sources of a trace stop where no lane has had a record for so long (a third of a second at 3 GHz): nobody runs, and what nobody notices is not simulated.</summary>
+    internal const long IdleCycles = 1_000_000_000;
+
+    /// <summary>No CPU takes so many steps in one moment of a trace that a machine can have made.</summary>
+    private const int MostStepsInAMoment = 1_000_000;
+
+    private const int EventsBetweenLooks = 1024;
+
     private readonly EventQueue _queue = new();
+    private readonly List<int> _resting = [];
+    private readonly long[] _delay;
+    private readonly CancellationToken _cancellation;
     private readonly LaneClock[] _clocks;
     private readonly IInterruptSource[] _sources;
     private readonly Activity[] _devices;
@@ -47,8 +58,11 @@ public sealed class InterruptSimulation : IConductor
         IGuestBehaviour behaviour,
         IReadOnlyList<IInterruptSource> sources,
         TraceReplay? trace,
-        Action<ExecutedStep>? observer)
+        Action<ExecutedStep>? observer,
+        CancellationToken cancellation = default)
     {
+        _cancellation = cancellation;
+        _delay = new long[sources.Count];
         _system = new InterruptSystem(spec, path, updateRule, behaviour, this, trace: trace) { Observer = observer };
         _clocks = [.. Enumerable.Range(0, spec.Lanes).Select(_ => new LaneClock())];
         _sources = [.. sources];
@@ -103,6 +117,11 @@ public sealed class InterruptSimulation : IConductor
                 return;
             }
 
+            if (events % EventsBetweenLooks == 0)
+            {
+                _cancellation.ThrowIfCancellationRequested();
+            }
+
             SimulationEvent e = _queue.Take();
             Now = e.Time;
             switch (e.Phase)
@@ -128,6 +147,21 @@ public sealed class InterruptSimulation : IConductor
                     break;
             }
         }
+    }
+
+    /// <summary>Cycles until something else happens; <see cref="long.MaxValue"/> if nothing does.</summary>
+    internal long Quiet => _queue.Count == 0 ? long.MaxValue : _queue.NextTime - Now;
+
+    /// <summary>A lane of the trace has a record again: sources that rested go on as if the rest had not been.</summary>
+    internal void EndRest()
+    {
+        foreach (int source in _resting)
+        {
+            _delay[source] += Now;
+            _queue.Add(Now, EventPhase.Source, _clocks.Length + source);
+        }
+
+        _resting.Clear();
     }
 
     /// <summary>Sends an interrupt now, beside the sources.</summary>
@@ -203,10 +237,16 @@ public sealed class InterruptSimulation : IConductor
         }
 
         clock.State = LaneState.Busy;
-        int cycles = 0;
+        long cycles = 0;
+        int steps = 0;
         Activity? activity = null;
         while (cycles == 0 && (activity = _system.Next(cpu)) is not null)
         {
+            if (++steps > MostStepsInAMoment)
+            {
+                throw new InvalidOperationException($"CPU {cpu.Index} takes steps without end at time {Now}.");
+            }
+
             cycles = _system.Advance(activity);
             if (_system.Trace is { Halt: not LaneHalt.None })
             {
@@ -215,7 +255,7 @@ public sealed class InterruptSimulation : IConductor
 
             if (activity.WaitUntil > Now)
             {
-                cycles = (int)(activity.WaitUntil - Now);
+                cycles = activity.WaitUntil - Now;
                 clock.State = LaneState.Waiting;
             }
         }
@@ -299,7 +339,7 @@ public sealed class InterruptSimulation : IConductor
                     + "delivers to L2. Aim at level 1, or let a guest send to level 2.");
             }
 
-            _queue.Add(Math.Max(time, Now), EventPhase.Source, _clocks.Length + source);
+            _queue.Add(Math.Max(time + _delay[source], Now), EventPhase.Source, _clocks.Length + source);
         }
     }
 
@@ -307,6 +347,13 @@ public sealed class InterruptSimulation : IConductor
     {
         if (_system.Trace?.IsOver == true)
         {
+            return;
+        }
+
+        if (_system.Trace is { } trace && Now - trace.LastRecord > IdleCycles)
+        {
+            _delay[source] -= Now;
+            _resting.Add(source);
             return;
         }
 

@@ -35,7 +35,7 @@ public sealed record InterruptTableRow(
     public string Outcome => Findings.Count > 0 ? string.Join(", ", Findings.Select(finding => finding.Kind)) : Handled == Interrupts ? "delivered" : "not delivered";
 }
 
-/// <summary>The table of issue 5: what each path costs for each state of the target, one interrupt at a time.</summary>
+/// <summary>The table of interrupt paths: what each path costs for each state of the target, one interrupt at a time.</summary>
 public static class InterruptTable
 {
     private const int Sent = 100;

@@ -12,6 +12,9 @@ public sealed record KnownHole(string Id, string Meaning, string Scenario, IRead
     /// <summary>Whose hardware it is about.</summary>
     public Vendor Vendor { get; init; } = Vendor.Intel;
 
+    /// <summary>Names of rules for APICv controls (<see cref="Interrupts.IApicvUpdateRule"/>) that have it, whatever the flush policy.</summary>
+    public IReadOnlyList<string> ApicvUpdates { get; init; } = [];
+
     /// <summary>It shows only where L0 runs without EPT.</summary>
     public bool WithoutEpt { get; init; }
 
@@ -43,6 +46,7 @@ public sealed record KnownHole(string Id, string Meaning, string Scenario, IRead
         new("H21", "L1 runs on with L2's translations after L2 was left by force", "hole-h21-forced-leave", ["nsvm-5.10", "nsvm-5.8", "nsvm-6.1", "nsvm-6.14", "nsvm-7.2"]) { Vendor = Vendor.Amd, NeedsRareEvent = true },
         new("no-flush", "a new vpid12 finds the translations of the one before", "seed1-ept-ept12-vpid-new", ["never"]),
         new("no-sync", "a new ASID walks a shadow of NPT12 that nothing synced", "nsvm-new-asid", ["always-all", "always-current", "never"]) { Vendor = Vendor.Amd },
+        new("apicv-vmcs01", "vmcs01 never hears of APICv controls that change while L2 runs, and L1's interrupts are lost", "seed2-uninhibited", []) { ApicvUpdates = ["deferred-by-request", "immediate"] },
         new("pcide-roots", "a root cached without PCIDs is used unsynced with them", "rule-pcide-roots", ["kvm-5.8"]) { WithoutEpt = true },
     ];
 
@@ -52,11 +56,13 @@ public sealed record KnownHole(string Id, string Meaning, string Scenario, IRead
     /// </summary>
     /// <param name="policy">Name of a policy, or of a mutant of one.</param>
     /// <param name="machine">What it runs on.</param>
-    public static IReadOnlyList<KnownHole> Of(string policy, MachineSpec machine)
+    /// <param name="apicvUpdate">Name of the rule for APICv controls, whose holes come first; null without interrupts.</param>
+    public static IReadOnlyList<KnownHole> Of(string policy, MachineSpec machine, string? apicvUpdate = null)
     {
         string[] words = policy.Split(MutatedPolicy.Separator);
         return
         [
+            .. All.Where(hole => apicvUpdate is not null && hole.ApicvUpdates.Contains(apicvUpdate)),
             .. words[1..].Where(word => !NamedKernel.IsChange(word)).Select(KernelMutants.Named).Select(mutant => new KnownHole(mutant.Name, $"a deliberate bug: {mutant.Summary}", All.FirstOrDefault(hole => hole.Id == mutant.Breaks)?.Scenario ?? "", [policy])),
             .. All.Where(hole => hole.Vendor == machine.Profile.Vendor && !hole.NeedsRareEvent && hole.IsOf(words[0])).OrderBy(hole => hole.WithoutEpt && machine.L0Ept),
         ];

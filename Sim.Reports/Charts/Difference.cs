@@ -27,6 +27,8 @@ public sealed class Difference : IChart
         }
 
         CostUnit unit = CostUnit.Of(input.Set);
+        Pricing? pricing = Pricing.Of(input.Set);
+        List<Span> ranges = [];
         List<Bar> bars = [];
         List<Point> nets = [];
         List<Label> labels = [];
@@ -47,19 +49,32 @@ public sealed class Difference : IChart
             }
 
             long net = parts.Sum(part => Change(part, run));
-            string percent = Numbers.Change(Figures.TotalCycles(run.Statistics), Figures.TotalCycles(reference.Statistics));
-            nets.Add(new Point(unit.Of(net), row, Shade.Ink, PointShape.Diamond, Datum.Of(run.Run, ("net", unit.Text(net)), ("of the total", percent), ("in all", $"{net.ToString("+#,##0;-#,##0;0", CultureInfo.InvariantCulture)} cycles"))));
-            labels.Add(new Label(row, Math.Max(more, unit.Of(net)), $"{unit.Short(net)} ({percent})", [run.Run]));
+            string inAll = $"{net.ToString("+#,##0;-#,##0;0", CultureInfo.InvariantCulture)} cycles";
+            double end = Math.Max(more, unit.Of(net));
+            if (pricing?.Of(run.Statistics, reference.Statistics) is { } price)
+            {
+                string range = price.Nanoseconds.Nanoseconds();
+                string share = price.OfRoundTrip is { HasSign: true } part && !price.IsNothing ? $" ({part.Percent()})" : "";
+                Datum datum = Datum.Of(run.Run, ("net", unit.Text(net)), ("range of what is assumed", range), ("of the round trip", price.OfRoundTrip?.Percent() ?? "not known"), ("in all", inAll));
+                nets.Add(new Point(unit.Of(net), row, Shade.Ink, PointShape.Diamond, datum));
+                ranges.Add(new Span(row, price.Nanoseconds.Least, price.Nanoseconds.Most, Shade.Ink, datum));
+                labels.Add(new Label(row, Math.Max(end, price.Nanoseconds.Most), price.IsNothing ? $"{unit.Short(net)}" : range + share, [run.Run]));
+            }
+            else
+            {
+                string percent = Numbers.Change(Figures.TotalCycles(run.Statistics), Figures.TotalCycles(reference.Statistics));
+                nets.Add(new Point(unit.Of(net), row, Shade.Ink, PointShape.Diamond, Datum.Of(run.Run, ("net", unit.Text(net)), ("of the total", percent), ("in all", inAll))));
+                labels.Add(new Label(row, end, $"{unit.Short(net)} ({percent})", [run.Run]));
+            }
         }
 
         return new Chart(
             $"Against {InertText.OneLine(reference.Run)}: what costs more, what less",
-            $"Left of zero a policy saves, right of it it pays; the diamond and the number are the net, per cent of the reference's total with the trace's own cycles.",
+            "Left of zero a policy saves, right of it it pays; the diamond is the net at the reference clock, "
+                + (pricing is null ? "per cent of the reference's total." : "the line through it and the number are the range of what is assumed, per cent of a round trip."),
             new Axis(AxisKind.Linear, $"more or less than {InertText.OneLine(reference.Run)}", unit.Name) { FromZero = true },
             StackedBars.Rows(others),
-            new Bars(bars),
-            new Points(nets),
-            new Labels(labels))
+            [new Bars(bars), .. ranges.Count > 0 ? (Mark[])[new Spans(ranges)] : [], new Points(nets), new Labels(labels)])
         {
             Key = [.. parts.Select(part => new KeyEntry(part.Name, part.Shade))],
         };

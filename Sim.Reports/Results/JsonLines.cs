@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Sim.Core.Text;
 using Sim.Core.Traces;
 
 namespace Sim.Reports.Results;
@@ -12,7 +13,7 @@ public static class JsonLines
     private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly JsonWriterOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>A document that ends with a line feed.</summary>
+    /// <summary>A document that ends with a line feed. Characters of its texts that would act on a terminal are escaped.</summary>
     public static string Document(Action<Utf8JsonWriter> write)
     {
         ArrayBufferWriter<byte> buffer = new();
@@ -21,7 +22,7 @@ public static class JsonLines
             write(writer);
         }
 
-        return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
+        return Harmless.Json(Encoding.UTF8.GetString(buffer.WrittenSpan)) + "\n";
     }
 
     /// <summary>One small object on a line of its own, inside an array.</summary>

@@ -92,6 +92,9 @@ public sealed record SafetyFinding(string Kind, long Count, IReadOnlyList<string
 
     /// <summary>How many pages there are in all; a page counts once for each context.</summary>
     public int PageCount { get; init; }
+
+    /// <summary>It is about translations, and not about interrupts or VM-entries.</summary>
+    public bool IsAboutTranslations => Kind is "stale_use" or "foreign_use";
 }
 
 /// <summary>A page that one context used wrongly.</summary>

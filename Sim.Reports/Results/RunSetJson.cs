@@ -34,7 +34,7 @@ public static class RunSetJson
         {
             throw new TraceFormatException(file, $"line {(e.LineNumber ?? 0) + 1}", "JSON", "something else", "The file is damaged or no result file.", e);
         }
-        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException or OverflowException)
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException or OverflowException or IndexOutOfRangeException)
         {
             throw new TraceFormatException(file, "its members", $"those of {Schema} {SchemaVersion}", e.Message, "The file is damaged.", e);
         }

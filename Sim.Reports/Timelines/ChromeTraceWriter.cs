@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Sim.Core;
-using Sim.Reports.Results;
+using Sim.Core.Files;
 using Sim.Reports.Views;
 
 namespace Sim.Reports.Timelines;
@@ -16,36 +16,32 @@ public sealed class ChromeTraceWriter : IDisposable
     private const int Process = 1;
     private const int FlushAt = 1 << 16;
 
-    private readonly string _path;
     private readonly long _kilohertz;
-    private readonly FileStream _file;
+    private readonly OutputFile _output;
+    private readonly Stream _file;
     private readonly Utf8JsonWriter _json;
-    private bool _complete;
+    private NestsimException? _failure;
 
     /// <summary>Begins a file.</summary>
     /// <param name="path">Its name; it is written under another one beside it until it is complete.</param>
     /// <param name="title">Name of the process in the viewer.</param>
     /// <param name="kilohertz">Frequency of the reference clock.</param>
     /// <exception cref="ConfigurationException">It cannot be written.</exception>
-    public ChromeTraceWriter(string path, string title, long kilohertz)
+    /// <param name="inputs">Files that are read for it: it must be none of them.</param>
+    public ChromeTraceWriter(string path, string title, long kilohertz, params IEnumerable<string> inputs)
     {
-        _path = path;
         _kilohertz = kilohertz;
-        try
-        {
-            _file = new FileStream(path + ResultFiles.Partial, FileMode.Create, FileAccess.Write, FileShare.None, FlushAt);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw CannotWrite(path, e);
-        }
-
-        _json = new Utf8JsonWriter(_file);
+        _output = OutputFile.Check(path, "timeline", inputs);
+        _file = _output.Open();
+        _json = new Utf8JsonWriter(_file, new JsonWriterOptions { SkipValidation = true });
         _json.WriteStartObject();
         _json.WriteString("displayTimeUnit", "ns");
         _json.WriteStartArray("traceEvents");
         Metadata("process_name", 0, title);
     }
+
+    /// <summary>Something is there already that the file will take the place of.</summary>
+    public bool Replaces => !_output.IsInPlace && File.Exists(_output.Path);
 
     /// <summary>Names a thread; threads are shown in the order of their numbers.</summary>
     public void Thread(int thread, string name) => Metadata("thread_name", thread, name);
@@ -110,34 +106,27 @@ public sealed class ChromeTraceWriter : IDisposable
     public void FlowEnds(int thread, string name, long id, ulong at) => Flow("f", thread, name, id, at);
 
     /// <summary>Ends the file and gives it its name.</summary>
-    /// <exception cref="ConfigurationException">It cannot be written.</exception>
+    /// <exception cref="ConfigurationException">It cannot be written, now or since some event before: what is simulated does not stop for that.</exception>
     public void Complete()
     {
+        if (_failure is not null)
+        {
+            throw _failure;
+        }
+
         _json.WriteEndArray();
         _json.WriteEndObject();
-        Write(() =>
-        {
-            _json.Flush();
-            _file.WriteByte((byte)'\n');
-            _file.Dispose();
-            File.Move(_path + ResultFiles.Partial, _path, overwrite: true);
-        });
-        _complete = true;
+        _json.Flush();
+        _file.WriteByte((byte)'\n');
+        _output.Commit();
     }
 
     /// <summary>Removes what was written unless it was completed.</summary>
     public void Dispose()
     {
-        if (_complete)
-        {
-            return;
-        }
-
         _json.Reset();
         _json.Dispose();
-        _file.Dispose();
-        File.Delete(_path + ResultFiles.Partial);
-        _complete = true;
+        _output.Dispose();
     }
 
     private void Flow(string phase, int thread, string name, long id, ulong at)
@@ -192,26 +181,23 @@ public sealed class ChromeTraceWriter : IDisposable
     private void End()
     {
         _json.WriteEndObject();
-        if (_json.BytesPending > FlushAt)
+        if (_failure is not null)
         {
-            Write(_json.Flush);
+            _json.Reset();
+        }
+        else if (_json.BytesPending > FlushAt)
+        {
+            try
+            {
+                _json.Flush();
+            }
+            catch (NestsimException e)
+            {
+                _failure = e;
+                _json.Reset();
+            }
         }
     }
-
-    private void Write(Action write)
-    {
-        try
-        {
-            write();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw CannotWrite(_path, e);
-        }
-    }
-
-    private static ConfigurationException CannotWrite(string path, Exception e) =>
-        new($"The timeline '{path}' cannot be written: {e.Message} Name a file in a folder that exists and has room; --measure makes it shorter.", e);
 
     /// <summary>Microseconds to the picosecond, the same on every machine.</summary>
     private decimal Microseconds(ulong cycles) => Math.Round(cycles * 1000m / _kilohertz, 6, MidpointRounding.ToEven);

@@ -1,10 +1,9 @@
 using System.Globalization;
-using Sim.Core.Stats;
 using Sim.Reports.Results;
 
 namespace Sim.Reports.Views;
 
-/// <summary>The unit in which a reader thinks of a difference in cost: nanoseconds for each L2 round trip where the results say how fast the clock is and have nested entries, else what comes nearest.</summary>
+/// <summary>The unit in which a chart shows a difference in cost: that of <see cref="Pricing"/> at the reference clock and with costs as the profile has them, where the results have round trips; else what comes nearest.</summary>
 /// <param name="Name">In words.</param>
 /// <param name="Symbol">Short.</param>
 /// <param name="Factor">Of a number of cycles of the measured window.</param>
@@ -13,15 +12,14 @@ public sealed record CostUnit(string Name, string Symbol, double Factor)
     /// <summary>The unit of a set; all its runs share it.</summary>
     public static CostUnit Of(RunSet set)
     {
-        double trips = set.Reference.Failure is null ? set.Reference.Statistics.Total(StatNames.VmNestedEntries) : 0;
-        double? nanoseconds = 1e6 / ResolvedMachine.Kilohertz(set.Provenance.Configuration);
-        return (nanoseconds, trips) switch
+        if (Pricing.Of(set) is { } pricing)
         {
-            ({ } each, > 0) => new CostUnit("ns for each L2 round trip", "ns", each / trips),
-            (null, > 0) => new CostUnit("cycles for each L2 round trip", "cycles", 1 / trips),
-            ({ } each, _) => new CostUnit("\u00b5s of the whole window", "\u00b5s", each / 1000),
-            _ => new CostUnit("cycles of the whole window", "cycles", 1),
-        };
+            return new CostUnit($"ns for each {pricing.GuestTrip}", "ns", pricing.EachNanosecond.Most);
+        }
+
+        return ResolvedMachine.Kilohertz(set.Provenance.Configuration) is { } kilohertz
+            ? new CostUnit("\u00b5s of the whole window", "\u00b5s", 1e3 / kilohertz)
+            : new CostUnit("cycles of the whole window", "cycles", 1);
     }
 
     /// <summary>A number of cycles in this unit.</summary>

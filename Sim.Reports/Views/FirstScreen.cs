@@ -2,7 +2,7 @@ using Sim.Reports.Results;
 
 namespace Sim.Reports.Views;
 
-/// <summary>What fits one screen of a terminal: one row for each run with whether it can be chosen, its safety, its misses and flushes, its price.</summary>
+/// <summary>What fits one screen of a terminal: one row for each run with whether it can be chosen, its safety where runs differ in it, its misses and flushes, its price.</summary>
 public static class FirstScreen
 {
     /// <summary>The table. Figures are for each nested transition of the trace, or in all if it has none.</summary>
@@ -22,12 +22,14 @@ public static class FirstScreen
             columns.Add(("added nt", run => Numbers.Whole(Figures.AddedTransitions(run.Statistics))));
         }
 
+        bool alike = verdict.Standings.Select(standing => standing.SafetyWord).Distinct().Count() == 1;
         return new Table(
             transitions > 0 ? $"For each of the trace's {Numbers.Whole(transitions)} nested transitions" : "In all: the trace has no nested transitions",
-            ["policy", "choice", "safety", .. columns.Select(column => column.Header)],
-            [.. verdict.Standings.Select(standing => (IReadOnlyList<string>)[standing.Run.Run, standing.ChoiceWord, standing.SafetyWord, .. columns.Select(column => standing.Cycles is null ? "-" : column.Cell(standing.Run))])])
+            ["policy", "choice", .. alike ? (string[])[] : ["safety"], .. columns.Select(column => column.Header)],
+            [.. verdict.Standings.Select(standing => (IReadOnlyList<string>)[standing.Run.Run, standing.ChoiceWord, .. alike ? (string[])[] : [standing.SafetyWord], .. columns.Select(column => standing.Cycles is null ? "-" : column.Cell(standing.Run))])])
         {
-            TextColumns = 3,
+            TextColumns = alike ? 2 : 3,
+            Ruled = false,
         };
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Sim.Core.Text;
 
 namespace Sim.Reports.Views;
 
@@ -19,13 +20,13 @@ public static class InertText
             {
                 inert.Append(text, i++, 2);
             }
-            else if (IsHarmless(text[i]))
+            else if (Harmless.Is(text[i]))
             {
                 inert.Append(text[i]);
             }
             else
             {
-                inert.Append(CultureInfo.InvariantCulture, $"\\u{(int)text[i]:x4}");
+                inert.Append(Harmless.CodeOf(text[i]));
             }
         }
 
@@ -51,14 +52,10 @@ public static class InertText
         return inert.Append("</code>").ToString();
     }
 
-    /// <summary>The message of a GitHub workflow command: percent, carriage return and line feed encoded.</summary>
+    /// <summary>The message of a GitHub workflow command: percent, carriage return and line feed encoded as it wants them, everything else that would act shown as its code.</summary>
     public static string GitHubMessage(string text) =>
-        text.Replace("%", "%25", StringComparison.Ordinal).Replace("\r", "%0D", StringComparison.Ordinal).Replace("\n", "%0A", StringComparison.Ordinal);
+        string.Join("%0A", text.Split('\n').Select(line => string.Join("%0D", line.Split('\r').Select(part => OneLine(part).Replace("%", "%25", StringComparison.Ordinal)))));
 
     /// <summary>A property of a GitHub workflow command: colon and comma encoded too.</summary>
     public static string GitHubProperty(string text) => GitHubMessage(text).Replace(":", "%3A", StringComparison.Ordinal).Replace(",", "%2C", StringComparison.Ordinal);
-
-    /// <summary>False for what acts instead of being read.</summary>
-    private static bool IsHarmless(char c) => char.GetUnicodeCategory(c) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
-        or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
 }

@@ -8,7 +8,9 @@ namespace Sim.Reports.Views;
 /// <summary>How large pages were taken to be and how that is known, in words; and a bracket of page sizes as tables.</summary>
 public static class PageSizeView
 {
-    private const string Path = "machine.page_sizes";
+    /// <summary>Where the configuration says which page sizes are simulated.</summary>
+    internal const string Path = "machine.page_sizes";
+
     private const string Recorded = "recorded";
     private const string Assumed = "assumed";
 
@@ -33,15 +35,18 @@ public static class PageSizeView
         string[] swept = [.. set.Runs.SelectMany(run => run.Parameters).Where(parameter => parameter.Path == Path).Select(parameter => parameter.Value).Distinct()];
         string? vendor = document.RootElement.TryGetProperty("vendor", out JsonElement named) ? named.GetString() : null;
         string[] asked = swept.Length > 0 ? swept : [word.GetString()!];
-        return string.Join(", then ", asked.Select(size => size is Recorded or Assumed ? OfTables(set, machine, vendor, size == Recorded) : $"{Assumed}: every page {size}"));
+        return string.Join(", then ", asked.Select(size => size is Recorded or Assumed ? OfTables(set, machine, vendor, size == Recorded) : $"{Assumed} {size} for every page"));
     }
 
     private static string OfTables(RunSet set, JsonElement machine, string? vendor, bool recordedCount)
     {
-        string[] parts = [.. Tables(set, machine, vendor).Select(table => $"{table.Name} {Basis(set, recordedCount, table.Table, table.Size)}")];
-        string[] recorded = [.. parts.Where(part => !part.EndsWith(Assumed, StringComparison.Ordinal))];
-        string[] assumed = [.. parts.Where(part => part.EndsWith(Assumed, StringComparison.Ordinal)).Select(part => part[..^(Assumed.Length + 1)])];
-        return string.Join("; ", [.. recorded, .. assumed.Length == 0 ? (string[])[] : [$"{Assumed}: {string.Join(", ", assumed)}"]]);
+        (string Basis, string Table)[] tables =
+        [
+            .. from table in Tables(set, machine, vendor)
+               let basis = Basis(set, recordedCount, table.Table)
+               select (basis, basis == Assumed ? $"{table.Name} {table.Size}" : table.Name),
+        ];
+        return string.Join("; ", tables.GroupBy(table => table.Basis, table => table.Table, StringComparer.Ordinal).OrderBy(group => group.Key == Assumed).Select(group => $"{group.Key} {string.Join(", ", group)}"));
     }
 
     /// <summary>A bracket as tables: for each main figure, every policy with all pages 4 KiB and 2 MiB, and the lower and the higher of the two.</summary>
@@ -83,8 +88,8 @@ public static class PageSizeView
     private static RunResult? Find(RunSet set, string name, string size) =>
         set.Runs.FirstOrDefault(run => run.Case == name && run.Parameters.Any(parameter => parameter.Path == Path && parameter.Value == size));
 
-    private static string Basis(RunSet set, bool recorded, MapTable table, string size) =>
-        recorded && set.Provenance.Trace.Properties.TryGetValue(TraceHeader.PageSizesOf(table), out string? known) ? known : $"{size} {Assumed}";
+    private static string Basis(RunSet set, bool recorded, MapTable table) =>
+        recorded && set.Provenance.Trace.Properties.TryGetValue(TraceHeader.PageSizesOf(table), out string? known) ? known : Assumed;
 
     private static IEnumerable<(string Name, MapTable Table, string Size)> Tables(RunSet set, JsonElement machine, string? vendor)
     {

@@ -20,7 +20,7 @@ public static class Price
         if (Pricing.Of(set) is { } pricing)
         {
             RoundTripPrice price = pricing.Of(run.Statistics, other.Statistics);
-            return !price.Nanoseconds.HasSign || price.IsNothing || price.OfRoundTrip?.Magnitude.Most < Resolution;
+            return !price.Nanoseconds.HasSign || price.IsNothing || price.IsSmall;
         }
 
         return Figures.TotalCycles(run.Statistics) is { } a && Figures.TotalCycles(other.Statistics) is { } b && Math.Abs(a - b) < Resolution * Math.Min(a, b);
@@ -33,7 +33,15 @@ public static class Price
         string name = InertText.OneLine(other.Case);
         if (Pricing.Of(set) is { } pricing)
         {
-            return $"{pricing.Than(pricing.Of(run.Statistics, other.Statistics))} than {name}";
+            RoundTripPrice price = pricing.Of(run.Statistics, other.Statistics);
+            return !price.Nanoseconds.HasSign ? $"{pricing.Than(price)} than {name}: the same within what is assumed"
+                : price.IsNothing ? $"within 1 ns of {name} for each {pricing.RoundTripName}"
+                : $"{pricing.Than(price)} than {name}{(IsSame(set, run, other) ? ": the same" : "")}";
+        }
+
+        if (IsSame(set, run, other))
+        {
+            return $"at the cost of {name}";
         }
 
         double difference = (Figures.TotalCycles(run.Statistics) - Figures.TotalCycles(other.Statistics))!.Value;
@@ -59,14 +67,14 @@ public static class Price
         ArgumentNullException.ThrowIfNull(set);
         if (Pricing.Of(set) is not { } pricing)
         {
-            return [];
+            return [$"Page sizes: {PageSizeView.Of(set)}."];
         }
 
-        string meaning = set.Runs.Count > 1 ? $"ns/trip: more (-: less) than {InertText.OneLine(set.Reference.Case)} for each {pricing.GuestTrip}" : $"A {pricing.GuestTrip}";
-        string whole = pricing.RoundTrip is { } trip ? $", which takes {trip.Nanoseconds()} ({(pricing.IsAssumedRoundTrip ? "assumed" : $"published, {set.Provenance.Base!.Kernel}")})" : ", whose own time is not known";
+        string meaning = set.Runs.Count > 1 ? $"ns/trip: more (-: less) than {InertText.OneLine(set.Reference.Case)} per {pricing.GuestTrip}" : $"A {pricing.GuestTrip}";
+        string whole = pricing.RoundTrip is { } trip ? $"{(set.Runs.Count > 1 ? " of" : " takes")} {trip.Nanoseconds()} ({(pricing.IsAssumedRoundTrip ? "assumed" : $"published, {set.Provenance.Base!.Kernel}")})" : ", whose own time is not known";
         double rate = pricing.Rate ?? ExampleRate;
-        string busy = $"{(pricing.Rate is null ? "at 10,000 round trips/s (this trace has no real time)" : $"at {pricing.RateName}")} 100 ns are {new Bracket(rate * 1e-7, rate * 1e-7).Percent()} of a CPU";
-        return [$"{meaning}{whole}; {busy}.", .. Assumed(set)];
+        string busy = $"{(pricing.Rate is null ? "at 10,000/s (no real time in this trace)" : $"at {pricing.RateName}")} 100 ns are {new Bracket(rate * 1e-7, rate * 1e-7).Percent()} of a CPU";
+        return [$"{meaning}{whole}; {busy}.", Assumed(set)];
     }
 
     /// <summary>A figure for each nested transition, or in all if there are none.</summary>
@@ -75,8 +83,8 @@ public static class Price
 
     private static string Signed(RoundTripPrice price) => price.Nanoseconds == default ? "=" : price.IsNothing ? "<1" : price.Nanoseconds.Ends();
 
-    /// <summary>What the range spans and what it rests on, in one line.</summary>
-    private static IEnumerable<string> Assumed(RunSet set)
+    /// <summary>What the range spans, and what it does not.</summary>
+    private static string Assumed(RunSet set)
     {
         List<string> parts = [];
         foreach (Doubt doubt in set.Provenance.Doubts)
@@ -84,17 +92,17 @@ public static class Price
             parts.Add(doubt.Kind switch
             {
                 DoubtKind.Costs => $"{doubt.Count} of {doubt.Of} costs (half to twice)",
-                DoubtKind.PageSizes => "page sizes",
-                DoubtKind.Handlers when doubt is { Count: { } count, Of: > 0 and { } of } => $"strangers' footprints for {new Bracket((double)count / of, (double)count / of).Percent()} of the stays",
+                DoubtKind.Handlers when doubt is { Count: { } count, Of: > 0 and { } of } => $"what L0 and L1 touch ({new Bracket((double)count / of, (double)count / of).Percent()} of it for exits of other kinds; half less or more)",
                 DoubtKind.Handlers => "what L0 and L1 touch",
                 DoubtKind.Program => "L2's program",
-                DoubtKind.Clock => "the clock",
+                DoubtKind.Clock => "the trace's clock",
                 DoubtKind.DataLoss => "lost events",
                 _ => "",
             });
         }
 
+        bool open = set.Provenance.Doubts.Any(doubt => doubt.Kind == DoubtKind.PageSizes) && set.Runs.All(run => run.Parameters.All(parameter => parameter.Path != PageSizeView.Path));
         string[] told = [.. parts.Where(part => part.Length > 0).Distinct()];
-        return told.Length == 0 ? [] : [$"Assumed: {string.Join(", ", told)}."];
+        return $"{(told.Length > 0 ? $"Assumed: {string.Join(", ", told)}. " : "")}Page sizes{(open ? " (not in the range: --page-sizes bracket)" : "")}: {PageSizeView.Of(set)}.";
     }
 }

@@ -14,6 +14,12 @@ public sealed record RoundTripPrice(Bracket Nanoseconds, Bracket? OfRoundTrip, B
     /// <summary>True if it is less than a nanosecond for a round trip, which is not worth a figure.</summary>
     public bool IsNothing => Math.Abs(Nanoseconds.Least) < 1 && Math.Abs(Nanoseconds.Most) < 1;
 
+    /// <summary>Costs are whole cycles, many of them rounded or assumed: less than this part of a round trip is the same.</summary>
+    private const double Resolution = 0.001;
+
+    /// <summary>True if it is less than a thousandth of a round trip, whatever was assumed.</summary>
+    public bool IsSmall => OfRoundTrip is { } part && Math.Abs(part.Least) < Resolution && Math.Abs(part.Most) < Resolution;
+
     /// <summary>The smallest price around both.</summary>
     public RoundTripPrice Around(RoundTripPrice other) => new(
         Nanoseconds.Around(other.Nanoseconds),
@@ -29,6 +35,9 @@ public sealed record RoundTripPrice(Bracket Nanoseconds, Bracket? OfRoundTrip, B
 public sealed class Pricing
 {
     private const double NanosecondsPerMillisecond = 1e6;
+
+    /// <summary>The activity that stands for the trace's own time, which is no real one.</summary>
+    private const string TraceOwn = "trace";
 
     /// <summary>An assumed cost may be from half to twice as much.</summary>
     private static readonly Bracket Unpublished = new(0.5, 2);
@@ -77,21 +86,44 @@ public sealed class Pricing
     public static Pricing? Of(RunSet set, double? rate = null, double? roundTrip = null) =>
         set.Provenance.Base is { Count: > 0 } priceBase ? new Pricing(priceBase, Strangers(set.Provenance.Doubts), rate, roundTrip) : null;
 
-    /// <summary>What a run costs more than another.</summary>
+    /// <summary>What a run costs more than another. The part of a round trip is that of the other's.</summary>
     public RoundTripPrice Of(StatSheet run, StatSheet against)
     {
-        Bracket cycles = default;
+        (Bracket cycles, Bracket parts) = (default, default);
         foreach (string path in run.PathsUnder(StatNames.CyclesPrefix).Union(against.PathsUnder(StatNames.CyclesPrefix)))
         {
             string activity = path[StatNames.CyclesPrefix.Length..];
-            double difference = run.Total(path) - against.Total(path);
             Bracket doubt = activity == "translation" ? _refills : _base.AssumedActivities.Contains(activity) ? Unpublished : new Bracket(1, 1);
+            double has = against.Total(path);
+            double difference = run.Total(path) - has;
             cycles += new Bracket(difference, difference) * doubt;
+            parts += activity == TraceOwn ? default : new Bracket(has, has) * doubt;
         }
 
-        double each = NanosecondsPerMillisecond / _base.Count;
-        Bracket nanoseconds = cycles * new Bracket(each / _base.BoostKilohertz, each / _base.ReferenceKilohertz);
-        return new RoundTripPrice(nanoseconds, RoundTrip is { } trip ? nanoseconds / trip : null, Rate is { } rate ? nanoseconds * new Bracket(rate / 1e9, rate / 1e9) : null);
+        Bracket nanoseconds = cycles * EachNanosecond;
+        return new RoundTripPrice(nanoseconds, RoundTrip is { } trip ? Part(nanoseconds, trip, (parts * EachNanosecond).Most) : null, Rate is { } rate ? nanoseconds * new Bracket(rate / 1e9, rate / 1e9) : null);
+    }
+
+    /// <summary>Nanoseconds for each round trip that one cycle of the window is, at the boost and at the reference clock.</summary>
+    internal Bracket EachNanosecond
+    {
+        get
+        {
+            double each = NanosecondsPerMillisecond / _base.Count;
+            return new Bracket(each / _base.BoostKilohertz, each / _base.ReferenceKilohertz);
+        }
+    }
+
+    /// <summary>
+    /// A difference as a part of a round trip, both ends under one assumption: where costs and misses are as high as they may be, the round trip, which has them in it, is at least as long as they are together; and no more
+    /// than the whole can be saved.
+    /// </summary>
+    private static Bracket Part(Bracket difference, Bracket trip, double mostOfParts)
+    {
+        double dear = Math.Min(Math.Max(trip.Least, mostOfParts), trip.Most);
+        double least = difference.Least < 0 ? Math.Max(-1, difference.Least / dear) : difference.Least / trip.Most;
+        double most = difference.Most > 0 ? difference.Most / dear : Math.Max(-1, difference.Most / trip.Most);
+        return new Bracket(least, most);
     }
 
     /// <summary><c>L2 CPUID round trip</c>.</summary>
@@ -124,6 +156,11 @@ public sealed class Pricing
         }
 
         string share = price.OfRoundTrip is { } part ? $" ({part.Magnitude.Percent()})" : "";
+        if (price.IsSmall)
+        {
+            return $"{(each.Most < 0 ? "saves" : "costs")} {each.Magnitude.Nanoseconds()} {(each.Most < 0 ? "" : "more ")}{trip}{share}: too little to matter";
+        }
+
         string cpu = price.OfCpu is { } busy ? $", {busy.Magnitude.Percent()} of a CPU at {RateName}" : "";
         return $"{(each.Most < 0 ? "saves" : "costs")} {each.Magnitude.Nanoseconds()} {(each.Most < 0 ? "" : "more ")}{trip}{share}{cpu}";
     }

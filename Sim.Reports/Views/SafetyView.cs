@@ -19,7 +19,7 @@ public static class SafetyView
             new(
                 "Safety on this trace",
                 ["policy", "verdict", "wrong outcomes", "permitted old uses", "pages of them"],
-                [.. runs.Select(run => (IReadOnlyList<string>)[run.Run, Word(run), run.Safety is null ? "-" : Numbers.Whole(run.Safety.Findings.Sum(finding => finding.Count)), run.Safety is null ? "-" : Numbers.Whole(run.Safety.PermittedStaleUses), run.Safety is null ? "-" : Numbers.Whole(run.Safety.PermittedPages)])]),
+                [.. runs.Select(run => (IReadOnlyList<string>)[run.Run, Word(run, runs), run.Safety is null ? "-" : Numbers.Whole(run.Safety.Findings.Sum(finding => finding.Count)), run.Safety is null ? "-" : Numbers.Whole(run.Safety.PermittedStaleUses), run.Safety is null ? "-" : Numbers.Whole(run.Safety.PermittedPages)])]),
         ];
     }
 
@@ -63,5 +63,6 @@ public static class SafetyView
         return new Table($"{run.Run}: {finding.Kind} by page", ["page", "who", "virtual tag", "root", "uses", "first at time"], rows) { TextColumns = 4 };
     }
 
-    private static string Word(RunResult run) => run.Safety is null ? "not judged" : !run.Safety.IsSafe ? "UNSAFE" : run.Safety.Exercised ? "safe" : "not exercised";
+    private static string Word(RunResult run, IReadOnlyList<RunResult> runs) =>
+        new Standing(run, Verdict.Judge(run, [.. runs.Where(other => Verdict.PointOf(other) == Verdict.PointOf(run))]), null).SafetyWord;
 }

@@ -9,6 +9,9 @@ public sealed record Table(string Title, IReadOnlyList<string> Headers, IReadOnl
     /// <summary>How many columns, from the first on, hold text and begin at their left edge.</summary>
     public int TextColumns { get; init; } = 1;
 
+    /// <summary>Plain text has a line under the headers.</summary>
+    public bool Ruled { get; init; } = true;
+
     /// <summary>Width of each column in characters.</summary>
     public IReadOnlyList<int> Widths => [.. Headers.Select((header, column) => Math.Max(header.Length, Rows.Select(row => row[column].Length).DefaultIfEmpty().Max()))];
 
@@ -36,7 +39,7 @@ public sealed record Table(string Title, IReadOnlyList<string> Headers, IReadOnl
             pieces.Add(new Table(
                 pieces.Count == 0 ? Title : $"{Title} (continued)",
                 [.. columns.Select(column => Headers[column])],
-                [.. Rows.Select(row => (IReadOnlyList<string>)[.. columns.Select(column => row[column])])]) { TextColumns = columns.Count(column => column < TextColumns) });
+                [.. Rows.Select(row => (IReadOnlyList<string>)[.. columns.Select(column => row[column])])]) { TextColumns = columns.Count(column => column < TextColumns), Ruled = Ruled });
         }
 
         return pieces;

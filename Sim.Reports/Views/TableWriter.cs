@@ -22,7 +22,7 @@ public static class TableWriter
     public static void Write(TextWriter output, IEnumerable<Table> tables, TableStyle style)
     {
         bool first = true;
-        foreach (Table table in tables.Select(Inert).SelectMany(table => style.Rich ? table.Split(style.Width - BoxEdge, BoxGap) : table.Split(style.Width, PlainGap)))
+        foreach (Table table in tables.Select(Inert).SelectMany(table => style.Rich ? table.Split(style.Width - BoxEdge, BoxGap) : table.Split(style.Width + PlainGap, PlainGap)))
         {
             if (!first)
             {
@@ -53,7 +53,11 @@ public static class TableWriter
         IReadOnlyList<int> widths = table.Widths;
         output.Write(table.Title + "\n");
         WriteLine(table.Headers);
-        WriteLine([.. widths.Select(width => new string('-', width))]);
+        if (table.Ruled)
+        {
+            WriteLine([.. widths.Select(width => new string('-', width))]);
+        }
+
         foreach (IReadOnlyList<string> row in table.Rows)
         {
             WriteLine(row);
@@ -68,7 +72,7 @@ public static class TableWriter
 
     private static void WriteBox(TextWriter output, Table table, int width)
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Out = new AnsiConsoleOutput(output) });
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Out = new AnsiConsoleOutput(InertWriter.StyledOf(output)) });
         console.Profile.Width = width;
         Spectre.Console.Table box = new Spectre.Console.Table().Border(TableBorder.Rounded).Title(new TableTitle(Markup.Escape(table.Title), new Style(decoration: Decoration.Bold)));
         for (int column = 0; column < table.Headers.Count; column++)

@@ -1,3 +1,4 @@
+using Sim.Core.Stats;
 using Sim.Reports.Results;
 
 namespace Sim.Reports.Views;
@@ -10,6 +11,9 @@ public enum Judgement
 
     /// <summary>The oracle watched, and nothing could have gone wrong.</summary>
     NotExercised,
+
+    /// <summary>Interrupts were delivered and none went wrong; no translation could have gone wrong.</summary>
+    InterruptsSafe,
 
     /// <summary>The oracle saw something wrong.</summary>
     Unsafe,
@@ -35,6 +39,7 @@ public sealed record Standing(RunResult Run, Judgement Judgement, double? Cycles
     {
         Judgement.Safe => "safe",
         Judgement.NotExercised => "not exercised",
+        Judgement.InterruptsSafe => "irqs only",
         Judgement.Unsafe => "UNSAFE",
         Judgement.NotJudged => "not judged",
         _ => "failed",
@@ -94,19 +99,20 @@ public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<strin
 
     private static Verdict OfPoint(RunSet set)
     {
-        // One page that a hypervisor could have got wrong is enough, whichever run came to see it.
-        bool exercised = set.Runs.Any(run => run.Safety is { } safety && (safety.Exercised || !safety.IsSafe));
-        Standing[] standings = [.. set.Runs.Select(run => new Standing(run, Judge(run, exercised), run.Failure is null ? Figures.TotalCycles(run.Statistics) : null))];
+        Standing[] standings = [.. set.Runs.Select(run => new Standing(run, Judge(run, set.Runs), run.Failure is null ? Figures.TotalCycles(run.Statistics) : null))];
         Standing[] told = [.. standings.GroupBy(standing => standing.Run.Case, StringComparer.Ordinal).Select(OfSeeds)];
         return new Verdict(SentenceOf(set, told), ReasonOf(set, told), [.. NotesOf(told)], standings);
     }
 
-    private static Judgement Judge(RunResult run, bool exercised) => run switch
+    /// <summary>What is known about the safety of a run.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="compared">The runs that are compared with it, itself among them: one page that a hypervisor could have got wrong is enough for all, whichever run came to see it.</param>
+    internal static Judgement Judge(RunResult run, IReadOnlyList<RunResult> compared) => run switch
     {
         { Failure: not null } => Judgement.Failed,
         { Safety: null } => Judgement.NotJudged,
         { Safety.IsSafe: false } => Judgement.Unsafe,
-        _ => exercised ? Judgement.Safe : Judgement.NotExercised,
+        _ => compared.Any(other => other.Safety is { } safety && (safety.Exercised || safety.Findings.Any(finding => finding.IsAboutTranslations))) ? Judgement.Safe : run.InterruptPath is not null && InterruptFigures.Sent(run.Statistics) > 0 ? Judgement.InterruptsSafe : Judgement.NotExercised,
     };
 
     /// <summary>One for all repetitions with other seeds: the first, or the first that went wrong.</summary>
@@ -124,8 +130,8 @@ public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<strin
         // What the oracle found safe goes before what nobody judged.
         Standing[] choices = [.. standings.Where(standing => standing.IsChoice)];
         choices = choices.Any(standing => standing.Judgement != Judgement.NotJudged) ? [.. choices.Where(standing => standing.Judgement != Judgement.NotJudged)] : choices;
-        List<string> clauses = choices.Length == 0 ? [good.Length == 1 ? $"{Name(good[0])} is no choice" : "No policy here can be recommended"] : [Answer(set, choices, good.Length)];
-        AddHindrance(clauses, "known holes", [.. good.Where(standing => standing.Run.Holes.Count > 0 && !standing.Run.IsYardstick).Select(standing => $"{Name(standing)} ({standing.ChoiceWord})")]);
+        List<string> clauses = [good.Length == 1 ? CostOf(good[0]) : choices.Length == 0 ? "No policy here can be recommended" : Answer(set, choices)];
+        AddHindrance(clauses, "holes", [.. good.Where(standing => standing.Run.Holes.Count > 0 && !standing.Run.IsYardstick).Select(standing => $"{Name(standing)} ({standing.ChoiceWord})")]);
         AddHindrance(clauses, "unsafe on this trace", [.. good.Where(standing => standing.Judgement == Judgement.Unsafe && (!standing.Run.IsYardstick || good.Length == 1)).Select(Name)]);
         if (choices.Length == 0)
         {
@@ -137,25 +143,23 @@ public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<strin
     }
 
     /// <summary>Who is recommended, and at what price.</summary>
-    private static string Answer(RunSet set, Standing[] choices, int runs)
+    private static string Answer(RunSet set, Standing[] choices)
     {
         Standing cheapest = choices.MinBy(standing => standing.Cycles)!;
         Standing[] best = [.. choices.Where(standing => standing == cheapest || Price.IsSame(set, standing.Run, cheapest.Run))];
-        if (runs == 1)
-        {
-            return $"{Name(cheapest)} costs {Price.Each(cheapest.Run.Statistics, Figures.AddedCycles)} cycles beyond the trace's own{(Figures.NestedTransitions(cheapest.Run.Statistics) > 0 ? " per nested transition" : "")}";
-        }
-
-        string answer = choices.Length == 1 ? $"{Name(cheapest)} is the only policy here to recommend"
+        string answer = choices.Length == 1 ? $"{Name(cheapest)} is the only choice"
             : best.Length == 1 ? $"{Name(cheapest)} is cheapest"
             : best.Length == choices.Length ? $"{NamesOf(best)} cost the same"
             : $"{NamesOf(best)} are cheapest, at the same cost";
         RunResult reference = set.Reference;
         return reference.Failure is not null ? $"{answer}; the reference {InertText.OneLine(reference.Case)} failed"
             : best.Any(standing => standing.Run.Case == reference.Case) ? answer + AgainstNext(set, choices, best)
-            : Price.IsSame(set, cheapest.Run, reference) ? $"{answer}, at the cost of {InertText.OneLine(reference.Case)}"
             : $"{answer}, {Price.Difference(set, cheapest.Run, reference)}";
     }
+
+    /// <summary>What the only run costs.</summary>
+    private static string CostOf(Standing run) =>
+        $"{Name(run)} costs {Price.Each(run.Run.Statistics, Figures.AddedCycles)} cycles beyond the trace's own{(Figures.NestedTransitions(run.Run.Statistics) > 0 ? " per nested transition" : "")}{(run.IsChoice ? "" : ", and is no choice")}";
 
     /// <summary>Where the reference is best: how much the next choice costs.</summary>
     private static string AgainstNext(RunSet set, Standing[] choices, Standing[] best) =>
@@ -172,7 +176,8 @@ public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<strin
     private static string SafetyClause(Standing[] standings) =>
         standings.All(standing => standing.Judgement == Judgement.Unsafe) ? ""
         : standings.Any(standing => standing.Judgement == Judgement.NotJudged) ? "safety was not judged"
-        : standings.Any(standing => standing.Judgement == Judgement.NotExercised) ? "safety was not exercised by this trace"
+        : standings.Any(standing => standing.Judgement == Judgement.NotExercised) ? "safety not exercised"
+        : standings.Any(standing => standing.Judgement == Judgement.InterruptsSafe) ? "no interrupt went wrong, safety of translations not exercised"
         : standings.Any(standing => standing.IsChoice) ? "safe on this trace" : "";
 
     /// <summary>The reference, or if it costs what the best choice does the dearest run, against the best choice: which misses, which flushes.</summary>
@@ -193,9 +198,17 @@ public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<strin
         }
 
         (string cause, long misses) = LargestDifference(Figures.FlushedByCause(other.Run.Statistics), Figures.FlushedByCause(best.Run.Statistics));
-        string behind = misses == 0 ? "" : $" (most of the difference: {CauseInWords(cause)})";
-        return $"Why: {Name(other)} has {Price.Each(other.Run.Statistics, Figures.Flushed)} misses after flushes, {Name(best)} {Price.Each(best.Run.Statistics, Figures.Flushed)}{behind}; "
-            + $"flushes {Price.Each(other.Run.Statistics, Figures.Flushes)} and {Price.Each(best.Run.Statistics, Figures.Flushes)}.";
+        string behind = misses == 0 ? "" : $" (mostly {CauseInWords(cause)})";
+        return $"{(Figures.NestedTransitions(best.Run.Statistics) > 0 ? "Why, per nested transition" : "Why")}: {Name(other)} has {Each(other, Figures.Flushed)} misses after flushes{behind}, {Name(best)} {Each(best, Figures.Flushed)}; "
+            + $"flushes {Each(other, Figures.Flushes)} and {Each(best, Figures.Flushes)}.";
+    }
+
+    /// <summary>A figure as a sentence needs it: three digits.</summary>
+    private static string Each(Standing standing, Func<StatSheet, double?> figure)
+    {
+        StatSheet sheet = standing.Run.Statistics;
+        double value = (Figures.NestedTransitions(sheet) > 0 ? Figures.PerTransition(sheet, figure) : figure(sheet)) ?? 0;
+        return new Bracket(value, value).Ends();
     }
 
     /// <summary>The key under which two counts differ most; ties in ordinal order.</summary>
@@ -206,14 +219,15 @@ public sealed record Verdict(string Sentence, string Reason, IReadOnlyList<strin
     /// <summary>A cause's label, <c>invalidation=I,transition=T,rule=R</c>, as <c>I at T</c>.</summary>
     private static string CauseInWords(string label) => InertText.OneLine($"{StatQuery.Value(label, "invalidation")} at {StatQuery.Value(label, "transition")}");
 
-    /// <summary>One line for each policy that is not recommended for its holes, and for each run that went wrong.</summary>
+    /// <summary>One line for those policies that have the same holes and are not recommended for them, and for each run that went wrong.</summary>
     private static IEnumerable<string> NotesOf(Standing[] standings)
     {
-        foreach (Standing standing in standings.Where(standing => standing.Run.Holes.Count > 0 && !standing.Run.IsYardstick).DistinctBy(standing => standing.Run.Policy))
+        foreach (IGrouping<string, Standing> alike in standings.Where(standing => standing.Run.Holes.Count > 0 && !standing.Run.IsYardstick)
+            .GroupBy(standing => string.Join(", ", standing.Run.Holes.Select(hole => hole.Id)), StringComparer.Ordinal))
         {
-            PolicyHole hole = standing.Run.Holes[0];
-            string others = string.Join(", ", standing.Run.Holes.Skip(1).Select(other => other.Id));
-            yield return InertText.OneLine($"{standing.Run.Policy}: {hole.Id}{(hole.WithoutEpt ? ", without EPT in L0" : "")}: {hole.Meaning}{(hole.Scenario.Length == 0 ? "" : $" ({hole.Scenario}.scenario)")}{(others.Length == 0 ? "" : $"; also {others}")}.");
+            PolicyHole hole = alike.First().Run.Holes[0];
+            string others = string.Join(", ", alike.First().Run.Holes.Skip(1).Select(other => other.Id));
+            yield return InertText.OneLine($"{string.Join(", ", alike.Select(standing => standing.Run.Case).Distinct())}: {hole.Id}{(hole.WithoutEpt ? ", without EPT in L0" : "")}: {hole.Meaning}{(hole.Scenario.Length == 0 ? "" : $" ({hole.Scenario})")}{(others.Length == 0 ? "" : $"; {others}")}.");
         }
 
         foreach (Standing standing in standings.Where(standing => standing.Judgement == Judgement.Unsafe))

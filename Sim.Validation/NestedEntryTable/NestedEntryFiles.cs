@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Experiments;
 using Sim.Reports.Results;
 using Sim.Reports.Views;
@@ -48,18 +50,22 @@ public static class NestedEntryFiles
         writer.WriteEndObject();
     });
 
-    /// <summary>Writes the scenario of every situation and story into a folder, which is made if needed.</summary>
+    /// <summary>Writes the scenario of every situation and story into a folder, all or none.</summary>
     /// <exception cref="ConfigurationException">They cannot be written.</exception>
-    public static void WriteScenarios(string folder)
+    public static void WriteScenarios(OutputFolder folder)
     {
-        ResultFiles.MakeFolder(folder);
+        List<OutputFile> files = [];
         foreach (NestedEntrySituation situation in NestedEntrySituation.All)
         {
             foreach (Seed1Story story in Enum.GetValues<Seed1Story>())
             {
-                ResultFiles.Write(Path.Combine(folder, situation.FileName(story) + ".scenario"), situation.ScenarioText(story));
+                OutputFile file = folder.File(situation.FileName(story) + ".scenario");
+                file.Write(Encoding.UTF8.GetBytes(situation.ScenarioText(story)));
+                files.Add(file);
             }
         }
+
+        OutputFile.Commit(files);
     }
 
     private static void WriteRow(Utf8JsonWriter line, Seed1Row row)

@@ -58,7 +58,7 @@ public static class FootprintFile
             json.WriteEndObject();
         }
 
-        return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
+        return Core.Text.Harmless.Json(Encoding.UTF8.GetString(buffer.ToArray())) + "\n";
     }
 
     /// <summary>Reads and checks a file.</summary>

@@ -30,7 +30,8 @@ public sealed class NativeTraceReader : ISeekableTraceSource
 
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private static readonly SearchValues<byte> LegalFlags = SearchValues.Create([.. Enumerable.Range(0, 256).Select(flags => (byte)flags).Where(IsLegal)]);
+    /// <summary>Flags of accesses that mean something.</summary>
+    internal static readonly SearchValues<byte> LegalFlags = SearchValues.Create([.. Enumerable.Range(0, 256).Select(flags => (byte)flags).Where(IsLegal)]);
 
     private readonly Stream _stream;
     private readonly string _name;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Sim.Core.Text;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Formats;
@@ -19,7 +20,7 @@ public sealed class TextTraceWriter : ITraceWriter
         byte[] json = HeaderJson.Write(header, withRecords: false);
         _text = new StreamWriter(stream, new UTF8Encoding(false, true), BufferCharacters) { NewLine = "\n" };
         _text.WriteLine(TextFormat.Magic + TextFormat.VersionOf(header));
-        _text.WriteLine(TextFormat.Header + Encoding.UTF8.GetString(json));
+        _text.WriteLine(TextFormat.Header + Harmless.Json(Encoding.UTF8.GetString(json)));
     }
 
     /// <inheritdoc/>
@@ -93,9 +94,9 @@ public sealed class TextTraceWriter : ITraceWriter
             {
                 line.Append(@"\\");
             }
-            else if (char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029' || (c == ' ' && edge))
+            else if (!Harmless.Is(c) || (c == ' ' && edge))
             {
-                line.Append(CultureInfo.InvariantCulture, $@"\u{(int)c:x4}");
+                line.Append(Harmless.CodeOf(c));
             }
             else
             {

@@ -22,8 +22,11 @@ internal sealed class TraceDraft : ITraceWriter
         _header = header;
         _output = output;
         _create = create;
-        _file = new FileStream(
-            Path.Combine(folder, $".nestsim-{Guid.NewGuid():N}.draft"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16, FileOptions.DeleteOnClose);
+        string path = Path.Combine(folder, $".nestsim-{Guid.NewGuid():N}.draft");
+        _file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16);
+
+        // Without a name it goes with the process, however that ends.
+        File.Delete(path);
         _records = new NativeTraceWriter(_file, header);
     }
 

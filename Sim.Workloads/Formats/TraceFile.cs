@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 using Sim.Workloads.Importers;
 
@@ -17,7 +18,6 @@ public sealed class TraceFile : ISeekableTraceSource
 
     private const string FolderFormat = "drmemtrace";
     private const int MaxCompressionLayers = 4;
-    private const int FileBufferBytes = 1 << 16;
 
     private readonly IReadOnlyList<(string Name, TraceInput Input)> _raw;
     private readonly ITraceSource _source;
@@ -69,12 +69,7 @@ public sealed class TraceFile : ISeekableTraceSource
             return new TraceFile(Path.TrimEndingDirectorySeparator(path), FolderFormat, files, source);
         }
 
-        if (path == "-")
-        {
-            return Open(Console.OpenStandardInput(), "stdin");
-        }
-
-        return Open(OpenFile(path), path);
+        return Open(OpenFile(path), path == "-" ? "stdin" : path);
     }
 
     /// <summary>True if the file's content begins as a trace in one of <see cref="Formats"/> does; false for recordings and everything else.</summary>
@@ -112,17 +107,17 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <summary>
     /// Begins to write a trace: to standard output if <paramref name="path"/> is "-", else to a name beside <paramref name="path"/> that becomes it when the
     /// trace is complete. <paramref name="format"/> is a writable format of <see cref="Formats"/>; without it the extension decides (.nst, .txt), and a pipe
-    /// gets the native format. A further extension .gz compresses.
+    /// gets the native format. A further extension .gz compresses. It must be none of the <paramref name="inputs"/>.
     /// </summary>
     /// <exception cref="ConfigurationException">The format is unknown or cannot be written, or the place cannot.</exception>
-    public static TraceFileWriter Create(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format, isDraft: false);
+    public static TraceFileWriter Create(string path, TraceHeader header, string? format = null, params IEnumerable<string> inputs) => TraceFileWriter.Create(path, header, format, isDraft: false, inputs);
 
     /// <summary>
-    /// Begins to write a trace whose doubts are known only when its last record is: the records wait in a temporary file until <see cref="TraceFileWriter.Complete(IReadOnlyList{Doubt})"/>.
+    /// Begins to write a trace whose doubts are known only when its last record is: the records wait in a temporary file until <see cref="TraceFileWriter.Complete(IReadOnlyList{Doubt}, IReadOnlyList{Core.Files.OutputFile})"/>.
     /// Everything else is as for <see cref="Create"/>.
     /// </summary>
     /// <exception cref="ConfigurationException">The format is unknown or cannot be written, or the place cannot.</exception>
-    public static TraceFileWriter CreateDraft(string path, TraceHeader header, string? format = null) => TraceFileWriter.Create(path, header, format, isDraft: true);
+    public static TraceFileWriter CreateDraft(string path, TraceHeader header, string? format = null, params IEnumerable<string> inputs) => TraceFileWriter.Create(path, header, format, isDraft: true, inputs);
 
     /// <summary>Reads what is left of the input without looking at its records, so that <see cref="Sha256"/> is known although nobody wants the rest.</summary>
     /// <param name="cancellation">Leaves the rest, and <see cref="Sha256"/> null.</param>
@@ -155,19 +150,9 @@ public sealed class TraceFile : ISeekableTraceSource
     /// <inheritdoc/>
     public void Dispose() => _source.Dispose();
 
-    /// <summary>Opens a file for one pass.</summary>
+    /// <summary>Opens a file for one pass, or standard input if <paramref name="path"/> is "-".</summary>
     /// <exception cref="ConfigurationException">There is no such file, or it may not be read.</exception>
-    internal static FileStream OpenFile(string path)
-    {
-        try
-        {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, FileBufferBytes, FileOptions.SequentialScan);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new ConfigurationException($"The trace '{path}' cannot be opened: {e.Message} Give the path of a trace file, or - for standard input.", e);
-        }
-    }
+    internal static Stream OpenFile(string path) => InputFile.Open(path, "trace", "Give the path of a trace file, or - for standard input.");
 
     /// <summary>Looks through every layer of compression. The layers own each other, the innermost all.</summary>
     internal static TraceInput Unwrap(TraceInput raw, string name, out ReadOnlySpan<byte> head)

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Formats;
@@ -8,20 +9,16 @@ namespace Sim.Workloads.Formats;
 public sealed class TraceFileWriter : ITraceWriter
 {
     private const string Gzip = ".gz";
-    private const string Partial = ".partial";
     private const string DefaultFormat = "native";
-    private const int FileBufferBytes = 1 << 16;
 
     private readonly ITraceWriter _writer;
-    private readonly string? _partial;
-    private readonly string _path;
+    private readonly OutputFile? _file;
     private bool _complete;
 
-    private TraceFileWriter(ITraceWriter writer, string path, string? partial)
+    private TraceFileWriter(ITraceWriter writer, OutputFile? file)
     {
         _writer = writer;
-        _path = path;
-        _partial = partial;
+        _file = file;
     }
 
     /// <summary>Records written so far.</summary>
@@ -39,7 +36,9 @@ public sealed class TraceFileWriter : ITraceWriter
 
     /// <summary>Completes a trace that <see cref="TraceFile.CreateDraft"/> began: <paramref name="doubts"/> follow those of the header that it was created with.</summary>
     /// <exception cref="InvalidOperationException">There are doubts, and the header is written already.</exception>
-    public void Complete(IReadOnlyList<Doubt> doubts)
+    /// <param name="doubts">What only the last record told.</param>
+    /// <param name="together">Files, written already, that appear with the trace or not at all.</param>
+    public void Complete(IReadOnlyList<Doubt> doubts, params IReadOnlyList<OutputFile> together)
     {
         if (_writer is TraceDraft draft)
         {
@@ -55,11 +54,7 @@ public sealed class TraceFileWriter : ITraceWriter
         }
 
         _writer.Dispose();
-        if (_partial is not null)
-        {
-            File.Move(_partial, _path, overwrite: true);
-        }
-
+        OutputFile.Commit(_file is null ? together : [_file, .. together]);
         _complete = true;
     }
 
@@ -77,59 +72,36 @@ public sealed class TraceFileWriter : ITraceWriter
         }
         finally
         {
-            if (_partial is not null)
-            {
-                File.Delete(_partial);
-            }
+            _file?.Dispose();
         }
     }
 
     /// <summary>See <see cref="TraceFile.Create"/>.</summary>
-    internal static TraceFileWriter Create(string path, TraceHeader header, string? format, bool isDraft)
+    internal static TraceFileWriter Create(string path, TraceHeader header, string? format, bool isDraft, IEnumerable<string> inputs)
     {
-        bool compressed = path.EndsWith(Gzip, StringComparison.OrdinalIgnoreCase);
-        IWritableTraceFormat writable = Choose(compressed ? path[..^Gzip.Length] : path, format);
         if (path == "-")
         {
-            return new TraceFileWriter(Begin(Console.OpenStandardOutput(), Path.GetTempPath()), path, null);
+            return new TraceFileWriter(Begin(StandardOutput.Open(), Choose(path, format, true), Path.GetTempPath()), null);
         }
 
-        string target = Target(path);
-        string? partial = null;
-        Stream? stream;
+        OutputFile file = OutputFile.Check(path, "trace", inputs);
+        bool compressed = path.EndsWith(Gzip, StringComparison.OrdinalIgnoreCase);
+        IWritableTraceFormat writable = Choose(compressed ? path[..^Gzip.Length] : path, format, file.IsInPlace);
         try
         {
-            stream = OpenInPlace(target);
-            if (stream is null)
-            {
-                partial = target + Partial;
-                stream = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, FileBufferBytes);
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new ConfigurationException($"The trace '{path}' cannot be written: {e.Message} Name a file in a folder that exists and may be written to.", e);
-        }
-
-        try
-        {
-            return new TraceFileWriter(Begin(compressed ? new GZipStream(stream, CompressionLevel.Optimal) : stream, partial is null ? Path.GetTempPath() : Path.GetDirectoryName(Path.GetFullPath(target))!), target, partial);
+            Stream stream = file.Open();
+            return new TraceFileWriter(Begin(compressed ? new GZipStream(stream, CompressionLevel.Optimal) : stream, writable, file.IsInPlace ? Path.GetTempPath() : Path.GetDirectoryName(Path.GetFullPath(path))!), file);
         }
         catch
         {
-            stream.Dispose();
-            if (partial is not null)
-            {
-                File.Delete(partial);
-            }
-
+            file.Dispose();
             throw;
         }
 
-        ITraceWriter Begin(Stream output, string folder) => isDraft ? new TraceDraft(header, folder, output, writable.Create) : writable.Create(output, header);
+        ITraceWriter Begin(Stream output, IWritableTraceFormat writable, string folder) => isDraft ? new TraceDraft(header, folder, output, writable.Create) : writable.Create(output, header);
     }
 
-    private static IWritableTraceFormat Choose(string path, string? format)
+    private static IWritableTraceFormat Choose(string path, string? format, bool hasNoExtension)
     {
         List<(string Name, IWritableTraceFormat Format)> writable = [];
         foreach (Catalogue<ITraceFormat>.Entry entry in TraceFile.Formats.Entries)
@@ -140,7 +112,7 @@ public sealed class TraceFileWriter : ITraceWriter
             }
         }
 
-        if (format is null && path != "-" && !IsDevice(path))
+        if (format is null && !hasNoExtension)
         {
             string extension = Path.GetExtension(path);
             return writable.FirstOrDefault(w => w.Format.Extension.Equals(extension, StringComparison.OrdinalIgnoreCase)).Format ?? throw new ConfigurationException(
@@ -149,28 +121,5 @@ public sealed class TraceFileWriter : ITraceWriter
 
         string name = format ?? DefaultFormat;
         return writable.FirstOrDefault(w => w.Name == name).Format ?? throw new ConfigurationException(NearestNames.Unknown("format to write", name, writable.Select(w => w.Name)));
-    }
-
-    /// <summary>The file that a symbolic link stands for, so that the link stays.</summary>
-    private static string Target(string path) => File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
-
-    private static bool IsDevice(string path) => Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal);
-
-    /// <summary>Opens what must be written in place and not replaced (a device, a named pipe); null if <paramref name="path"/> is or will be a plain file.</summary>
-    private static FileStream? OpenInPlace(string path)
-    {
-        if (!File.Exists(path))
-        {
-            return null;
-        }
-
-        FileStream existing = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, FileBufferBytes);
-        if (IsDevice(path) || !existing.CanSeek)
-        {
-            return existing;
-        }
-
-        existing.Dispose();
-        return null;
     }
 }

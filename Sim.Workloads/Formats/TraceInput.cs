@@ -142,7 +142,7 @@ internal sealed class TraceInput : Stream
         }
         catch (InvalidDataException e)
         {
-            throw new TraceFormatException(_name, $"offset {_position} of the decompressed content", "compressed data", "damage: " + e.Message, "The file is damaged or cut short; get it again.", e);
+            throw new TraceFormatException(_name, $"offset {_position} of the decompressed content", "compressed data", "damage: " + e.Message.TrimEnd('.'), "The file is damaged or cut short; get it again.", e);
         }
 
         BytesRead += read;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Operations;
@@ -16,7 +17,7 @@ public enum FindingSeverity
 /// <summary>The invariants that <see cref="TraceVerifier"/> checks. Their numbers are stable: V01 is <see cref="TimeOrder"/>.</summary>
 public enum TraceInvariant
 {
-    /// <summary>Times of a lane do not go back.</summary>
+    /// <summary>Times of a lane do not go back, and stay below <see cref="TraceVerifier.MostTime"/>.</summary>
     TimeOrder = 1,
 
     /// <summary>Blocks come in the order of their first record's time, and belong to a lane that the header announces.</summary>
@@ -72,9 +73,15 @@ public sealed record TraceVerification(ulong Records, ulong Errors, ulong Warnin
     public bool IsValid => Errors == 0;
 }
 
-/// <summary>Checks what any trace must obey, whatever its format: <see cref="TraceInvariant"/>.</summary>
+/// <summary>
+/// Checks what any trace must obey, whatever its format: <see cref="TraceInvariant"/>. It is fed block by block, by <c>trace verify</c> and in front of every replay; stretches of accesses that
+/// are in order cost next to nothing.
+/// </summary>
 public sealed class TraceVerifier
 {
+    /// <summary>Times are below 2^62: a century of cycles, and room to add to.</summary>
+    public const ulong MostTime = 1UL << 62;
+
     private const int CanonicalBits48 = 48;
     private const int CanonicalBits57 = 57;
 
@@ -86,7 +93,8 @@ public sealed class TraceVerifier
     private ulong _warnings;
     private ulong _lastFirstTime;
 
-    private TraceVerifier(int lanes, int maxFindings)
+    /// <summary>A verifier at the first record of a trace of so many lanes. All findings are counted, the first <paramref name="maxFindings"/> are kept.</summary>
+    public TraceVerifier(int lanes, int maxFindings)
     {
         _maxFindings = maxFindings;
         _lanes = new Lane[lanes];
@@ -104,18 +112,25 @@ public sealed class TraceVerifier
         TraceBlock block = new();
         while (source.Read(block))
         {
-            verifier.Check(block);
+            verifier.Check(block, block.RecordCount);
         }
 
-        return new TraceVerification(verifier._records, verifier._errors, verifier._warnings, verifier._findings);
+        return verifier.Outcome;
     }
 
-    private void Check(TraceBlock block)
+    /// <summary>What was found so far.</summary>
+    public TraceVerification Outcome => new(_records, _errors, _warnings, _findings);
+
+    /// <summary>The first error so far, whether it is kept among the findings or not; null if there is none.</summary>
+    public TraceFinding? FirstError { get; private set; }
+
+    /// <summary>Checks the first records of the trace's next block. Those behind them are of no interest, and no block comes behind it.</summary>
+    public void Check(TraceBlock block, int count)
     {
         if ((uint)block.Lane >= (uint)_lanes.Length)
         {
             Report(FindingSeverity.Error, TraceInvariant.BlockOrder, block.Lane, block.FirstTime, $"a lane below {_lanes.Length}", $"{block.Lane}");
-            _records += (ulong)block.RecordCount;
+            _records += (ulong)count;
             return;
         }
 
@@ -127,9 +142,17 @@ public sealed class TraceVerifier
         _lastFirstTime = block.FirstTime;
         Lane lane = _lanes[block.Lane];
         int access = 0;
-        for (int e = 0; e <= block.EventCount; e++)
+        for (int e = 0; e <= block.EventCount && access + e < count; e++)
         {
-            int end = e < block.EventCount ? block.EventPosition[e] : block.AccessCount;
+            int end = Math.Min(e < block.EventCount ? block.EventPosition[e] : block.AccessCount, count - e);
+            if (access < end && AreInOrder(lane, block, access, end - access))
+            {
+                lane.LastTime = block.Time[end - 1];
+                lane.BusyUntil = 0;
+                _records += (ulong)(end - access);
+                access = end;
+            }
+
             for (; access < end; access++)
             {
                 CheckTime(lane, block.Lane, block.Time[access]);
@@ -137,7 +160,7 @@ public sealed class TraceVerifier
                 _records++;
             }
 
-            if (e < block.EventCount)
+            if (e < block.EventCount && access + e < count)
             {
                 CheckTime(lane, block.Lane, block.Events[e].Time);
                 CheckEvent(lane, block.Lane, block.Events[e]);
@@ -146,11 +169,75 @@ public sealed class TraceVerifier
         }
     }
 
+    /// <summary>True if nothing is wrong with a stretch of accesses: what <see cref="CheckTime"/> and <see cref="CheckAccess"/> look for one by one is not there.</summary>
+    private static bool AreInOrder(Lane lane, TraceBlock block, int first, int count)
+    {
+        int bits = lane.CanonicalBits(lane.State.Level);
+        ReadOnlySpan<ulong> times = block.Time.AsSpan(first, count);
+        return times[0] >= Math.Max(lane.LastTime, lane.BusyUntil)
+            && times[^1] < MostTime
+            && !block.Repeat.AsSpan(first, count).Contains(0u)
+            && !block.Flags.AsSpan(first, count).ContainsAnyExcept(Formats.NativeTraceReader.LegalFlags)
+            && NeverGoBack(times)
+            && AreCanonical(block.Address.AsSpan(first, count), bits);
+    }
+
+    private static bool NeverGoBack(ReadOnlySpan<ulong> times)
+    {
+        int i = 1;
+        for (; i + Vector<ulong>.Count <= times.Length; i += Vector<ulong>.Count)
+        {
+            if (Vector.LessThanAny(new Vector<ulong>(times[i..]), new Vector<ulong>(times[(i - 1)..])))
+            {
+                return false;
+            }
+        }
+
+        for (; i < times.Length; i++)
+        {
+            if (times[i] < times[i - 1])
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>An address is canonical if adding the weight of its sign bit leaves nothing above it.</summary>
+    private static bool AreCanonical(ReadOnlySpan<ulong> addresses, int bits)
+    {
+        ulong half = 1UL << (bits - 1);
+        Vector<ulong> above = Vector<ulong>.Zero;
+        int i = 0;
+        for (; i + Vector<ulong>.Count <= addresses.Length; i += Vector<ulong>.Count)
+        {
+            above |= new Vector<ulong>(addresses[i..]) + new Vector<ulong>(half);
+        }
+
+        ulong any = 0;
+        for (int element = 0; element < Vector<ulong>.Count; element++)
+        {
+            any |= above[element];
+        }
+
+        for (; i < addresses.Length; i++)
+        {
+            any |= addresses[i] + half;
+        }
+
+        return any >> bits == 0;
+    }
+
     private void CheckTime(Lane lane, int number, ulong time)
     {
         if (time < lane.LastTime)
         {
             Report(FindingSeverity.Error, TraceInvariant.TimeOrder, number, time, $"a time not before {lane.LastTime}", $"{time}");
+        }
+        else if (time >= MostTime)
+        {
+            Report(FindingSeverity.Error, TraceInvariant.TimeOrder, number, time, $"a time below {MostTime}", $"{time}");
         }
         else if (time < lane.BusyUntil)
         {
@@ -322,9 +409,15 @@ public sealed class TraceVerifier
             _warnings++;
         }
 
-        if (_findings.Count < _maxFindings)
+        bool isFirstError = FirstError is null && severity == FindingSeverity.Error;
+        if (_findings.Count < _maxFindings || isFirstError)
         {
-            _findings.Add(new TraceFinding(_errors + _warnings, severity, invariant, _records, lane, time, expected, found));
+            TraceFinding finding = new(_errors + _warnings, severity, invariant, _records, lane, time, expected, found);
+            FirstError = isFirstError ? finding : FirstError;
+            if (_findings.Count < _maxFindings)
+            {
+                _findings.Add(finding);
+            }
         }
     }
 

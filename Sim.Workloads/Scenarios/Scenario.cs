@@ -1,5 +1,6 @@
 using System.Text;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Scenarios;
@@ -27,15 +28,8 @@ public sealed record Scenario(string Name, string Title, TraceHeader Header, IRe
     /// <exception cref="TraceFormatException">It is no scenario; the message has the line.</exception>
     public static Scenario Read(string path)
     {
-        try
-        {
-            using FileStream file = File.OpenRead(path);
-            return Parse(file, path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new ConfigurationException($"The scenario '{path}' cannot be opened: {e.Message} Give the path of a .scenario file.", e);
-        }
+        using FileStream file = InputFile.OpenNamed(path, "scenario", "Give the path of a .scenario file.");
+        return Parse(file, path);
     }
 
     /// <summary>Reads a scenario to its end. The stream stays open.</summary>

@@ -1,4 +1,5 @@
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Core.Traces;
 
 namespace Sim.Workloads.Weave;
@@ -20,15 +21,8 @@ public sealed record RecordedExits(string Name, WeaveUnit Unit, IReadOnlyList<Sc
     /// <exception cref="TraceFormatException">A line is malformed.</exception>
     public static RecordedExits ReadCsv(string path)
     {
-        try
-        {
-            using StreamReader reader = new(path);
-            return ReadCsv(reader, path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new ConfigurationException($"The exits file '{path}' cannot be read: {e.Message}", e);
-        }
+        using StringReader reader = new(InputFile.ReadText(path, "exits file", "Give the path of a CSV file."));
+        return ReadCsv(reader, path);
     }
 
     /// <summary>Reads the same CSV from a reader; <paramref name="name"/> names it in messages.</summary>

@@ -176,7 +176,7 @@ public sealed partial class CliTests
         Assert.That(code, Is.Zero, error);
         Assert.That(output, Does.Match(@"^nested\.nst: 90,\d+ records after 10,\d+ of warm-up; skylake-sp; against kvm-6\.12\n"));
         Assert.That(output, Does.Match(@"(?m)^kvm-6\.12 +yes ").And.Match(@"(?m)^always-guest +yardstick ").And.Not.Contain("vs ref"));
-        Assert.That(output.Split('\n')[^2], Does.StartWith("kvm-6.12 is the only policy here to recommend; ").And.EqualTo(output.Split('\n')[1]), "the last line is the answer again");
+        Assert.That(output.Split('\n')[^2], Does.StartWith("kvm-6.12 is the only choice; ").And.EqualTo(output.Split('\n')[1]), "the last line is the answer again");
         Assert.That(error, Does.Contain("3 policies in"));
     }
 

@@ -12,9 +12,9 @@ public sealed class PageSizeTests
     public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
 
     /// <summary>300 pages of a program, one after the other: 300 small pages, or one large one and a part of a second.</summary>
-    [TestCase("recorded", 300, "page sizes: assumed: L0 4K (upper half 2M)")]
-    [TestCase("4K", 300, "page sizes: assumed: every page 4K")]
-    [TestCase("2M", 2, "page sizes: assumed: every page 2M")]
+    [TestCase("recorded", 300, "assumed L0 4K (upper half 2M).")]
+    [TestCase("4K", 300, "assumed 4K for every page.")]
+    [TestCase("2M", 2, "assumed 2M for every page.")]
     public void A_program_alone_has_small_pages_unless_large_ones_are_asked_for(string sizes, int walks, string sentence)
     {
         (int code, string output, _) = Run("run", Program(), "--page-sizes", sizes, "-q");
@@ -30,7 +30,7 @@ public sealed class PageSizeTests
         (int code, string output, _) = Run("compare", Program(), "--page-sizes", "bracket", "-p", "kvm-6.12,never", "-q");
 
         Assert.That(code, Is.Zero);
-        Assert.That(output, Does.Contain("page sizes: assumed: every page 4K, then assumed: every page 2M\n"));
+        Assert.That(output, Does.Contain("Page sizes: assumed 4K for every page, then assumed 2M for every page.\n"));
         Assert.That(output.Split('\n').Single(line => line.StartsWith("never", StringComparison.Ordinal) && line.Contains("2 to 300", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries),
             Is.EqualTo(new[] { "never", "300", "2", "2", "to", "300", "=", "=" }));
         Assert.That(output, Does.Not.Contain("per nested transition"), "there is none");

@@ -55,7 +55,7 @@ internal sealed class FootprintValidationTests
         : ["bochs-vmx-mem.win2.full.txt.xz"];
 
     /// <summary>
-    /// Issue 3's figure: 15 % on walks and references per nested transition. Window 1 is not among them: its port I/O (a third of its exits) occurs nowhere else, and it misses by
+    /// The bar: 15 % on walks and references per nested transition. Window 1 is not among them: its port I/O (a third of its exits) occurs nowhere else, and it misses by
     /// what docs/footprints.md says.
     /// </summary>
     [TestCaseSource(nameof(LeftOut))]

@@ -1,5 +1,6 @@
 using Sim.Experiments;
 using Sim.Kvm;
+using Sim.Kvm.Interrupts;
 using Sim.Workloads.Scenarios;
 
 namespace Sim.Validation.Tests;
@@ -21,7 +22,7 @@ public sealed class KnownHoleTests
 
         Assert.That(machine.Machine.Profile.Vendor, Is.EqualTo(hole.Vendor));
         Assert.That(machine.Machine.L0Ept, Is.EqualTo(!hole.WithoutEpt));
-        Assert.That(UnsafeIn(scenario, machine), Is.EqualTo(hole.Policies));
+        Assert.That(hole.ApicvUpdates.Count > 0 ? ApicvUpdatesUnsafeIn(scenario, machine) : UnsafeIn(scenario, machine), Is.EqualTo(hole.ApicvUpdates.Count > 0 ? hole.ApicvUpdates : hole.Policies));
     }
 
     /// <summary>A policy that goes wrong anywhere has a hole, so that no verdict recommends it.</summary>
@@ -31,6 +32,17 @@ public sealed class KnownHoleTests
         (Scenario scenario, RunConfiguration machine) = Read(name);
 
         Assert.That(UnsafeIn(scenario, machine).Where(policy => !KnownHole.All.Any(hole => hole.Vendor == machine.Machine.Profile.Vendor && hole.IsOf(policy))), Is.Empty);
+    }
+
+    /// <summary>A rule for APICv controls that goes wrong anywhere has a hole, behind whatever flush policy it stands.</summary>
+    [Test]
+    public void Whichever_rule_for_APICv_controls_is_unsafe_in_a_scenario_has_a_known_hole([Values("seed2-changes-in-l1", "seed2-inhibited", "seed2-uninhibited")] string name)
+    {
+        (Scenario scenario, RunConfiguration machine) = Read(name);
+
+        Assert.That(ApicvUpdatesUnsafeIn(scenario, machine).Where(rule => KnownHole.Of("kvm-6.12", machine.Machine, rule).Count == 0), Is.Empty);
+        Assert.That(KnownHole.Of("kvm-5.14", machine.Machine, "immediate").Select(hole => hole.Id), Is.EqualTo(new[] { "apicv-vmcs01", "H5", "H8", "H1", "H2" }));
+        Assert.That(KnownHole.Of("kvm-6.12", machine.Machine, "deferred"), Is.Empty);
     }
 
     [Test]
@@ -53,6 +65,13 @@ public sealed class KnownHoleTests
         Scenario scenario = Scenario.Read(Path.Combine(Folder, name + ".scenario"));
         return (scenario, RunConfiguration.Load(null, [], RunConfiguration.SuggestedBy(scenario.Header)));
     }
+
+    private static string[] ApicvUpdatesUnsafeIn(Scenario scenario, RunConfiguration machine) =>
+    [
+        .. Components.ApicvUpdateRules.Entries.Select(entry => entry.Name)
+            .Where(rule => new InterruptScenarioRun(scenario, new InterruptSpec { Profile = machine.Machine.Profile }, new PostedInterrupts(), Components.ApicvUpdateRules.Create(rule)).Findings.Count > 0)
+            .Order(StringComparer.Ordinal),
+    ];
 
     private static string[] UnsafeIn(Scenario scenario, RunConfiguration machine) =>
     [

@@ -29,6 +29,7 @@ public sealed class InterruptReplay
     /// <param name="footprints">What their handling touches; null for nothing.</param>
     /// <param name="observer">Told of every invalidation, if somebody wants to know.</param>
     /// <param name="steps">Told of every step of delivery.</param>
+    /// <param name="cancellation">Breaks a call off that takes long: nothing can be done with the run any more.</param>
     /// <exception cref="ConfigurationException">Policy, path, hardware and load do not fit each other.</exception>
     public InterruptReplay(
         MachineSpec machine,
@@ -41,7 +42,8 @@ public sealed class InterruptReplay
         InterruptLoad load,
         HandlerFootprints? footprints = null,
         Action<IssuedInvalidation>? observer = null,
-        Action<ExecutedStep>? steps = null)
+        Action<ExecutedStep>? steps = null,
+        CancellationToken cancellation = default)
     {
         if (replay != ReplayKind.ByPolicy)
         {
@@ -60,7 +62,8 @@ public sealed class InterruptReplay
             new TraceGuests(_trace, load),
             load.MakeSources(lanes, lanes + load.Peers),
             _trace,
-            steps);
+            steps,
+            cancellation);
         _trace.Simulation = _simulation;
     }
 

@@ -51,9 +51,17 @@ internal sealed class TraceHost
                 lane.Cursor += gap;
                 return Flow.Stay;
             case Supplied.Gap:
-                ulong spent = Math.Min(gap, TraceLane.ChunkCycles);
+                ulong spent = Math.Min(gap, Chunks());
                 lane.Cursor += spent;
-                activity.Extra += (int)spent;
+                if (spent > TraceLane.ChunkCycles)
+                {
+                    activity.WaitUntil = _trace.Simulation.Now + (long)spent;
+                }
+                else
+                {
+                    activity.Extra += (int)spent;
+                }
+
                 return Flow.Stay;
             case Supplied.Accesses:
                 activity.Extra += (int)_trace.Translate(lane);
@@ -128,6 +136,14 @@ internal sealed class TraceHost
         return any;
     }
 
+    /// <summary>A chunk, or as many of them as pass before anything else happens: nobody could interrupt in between.</summary>
+    private ulong Chunks()
+    {
+        const long Most = long.MaxValue / 2 / (long)TraceLane.ChunkCycles;
+        long quiet = (_trace.Simulation.Quiet - 1) / (long)TraceLane.ChunkCycles;
+        return TraceLane.ChunkCycles * (ulong)Math.Clamp(quiet, 1, Most);
+    }
+
     private static int LevelOf(TransitionKind entry) => entry switch { TransitionKind.L0ToL1 => 1, TransitionKind.L0ToL2 => 2, _ => 0 };
 
     private static bool IsWanted(Vcpu vcpu) => !vcpu.Pid.Pir.IsEmpty || EntrySteps.HasEvents(vcpu.Thread.System, vcpu);
@@ -139,9 +155,9 @@ internal sealed class TraceHost
         bool isRefused = _machine.LaneOf(lane.Index).Refused;
         switch (e.Kind)
         {
-            case RecordKind.VmEnter when e.Transition != TransitionKind.L1ToL2 && !isRefused:
+            case RecordKind.VmEnter when LevelOf(e.Transition) > 0 && !isRefused:
                 return Enter(activity, lane, e);
-            case RecordKind.VmEnter when vcpu is not null && !isRefused:
+            case RecordKind.VmEnter when e.Transition == TransitionKind.L1ToL2 && vcpu is not null && !isRefused:
                 _trace.Follow(lane);
                 vcpu.L2Failed = false;
                 if (!_machine.LaneOf(lane.Index).Refused)

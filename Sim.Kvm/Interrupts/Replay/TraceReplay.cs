@@ -64,6 +64,9 @@ internal sealed class TraceReplay
     /// <summary>Why the CPU whose step was just tried stops.</summary>
     public LaneHalt Halt { get; private set; }
 
+    /// <summary>Simulated time of the last record that a lane came to.</summary>
+    public long LastRecord { get; private set; }
+
     /// <summary>Stalls that were given to steps and work.</summary>
     public long Stalls { get; private set; }
 
@@ -173,6 +176,7 @@ internal sealed class TraceReplay
     /// <summary>Translates a chunk. Returns the trace's cycles between its first and its last access, and the stall.</summary>
     public long Translate(TraceLane lane)
     {
+        Came();
         ulong from = lane.Cursor;
         ulong before = from + TraceLane.ChunkCycles;
         _acting = lane.Index;
@@ -188,6 +192,7 @@ internal sealed class TraceReplay
     /// <summary>The machine carries the next record, an event, out.</summary>
     public void Follow(TraceLane lane)
     {
+        Came();
         (TraceBlock block, int first) = lane.Supply.TakeEvent();
         _acting = lane.Index;
         _machine.Replay(block, first, 1);
@@ -250,6 +255,12 @@ internal sealed class TraceReplay
                 ((IConductor)Simulation).Poke(Simulation.System.Cpus[waiting.Index]);
             }
         }
+    }
+
+    private void Came()
+    {
+        LastRecord = Simulation.Now;
+        Simulation.EndRest();
     }
 
     private static bool LeavesGuest(RecordKind kind) => kind is RecordKind.VmExit or RecordKind.VmEnter or RecordKind.SchedIn or RecordKind.SchedOut or RecordKind.Migrate;

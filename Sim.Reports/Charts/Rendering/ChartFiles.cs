@@ -1,6 +1,6 @@
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Reports.Charts.Description;
-using Sim.Reports.Results;
 using SkiaSharp;
 
 namespace Sim.Reports.Charts.Rendering;
@@ -50,20 +50,19 @@ public static class ChartFiles
     private const int PngScale = 2;
     private const float PointsPerUnit = 0.75f;
 
-    /// <summary>Writes each chart as <c>FOLDER/NAME.FORMAT</c>; a chart that cannot be drawn is left out and reported, the others stand.</summary>
+    /// <summary>Writes each chart as <c>FOLDER/NAME.FORMAT</c>, all together or none; a chart that cannot be drawn is left out and reported, the others stand.</summary>
     /// <param name="charts">Names and charts.</param>
-    /// <param name="folder">Made if needed.</param>
-    /// <param name="format">What is written.</param>
+    /// <param name="folder">Where they go.</param>
+    /// <param name="formats">What is written.</param>
     /// <param name="size">Of each; JSON has none.</param>
     /// <param name="theme">Colours; JSON has none.</param>
     /// <param name="failed">Told the name of a chart that cannot be drawn, and why.</param>
-    /// <returns>The files, in the order of the charts.</returns>
+    /// <returns>The files: of each format, in the order of the charts.</returns>
     /// <exception cref="ConfigurationException">The folder cannot be written to.</exception>
-    public static IReadOnlyList<string> Write(IEnumerable<(string Name, Chart Chart)> charts, string folder, ChartFormat format, ChartSize size, ChartTheme theme, Action<string, Exception> failed)
+    public static IReadOnlyList<string> Write(IEnumerable<(string Name, Chart Chart)> charts, OutputFolder folder, IReadOnlyList<ChartFormat> formats, ChartSize size, ChartTheme theme, Action<string, ChartFormat, Exception> failed)
     {
-        ResultFiles.MakeFolder(folder);
-        List<string> files = [];
-        foreach ((string name, Chart chart) in charts)
+        List<OutputFile> files = [];
+        foreach ((ChartFormat format, (string name, Chart chart)) in formats.SelectMany(format => charts.Select(chart => (format, chart))))
         {
             byte[] content;
             try
@@ -72,16 +71,17 @@ public static class ChartFiles
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                failed(name, e);
+                failed(name, format, e);
                 continue;
             }
 
-            string file = Path.Combine(folder, $"{name}.{format.ToString().ToLowerInvariant()}");
-            ResultFiles.Write(file, content);
+            OutputFile file = folder.File($"{name}.{format.ToString().ToLowerInvariant()}");
+            file.Write(content);
             files.Add(file);
         }
 
-        return files;
+        OutputFile.Commit(files);
+        return [.. files.Select(file => file.Path)];
     }
 
     /// <summary>The bytes of one chart.</summary>

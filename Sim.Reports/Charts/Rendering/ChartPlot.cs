@@ -437,7 +437,7 @@ internal sealed class ChartPlot : IDisposable
         double most = x.Most;
         foreach (Label label in _chart.Marks.OfType<Labels>().SelectMany(labels => labels.Items))
         {
-            float room = Math.Min(Typography.Width(Typography.Drawable(label.Text), TextSize) + LabelGap + 2, 0.7f * PlotWidth);
+            float room = Math.Min(Typography.Width(Typography.Drawable(label.Text), TextSize) + LabelGap + 2, 0.85f * PlotWidth);
             most = Math.Max(most, x.Least + ((label.X - x.Least) * PlotWidth / (PlotWidth - room)));
         }
 

@@ -92,6 +92,18 @@ internal sealed class KernelTextTests
         Assert.That(reader.Findings.Count(TracepointReader.OutOfOrder), Is.EqualTo(late));
     }
 
+    // Each CPU's buffer is in order, whatever the order of the buffers; a text backwards, or one recording twice, is what no kernel writes.
+    [TestCase("0:0 0:2 0:4 1:1 1:3 1:5", false)]
+    [TestCase("0:1 1:0 0:3 1:2", false)]
+    [TestCase("0:3 0:2 0:1", true)]
+    [TestCase("0:1 1:2 0:3 0:1 1:2 0:3", true)]
+    [TestCase("0:1 1:2 1:2 0:1", false)]
+    public void A_recording_whose_lines_were_put_into_another_order_has_lost_data(string lines, bool isWrong)
+    {
+        (_, TracepointReader reader) = TracepointReaderTests.Parse(string.Concat(lines.Split(' ').Select(line => $" a-1 [00{line[0]}] {line[2]}.0: kvm_fpu: load\n")));
+        Assert.That(reader.DataLoss, Is.EqualTo(isWrong));
+    }
+
     [Test]
     public void Events_of_one_time_keep_the_order_of_their_lines() =>
         Assert.That(
@@ -115,7 +127,7 @@ internal sealed class KernelTextTests
 
     [TestCase(" CPU 0/KVM-900 [000] 1.000000: kvm_exit: vcpu 0 reason HLT rip 0x40", Severity.DataLoss, 1)]
     [TestCase(" CPU 0/KVM-900 [000] 1.00", Severity.DataLoss, 0)]
-    [TestCase(" CPU 0/KVM-900 [000] 1.000000: kvm_fpu: load", Severity.Warning, 1)]
+    [TestCase(" CPU 0/KVM-900 [000] 1.000000: kvm_fpu: load", Severity.DataLoss, 1)]
     public void A_last_line_without_its_end_is_said(string line, Severity severity, int events)
     {
         using TracepointReader reader = new(new MemoryStream(Encoding.ASCII.GetBytes(" a-1 [000] 0.5: kvm_fpu: load\n" + line)), "test");

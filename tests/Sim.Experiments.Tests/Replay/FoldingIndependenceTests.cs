@@ -26,7 +26,7 @@ public sealed class FoldingIndependenceTests
     [TestCaseSource(nameof(Scenarios))]
     public void A_scenario_with_runs_gives_the_same_bytes_split_and_folded(string name) => Check(Read(RepositoryFolder.Of("traces", "scenarios", name), inflate: true), 13);
 
-    /// <summary>What issue 11 measured: 165,021 wrong uses of one folding and 106,714 of another.</summary>
+    /// <summary>The oracle once counted records: 165,021 wrong uses of one folding and 106,714 of another.</summary>
     [Test]
     public void Wrong_uses_are_counted_by_reference()
     {

@@ -4,7 +4,7 @@ using Sim.Kvm.Interrupts;
 
 namespace Sim.Kvm.Tests.Interrupts;
 
-/// <summary>The figure of issue 5, run by hand: `dotnet test tests/Sim.Kvm.Tests -c Release --filter Ten_million`.</summary>
+/// <summary>The figure of docs/interrupts.md, run by hand: `dotnet test tests/Sim.Kvm.Tests -c Release --filter Ten_million`.</summary>
 [TestFixture]
 internal sealed class SpeedTests
 {

@@ -4,7 +4,7 @@ using Sim.Kvm.Interrupts;
 namespace Sim.Kvm.Tests.Interrupts;
 
 /// <summary>
-/// The table of issue 5, row by row. Exits and nested exits for one interrupt follow from the state machines of docs/rules.md#delivery, #nested-interrupts, #avic-icr to #nested-avic; each figure is
+/// The table of interrupt paths, row by row. Exits and nested exits for one interrupt follow from the state machines of docs/rules.md#delivery, #nested-interrupts, #avic-icr to #nested-avic; each figure is
 /// taken apart in <see cref="Expected"/>'s comments: "host" an exit of the CPU that takes a device's interrupt, "icr" the sender's, "kick" the target's for a physical
 /// interrupt, "enter" L1's VMRESUME or VMRUN on the way back, "hlt" to sleep again.
 /// </summary>

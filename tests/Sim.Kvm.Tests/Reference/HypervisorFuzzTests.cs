@@ -30,7 +30,7 @@ public sealed class HypervisorFuzzTests
         MachineSpec spec = new() { Profile = Profiles.Textbook with { AddressSpaceIds = tags == "no vpid02" ? 2 : 3 }, L0Ept = ept, L0Vpid = vpid, Attribution = false };
         Machine machine = new(spec, new Catalogue<IFlushPolicy>(typeof(IFlushPolicy).Assembly).Create(policy), ReplayKind.ByPolicy, 2, issued.Add);
         Dictionary<ulong, string> rootNames = [];
-        Rng rng = Rng.Fork(1, $"{policy} {ept} {tags}");
+        Rng rng = Rng.Fork(FuzzSeed.Fresh(), $"{policy} {ept} {tags}");
         TraceBlock block = new();
         int lane = 0;
         bool l2 = false;

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Xml.Linq;
 using Sim.Core;
+using Sim.Core.Files;
 using Sim.Reports.Charts;
 using Sim.Reports.Charts.Description;
 using Sim.Reports.Charts.Rendering;
@@ -27,7 +28,8 @@ public sealed class ChartFilesTests
     {
         string folder = Path.Combine(_folder, "new", "charts");
 
-        IReadOnlyList<string> files = ChartFiles.Write([("cost-by-cause", Cost())], folder, ChartFormat.Json, Screen, ChartTheme.Dark, NoFailure);
+        using OutputFolder claimed = OutputFolder.Claim(folder, "chart");
+        IReadOnlyList<string> files = ChartFiles.Write([("cost-by-cause", Cost())], claimed, [ChartFormat.Json], Screen, ChartTheme.Dark, NoFailure);
 
         Assert.That(files, Is.EqualTo(new[] { Path.Combine(folder, "cost-by-cause.json") }));
         JsonElement root = JsonDocument.Parse(File.ReadAllText(files[0])).RootElement;
@@ -149,7 +151,8 @@ public sealed class ChartFilesTests
         Chart broken = Cost() with { Y = Axis.Of([]) };
         List<string> failed = [];
 
-        IReadOnlyList<string> files = ChartFiles.Write([("broken", broken), ("good", Cost())], _folder, ChartFormat.Png, Screen, ChartTheme.Light, (name, why) => failed.Add($"{name} {why.Message.Length > 0}"));
+        using OutputFolder claimed = OutputFolder.Claim(_folder, "chart");
+        IReadOnlyList<string> files = ChartFiles.Write([("broken", broken), ("good", Cost())], claimed, [ChartFormat.Png], Screen, ChartTheme.Light, (name, _, why) => failed.Add($"{name} {why.Message.Length > 0}"));
 
         Assert.That(failed, Is.EqualTo(new[] { "broken True" }));
         Assert.That(files, Is.EqualTo(new[] { Path.Combine(_folder, "good.png") }));
@@ -161,12 +164,12 @@ public sealed class ChartFilesTests
         string file = Path.Combine(_folder, "file");
         File.WriteAllText(file, "");
 
-        ConfigurationException? error = Assert.Throws<ConfigurationException>(() => ChartFiles.Write([("c", Cost())], Path.Combine(file, "charts"), ChartFormat.Json, Screen, ChartTheme.Light, NoFailure));
+        ConfigurationException? error = Assert.Throws<ConfigurationException>(() => OutputFolder.Claim(Path.Combine(file, "charts"), "chart"));
 
         Assert.That(error?.Message, Does.Contain("cannot be made"));
     }
 
     private static Chart Cost() => new CostByCause().Draw(new ReportInput(ChartSample.Full())).Chart!;
 
-    private static void NoFailure(string name, Exception why) => Assert.Fail($"{name}: {why}");
+    private static void NoFailure(string name, ChartFormat format, Exception why) => Assert.Fail($"{name}: {why}");
 }

@@ -22,17 +22,20 @@ public sealed class DifferenceTests
     }
 
     [Test]
-    public void With_a_clock_and_nested_entries_the_unit_is_nanoseconds_for_each_round_trip()
+    public void With_round_trips_the_net_is_in_nanoseconds_with_its_range()
     {
         StatSheet before = CostByCauseTests.Sheet(hypervisor: 70, flushed: 300);
-        before.Counter("vm.nested_entries", "transitions", "E.", 4);
         RunSet set = Set(before, CostByCauseTests.Sheet(hypervisor: 90, flushed: 300));
+        PriceBase priceBase = new(2_000_000, 4_000_000, 2, [new RoundTripBase("CPUID", 4, 2_000, 4_000, "published")], "Linux", null, ["hypervisor"]);
 
-        // 20 cycles at 2 GHz are 10 ns, over 4 entries: 2.5.
-        Chart chart = new Difference().Draw(new ReportInput(set with { Provenance = set.Provenance with { Configuration = """{"reference_kilohertz":2000000}""" } })).Chart!;
+        Chart chart = new Difference().Draw(new ReportInput(set with { Provenance = set.Provenance with { Base = priceBase } })).Chart!;
 
-        Assert.That(chart.X.Unit, Is.EqualTo("ns for each L2 round trip"));
+        // 20 cycles at 2 GHz are 10 ns, over 4 round trips 2.5; half to twice of that at 2 to 4 GHz is 0.625 to 5 ns of 1,000 to 2,000 ns.
+        Assert.That(chart.X.Unit, Is.EqualTo("ns for each L2 CPUID round trip"));
         Assert.That(chart.Marks.OfType<Bars>().Single().Items.Single().To, Is.EqualTo(2.5));
+        Assert.That(chart.Marks.OfType<Points>().Single().Items.Single().X, Is.EqualTo(2.5));
+        Assert.That(chart.Marks.OfType<Spans>().Single().Items.Select(span => (span.From, span.To)), Is.EqualTo(new[] { (0.625, 5d) }));
+        Assert.That(chart.Marks.OfType<Labels>().Single().Items.Single().Text, Is.EqualTo("0.625..5 ns (0.031..0.5%)"));
     }
 
     [Test]

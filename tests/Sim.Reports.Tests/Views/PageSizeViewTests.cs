@@ -11,14 +11,14 @@ public sealed class PageSizeViewTests
     [Test]
     public void What_the_trace_does_not_tell_is_said_to_be_assumed_for_each_table_that_was_used()
     {
-        Assert.That(PageSizeView.Of(Set("recorded")), Is.EqualTo("assumed: L0 4K (upper half 2M), L2 4K, EPT01 2M, EPT12 4K"));
-        Assert.That(PageSizeView.Of(Set("assumed", ("page_sizes.l2", "recorded"))), Is.EqualTo("assumed: L0 4K (upper half 2M), L2 4K, EPT01 2M, EPT12 4K"));
-        Assert.That(PageSizeView.Of(Set("recorded", ("page_sizes.l0", "recorded"), ("page_sizes.tdp01", "inferred"))), Is.EqualTo("L0 recorded; EPT01 inferred; assumed: L2 4K, EPT12 4K"));
+        Assert.That(PageSizeView.Of(Set("recorded")), Is.EqualTo("assumed L0 4K (upper half 2M), L2 4K, EPT01 2M, EPT12 4K"));
+        Assert.That(PageSizeView.Of(Set("assumed", ("page_sizes.l2", "recorded"))), Is.EqualTo("assumed L0 4K (upper half 2M), L2 4K, EPT01 2M, EPT12 4K"));
+        Assert.That(PageSizeView.Of(Set("recorded", ("page_sizes.l0", "recorded"), ("page_sizes.tdp01", "inferred"))), Is.EqualTo("recorded L0; inferred EPT01; assumed L2 4K, EPT12 4K"));
     }
 
     [Test]
     public void Tables_of_AMD_have_their_own_names() =>
-        Assert.That(PageSizeView.Of(Set("recorded", "amd", [])), Is.EqualTo("assumed: L0 4K (upper half 2M), L2 4K, NPT01 2M, NPT12 4K"));
+        Assert.That(PageSizeView.Of(Set("recorded", "amd", [])), Is.EqualTo("assumed L0 4K (upper half 2M), L2 4K, NPT01 2M, NPT12 4K"));
 
     [Test]
     public void A_program_alone_uses_the_tables_of_L0_only()
@@ -27,7 +27,7 @@ public sealed class PageSizeViewTests
         sheet.Counter("lane[0].accesses", "accesses", "Memory references.", 5, "level=0,side=load");
         RunSet set = Set("recorded");
 
-        Assert.That(PageSizeView.Of(set with { Runs = [new RunResult("a", "a", sheet, [])] }), Is.EqualTo("assumed: L0 4K (upper half 2M)"));
+        Assert.That(PageSizeView.Of(set with { Runs = [new RunResult("a", "a", sheet, [])] }), Is.EqualTo("assumed L0 4K (upper half 2M)"));
     }
 
     [Test]
@@ -39,7 +39,7 @@ public sealed class PageSizeViewTests
 
         Assert.That(walks.Headers, Is.EqualTo(new[] { "policy", "4K pages", "2M pages", "range", "vs ref, 4K", "vs ref, 2M" }));
         Assert.That(walks.Rows, Is.EqualTo(new[] { new[] { "a", "100", "10", "10 to 100", "ref", "ref" }, ["b", "150", "5", "5 to 150", "+50.0%", "-50.0%"] }));
-        Assert.That(PageSizeView.Of(set), Is.EqualTo("assumed: every page 4K, then assumed: every page 2M"));
+        Assert.That(PageSizeView.Of(set), Is.EqualTo("assumed 4K for every page, then assumed 2M for every page"));
     }
 
     [Test]

@@ -26,6 +26,29 @@ public sealed class PricingTests
         Assert.That(pricing.Clause(price), Is.EqualTo("costs 250..500 ns more of a 3,000..4,000 ns L2 CPUID round trip (6.2..17%), 0.5..1% of a CPU at the recorded 20,000 round trips/s"));
     }
 
+    /// <summary>Saved: an invalidation of 500 cycles that nobody published, 1,000 cycles at most, 500 ns at 2 GHz. The round trip that it is saved from has those and the misses in it, and takes 3,000 to 4,000 ns as published.</summary>
+    [TestCase(4_000_000, 500.0 / 3000, Description = "2,500 ns of parts")]
+    [TestCase(6_000_000, 500.0 / 3500, Description = "3,500 ns of parts")]
+    [TestCase(8_000_000, 500.0 / 4000, Description = "4,500 ns of parts")]
+    public void The_largest_share_is_of_a_round_trip_that_holds_its_parts_at_their_dearest(long translation, double share)
+    {
+        RoundTripPrice price = Price(Base(null, "invalidation"), Sheet(translation), Sheet(translation, invalidation: 500_000), out _);
+
+        Assert.That(price.Nanoseconds.Least, Is.EqualTo(-500).Within(1e-9));
+        Assert.That(price.OfRoundTrip!.Value.Least, Is.EqualTo(-share).Within(1e-9));
+        Assert.That(price.OfRoundTrip!.Value.Most, Is.EqualTo(-62.5 / 4000).Within(1e-9), "half of it at 4 GHz, of the longest");
+    }
+
+    [Test]
+    public void No_more_than_the_whole_round_trip_is_saved()
+    {
+        RoundTripPrice price = Price(Base(null), Sheet(), Sheet(translation: 10_000_000), out _);
+
+        Assert.That(price.Nanoseconds, Is.EqualTo(new Bracket(-5000, -2500)));
+        Assert.That(price.OfRoundTrip!.Value.Least, Is.EqualTo(-1), "5,000 ns of 4,000");
+        Assert.That(price.OfRoundTrip!.Value.Most, Is.EqualTo(-2500.0 / 4000));
+    }
+
     [Test]
     public void What_costs_less_saves()
     {
@@ -73,8 +96,10 @@ public sealed class PricingTests
     }
 
     [TestCase(1999, "costs the same, to within a nanosecond, for each 3,000..4,000 ns L2 CPUID round trip")]
-    [TestCase(4000, "costs 1..2 ns more of a 3,000..4,000 ns L2 CPUID round trip (0.025..0.067%)")]
-    public void What_is_less_than_a_nanosecond_is_nothing(long cycles, string clause)
+    [TestCase(4000, "costs 1..2 ns more of a 3,000..4,000 ns L2 CPUID round trip (0.025..0.067%): too little to matter")]
+    [TestCase(5999, "costs 1.5..3 ns more of a 3,000..4,000 ns L2 CPUID round trip (0.037..0.1%): too little to matter")]
+    [TestCase(6000, "costs 1.5..3 ns more of a 3,000..4,000 ns L2 CPUID round trip (0.038..0.1%)")]
+    public void What_is_less_than_a_nanosecond_is_nothing_and_less_than_a_thousandth_is_too_little(long cycles, string clause)
     {
         RoundTripPrice price = Price(Base(null), Sheet(translation: cycles), Sheet(), out Pricing pricing);
 

@@ -27,10 +27,17 @@ public sealed class VerdictTests
             Run("b", 1_000),
             Run("c", 1_000) with { Holes = [Hole("H2", withoutEpt: true)] });
 
-        Assert.That(verdict.Sentence, Is.EqualTo("b is the only policy here to recommend, 1.000 cycles more per nested transition than a; known holes: a (H5+2), c (H2); safe on this trace."));
-        Assert.That(verdict.Notes, Is.EqualTo(new[] { "a: H5: meaning of H5 (hole-H5.scenario); also H1, H2.", "c: H2, without EPT in L0: meaning of H2 (hole-H2.scenario)." }));
+        Assert.That(verdict.Sentence, Is.EqualTo("b is the only choice, 1.000 cycles more per nested transition than a; holes: a (H5+2), c (H2); safe on this trace."));
+        Assert.That(verdict.Notes, Is.EqualTo(new[] { "a: H5: meaning of H5 (hole-H5); H1, H2.", "c: H2, without EPT in L0: meaning of H2 (hole-H2)." }));
         Assert.That(verdict.Standings.Select(standing => standing.ChoiceWord), Is.EqualTo(new[] { "H5+2", "yes", "H2" }));
     }
+
+    [Test]
+    public void Policies_with_the_same_holes_have_one_note() =>
+        Assert.That(Of(Run("a", 900) with { Holes = [Hole("H3"), Hole("H1")] }, Run("b", 900) with { Holes = [Hole("H3"), Hole("H1")] }, Run("c", 900) with { Holes = [Hole("H3")] }).Notes, Is.EqualTo(new[]
+        {
+            "a, b: H3: meaning of H3 (hole-H3); H1.", "c: H3: meaning of H3 (hole-H3).",
+        }));
 
     [Test]
     public void An_unsafe_policy_does_not_win_and_what_went_wrong_is_counted()
@@ -47,7 +54,7 @@ public sealed class VerdictTests
     {
         Verdict verdict = Of(Run("a", 1_000), Run("never", 100, Stale) with { IsYardstick = true });
 
-        Assert.That(verdict.Sentence, Is.EqualTo("a is the only policy here to recommend; safe on this trace."));
+        Assert.That(verdict.Sentence, Is.EqualTo("a is the only choice; safe on this trace."));
         Assert.That(verdict.Standings.Select(standing => standing.ChoiceWord), Is.EqualTo(new[] { "yes", "yardstick" }));
     }
 
@@ -56,7 +63,7 @@ public sealed class VerdictTests
     {
         Verdict verdict = Of(Run("a", 1_000, NotExercised), Run("b", 900, NotExercised));
 
-        Assert.That(verdict.Sentence, Does.EndWith("; safety was not exercised by this trace."));
+        Assert.That(verdict.Sentence, Does.EndWith("; safety not exercised."));
         Assert.That(verdict.Standings.Select(standing => standing.SafetyWord), Is.All.EqualTo("not exercised"));
     }
 
@@ -67,14 +74,27 @@ public sealed class VerdictTests
         Verdict verdict = Of(Run("a", 1_000, NotExercised), Run("b", 900, found ? Stale : Safe) with { IsYardstick = true });
 
         Assert.That(verdict.Standings[0].Judgement, Is.EqualTo(Judgement.Safe));
-        Assert.That(verdict.Sentence, Is.EqualTo("a is the only policy here to recommend; safe on this trace."));
+        Assert.That(verdict.Sentence, Is.EqualTo("a is the only choice; safe on this trace."));
+    }
+
+    [TestCase(5, Judgement.InterruptsSafe, "no interrupt went wrong, safety of translations not exercised.")]
+    [TestCase(0, Judgement.NotExercised, "safety not exercised.")]
+    public void Interrupts_are_judged_where_translations_are_not_exercised_and_the_sentence_keeps_them_apart(long sent, Judgement judgement, string clause)
+    {
+        RunResult run = Run("a", 1_000, NotExercised) with { InterruptPath = "posted" };
+        run.Statistics.Counter("irq.sent", "interrupts", "S.", sent, "level=1");
+
+        Verdict verdict = Of(run);
+
+        Assert.That(verdict.Standings[0].Judgement, Is.EqualTo(judgement));
+        Assert.That(verdict.Sentence, Does.EndWith("; " + clause));
     }
 
     [Test]
     public void Without_an_oracle_the_sentence_says_so_and_what_was_judged_goes_before_what_was_not()
     {
         Assert.That(Of(Run("a", 1_000, null), Run("b", 1_100, null)).Sentence, Does.EndWith("; safety was not judged."));
-        Assert.That(Of(Run("a", 1_000, null), Run("b", 1_500)).Sentence, Is.EqualTo("b is the only policy here to recommend, 5.000 cycles more per nested transition than a; safe on this trace."));
+        Assert.That(Of(Run("a", 1_000, null), Run("b", 1_500)).Sentence, Is.EqualTo("b is the only choice, 5.000 cycles more per nested transition than a; safe on this trace."));
     }
 
     [TestCase(1_000_000, 1_000_999, "a and b cost the same; safe on this trace.")]
@@ -87,7 +107,7 @@ public sealed class VerdictTests
     public void Several_that_cost_the_same_are_named_together()
     {
         Assert.That(Of(Run("a", 2_000_000), Run("b", 1_000_000), Run("c", 1_000_001)).Sentence, Is.EqualTo("b and c are cheapest, at the same cost, 10,000.0 cycles less per nested transition than a; safe on this trace."));
-        Assert.That(Of(Run("a", 1_000_000) with { Holes = [Hole("H5")] }, Run("b", 1_000_001)).Sentence, Does.StartWith("b is the only policy here to recommend, at the cost of a; known holes: a (H5)"));
+        Assert.That(Of(Run("a", 1_000_000) with { Holes = [Hole("H5")] }, Run("b", 1_000_001)).Sentence, Does.StartWith("b is the only choice, at the cost of a; holes: a (H5)"));
         Assert.That(Of([.. Enumerable.Range(0, 6).Select(i => Run($"p{i}", 1_000))]).Sentence, Does.StartWith("p0 and 5 others cost the same"));
     }
 
@@ -95,8 +115,8 @@ public sealed class VerdictTests
     public void If_nothing_can_be_chosen_that_is_the_answer()
     {
         Assert.That(Of(Run("a", 1_000, Stale), Run("b", 900) with { Holes = [Hole("H1")] }, Run("y", 1) with { IsYardstick = true }).Sentence,
-            Is.EqualTo("No policy here can be recommended; known holes: b (H1); unsafe on this trace: a; yardsticks: y."));
-        Assert.That(Of(Run("a", 1_000, NotExercised) with { Holes = [Hole("H1")] }).Sentence, Is.EqualTo("a is no choice; known holes: a (H1); safety was not exercised by this trace."));
+            Is.EqualTo("No policy here can be recommended; holes: b (H1); unsafe on this trace: a; yardsticks: y."));
+        Assert.That(Of(Run("a", 1_000, NotExercised) with { Holes = [Hole("H1")] }).Sentence, Is.EqualTo("a costs 10.00 cycles beyond the trace's own per nested transition, and is no choice; holes: a (H1); safety not exercised."));
     }
 
     [Test]
@@ -134,7 +154,7 @@ public sealed class VerdictTests
         Flushed(a, 500, "invept_single", "nested_exit");
         Flushed(b, 90, "invvpid_single", "nested_entry");
 
-        Assert.That(Of(a, b).Reason, Is.EqualTo("Why: a has 5.400 misses after flushes, b 0.900 (most of the difference: invept_single at nested_exit); flushes 2.000 and 1.000."));
+        Assert.That(Of(a, b).Reason, Is.EqualTo("Why, per nested transition: a has 5.4 misses after flushes (mostly invept_single at nested_exit), b 0.9; flushes 2 and 1."));
         Assert.That(Of(Run("a", 1_000), Run("b", 1_000)).Reason, Is.EqualTo("All runs cost the same: what sets their policies apart does not come up in this trace."));
         Assert.That(Of(Run("a", 1_000)).Reason, Is.Empty);
 

@@ -115,7 +115,7 @@ public sealed class TraceFileTests
     }
 
     [Test]
-    public void A_symbolic_link_stays_a_link_and_a_device_stays_a_device()
+    public void A_symbolic_link_is_replaced_and_not_followed_and_a_device_stays_a_device()
     {
         string real = Path.Combine(_folder, "real.nst");
         string link = Path.Combine(_folder, "link.nst");
@@ -126,8 +126,9 @@ public sealed class TraceFileTests
             writer.Complete();
         }
 
-        Assert.That(new FileInfo(link).LinkTarget, Is.EqualTo(real));
-        Assert.That(TraceSummary.Of(TraceFile.Open(real)).Records, Is.Zero);
+        Assert.That(new FileInfo(link).LinkTarget, Is.Null);
+        Assert.That(File.ReadAllText(real), Is.EqualTo("old"));
+        Assert.That(TraceSummary.Of(TraceFile.Open(link)).Records, Is.Zero);
         using (TraceFileWriter writer = TraceFile.Create("/dev/null", TraceHeader.Default))
         {
             writer.Complete();

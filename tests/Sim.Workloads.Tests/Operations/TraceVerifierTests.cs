@@ -1,3 +1,4 @@
+using Sim.Core;
 using Sim.Core.Architecture;
 using Sim.Core.Traces;
 using Sim.Workloads.Operations;
@@ -243,6 +244,63 @@ public sealed class TraceVerifierTests
             (1UL, TraceInvariant.TimeOrder, 1UL, 0), (2UL, TraceInvariant.BlockOrder, 2UL, 1), (3UL, TraceInvariant.BlockOrder, 3UL, 2),
         }));
         Assert.That(outcome.Findings[0].ToString(), Is.EqualTo("V01 error at record 1, lane 0, time 9: expected a time not before 10, found 9"));
+    }
+
+    /// <summary>A stretch of accesses is checked at once where nothing is wrong, and one by one where something is: both say the same, wherever in the stretch it is.</summary>
+    [Test]
+    public void Records_that_are_checked_together_have_the_findings_of_records_that_are_checked_alone()
+    {
+        Rng rng = new(FuzzSeed.Fresh());
+        for (int round = 0; round < 2_000; round++)
+        {
+            TraceBlock block = new();
+            ulong time = 100;
+            int length = 1 + (int)rng.Below(40);
+            for (int i = 0; i < length; i++)
+            {
+                time += rng.Below(3);
+                if (rng.Below(16) == 0)
+                {
+                    block.AddEvent(TraceEvent.Work(time, 0, rng.Below(3)));
+                    continue;
+                }
+
+                bool isWrong = rng.Below(24) == 0;
+                ulong address = isWrong && rng.Below(2) == 0 ? 1UL << 47 << (int)rng.Below(17) : rng.Below(2) == 0 ? rng.Below(1UL << 47) : ulong.MaxValue - rng.Below(1UL << 47);
+                byte flags = isWrong && rng.Below(3) == 0 ? (byte)rng.Next() : AccessFlags.Pack(AccessType.Write);
+                ulong at = isWrong && rng.Below(3) == 0 ? time - rng.Below(50) : isWrong && rng.Below(8) == 0 ? TraceVerifier.MostTime : time;
+                block.AddAccess(at, address, flags, isWrong && rng.Below(3) == 0 ? 0 : 1u);
+            }
+
+            TraceVerifier together = new(1, int.MaxValue);
+            together.Check(block, block.RecordCount);
+            TraceVerifier alone = new(1, int.MaxValue);
+            int e = 0;
+            for (int record = 0; record < block.RecordCount; record++)
+            {
+                TraceBlock one = new();
+                if (e < block.EventCount && block.EventPosition[e] + e == record)
+                {
+                    one.AddEvent(block.Events[e++]);
+                }
+                else
+                {
+                    one.AddAccess(block.Time[record - e], block.Address[record - e], block.Flags[record - e], block.Repeat[record - e]);
+                }
+
+                alone.Check(one, 1);
+            }
+
+            // Blocks of one record are compared with each other too.
+            Assert.That(
+                together.Outcome.Findings.Select(finding => (finding.Invariant, finding.Record, finding.Found)),
+                Is.EqualTo(alone.Outcome.Findings.Where(finding => finding.Invariant != TraceInvariant.BlockOrder).Select(finding => (finding.Invariant, finding.Record, finding.Found))), $"round {round}");
+            int half = (int)rng.Below((ulong)block.RecordCount + 1);
+            TraceVerifier first = new(1, int.MaxValue);
+            first.Check(block, half);
+            Assert.That(first.Outcome.Records, Is.EqualTo((ulong)half));
+            Assert.That(first.Outcome.Findings, Has.Count.EqualTo(together.Outcome.Findings.Count(finding => finding.Record < (ulong)half)));
+        }
     }
 
     [Test]
