@@ -6,6 +6,7 @@ using Sim.Experiments;
 using Sim.Kvm;
 using Sim.Kvm.Interrupts;
 using Sim.Reports.Charts;
+using Sim.Reports.Results;
 using Sim.Reports.Views;
 using Sim.Workloads.Formats;
 using Sim.Workloads.Generators;
@@ -34,11 +35,20 @@ internal static class ListVerb
         ("stats", "Statistics (lane[0] stands for every lane; labels left out)", Statistics),
     ];
 
+    private static readonly (string Name, string Title, Func<string?, Table> Of)[] Tables =
+    [
+        ("kernels", "Kernels by version, as in -p kvm-6.1.192, with the holes that are open in each", _ => KernelLists.Kernels()),
+        ("rules", "Rules of KVM by version; of one kernel: list rules kvm-6.1.192", KernelLists.Rules),
+        ("holes", "Known holes by kernel; of one kernel: list holes nsvm-6.1.192", KernelLists.Holes),
+    ];
+
     /// <summary>The command.</summary>
     public static Command Create(Invocation invocation)
     {
-        Argument<string?> kind = new("kind") { Description = string.Join(", ", Kinds.Select(k => k.Name)), Arity = ArgumentArity.ZeroOrOne };
-        VerbCommand command = new("list", "List policies, profiles, formats, ... with one sentence each", "list policies", "list stats") { kind };
+        Argument<string?> kind = new("kind") { Description = string.Join(", ", Kinds.Select(k => k.Name).Concat(Tables.Select(table => table.Name))), Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> kernel = new("kernel") { Description = "A kernel by version, for rules and holes", Arity = ArgumentArity.ZeroOrOne };
+        Option<string?> csv = new("--csv") { Description = "Write kernels, rules or holes as CSV", HelpName = "file" };
+        VerbCommand command = new("list", "List policies, kernels, profiles, formats, ... with one sentence each", "list policies", "list holes", "list rules kvm-6.1.192", "list holes --csv holes.csv") { kind, kernel, csv };
         command.SetAction(parse =>
         {
             TextWriter output = invocation.Terminal.Output;
@@ -50,13 +60,38 @@ internal static class ListVerb
                     output.Write($"{known,-14} {title}\n");
                 }
 
+                foreach ((string known, string title, _) in Tables)
+                {
+                    output.Write($"{known,-14} {title}\n");
+                }
+
+                return CliApplication.Success;
+            }
+
+            if (Tables.FirstOrDefault(table => table.Name == name) is { Of: { } of })
+            {
+                Table table = of(parse.GetValue(kernel));
+                if (parse.GetValue(csv) is { } file)
+                {
+                    ResultFiles.Write(file, KernelLists.Csv(table));
+                }
+                else
+                {
+                    TableWriter.Write(output, [table], invocation.Terminal.TableStyle(parse.GetValue(invocation.NoColour)));
+                }
+
                 return CliApplication.Success;
             }
 
             int at = Array.FindIndex(Kinds, k => k.Name == name);
             if (at < 0)
             {
-                throw new ConfigurationException(NearestNames.Unknown("kind of thing to list", name, Kinds.Select(k => k.Name)));
+                throw new ConfigurationException(NearestNames.Unknown("kind of thing to list", name, Kinds.Select(k => k.Name).Concat(Tables.Select(table => table.Name))));
+            }
+
+            if (parse.GetValue(kernel) is not null || parse.GetValue(csv) is not null)
+            {
+                throw new ConfigurationException($"'list {name}' takes neither a kernel nor --csv: only {string.Join(", ", Tables.Select(table => table.Name))} do.");
             }
 
             (string Name, string Summary)[] entries = [.. Kinds[at].Entries()];

@@ -91,6 +91,9 @@ public enum RecordKind : byte
     /// for this level (EPT01, NPT01, EPT02, NPT02; 0 if it is not known, or there are none). It tells what is, and changes nothing.
     /// </summary>
     PageSizes = 26,
+
+    /// <summary>The physical CPU of this lane comes online again: what it had cached is gone, and L0 sets up virtualization on it (kvm_arch_enable_virtualization_cpu).</summary>
+    CpuOnline = 27,
 }
 
 /// <summary>How an access uses memory.</summary>
@@ -228,10 +231,13 @@ public enum VmControls : ulong
     /// <summary>Virtualize APIC accesses (secondary control bit 0).</summary>
     VirtualizeApicAccesses = 1 << 9,
 
+    /// <summary>No control, and in real VM-entries only: this one fails. The VM-exit behind it tells the reason.</summary>
+    EntryFails = 1 << 10,
+
     /// <summary>Where vmcb12.TLB_CONTROL lies: read it with <see cref="TlbControls.TlbControl"/>.</summary>
     TlbControlMask = 7 << 16,
 
-    /// <summary>Every bit that means something.</summary>
+    /// <summary>Every bit that means something in vmcs12 (vmcb12).</summary>
     Defined = ((1 << 10) - 1) | TlbControlMask,
 }
 
@@ -270,6 +276,9 @@ public enum Cr4Bits : ulong
     /// <summary>None.</summary>
     None = 0,
 
+    /// <summary>Page-size extension.</summary>
+    Pse = 1UL << 4,
+
     /// <summary>Physical-address extension.</summary>
     Pae = 1UL << 5,
 
@@ -284,4 +293,10 @@ public enum Cr4Bits : ulong
 
     /// <summary>Supervisor-mode execution prevention.</summary>
     Smep = 1UL << 20,
+
+    /// <summary>Supervisor-mode access prevention.</summary>
+    Smap = 1UL << 21,
+
+    /// <summary>Protection keys of user pages.</summary>
+    Pke = 1UL << 22,
 }

@@ -98,6 +98,7 @@ public static class RecordSchema
         table[(int)RecordKind.FlushRequest] = [Name<RequestedFlush>("request", 0), Dec("vcpu", 1, 65535), Dec("after_service_of", 2, 65535)];
         table[(int)RecordKind.Vmxon] = [Dec("vcpu", 0, 65535)];
         table[(int)RecordKind.Vmxoff] = [Dec("vcpu", 0, 65535)];
+        table[(int)RecordKind.CpuOnline] = [];
         table[(int)RecordKind.PageSizes] = [Hex("root", 0), Hex("address", 1), Hex("size", 2), Hex("second_level", 3)];
         return table;
     }

@@ -100,6 +100,9 @@ public struct TraceEvent : IEquatable<TraceEvent>
     public static TraceEvent NestedEnter(ulong time, ushort vcpu, ulong vmcs12, VmControls controls, uint vpid12, ulong eptp12) =>
         new() { Time = time, Kind = RecordKind.VmEnter, Level = 1, A = (ulong)TransitionKind.L1ToL2, B = vcpu, C = vmcs12, D = vpid12, E = eptp12, F = (ulong)controls };
 
+    /// <summary>L0 takes a vCPU out of L2 by force (svm_leave_nested, vmx_leave_nested): a VM-exit to L1 that L1 is not told, of level 0.</summary>
+    public static TraceEvent ForcedLeave(ulong time, ushort vcpu) => VmExit(time, TransitionKind.L2ToL1, vcpu, uint.MaxValue) with { Level = 0 };
+
     /// <summary>A VM-exit: <paramref name="reason"/> is the SDM's basic exit reason or the APM's exit code; for L2ToL1 it is the reason L1 is told.</summary>
     public static TraceEvent VmExit(ulong time, TransitionKind kind, ushort vcpu, uint reason, ulong qualification = 0) =>
         new() { Time = time, Kind = RecordKind.VmExit, Level = kind == TransitionKind.L1ToL0 ? (byte)1 : (byte)2, A = (ulong)kind, B = vcpu, C = reason, D = qualification };

@@ -112,7 +112,7 @@ public sealed partial record ScenarioCheck(Scenario Scenario, IReadOnlyList<Expe
                     }
 
                     break;
-                case var _ when runnable.Contains(expectation.Subject == ExpectationSubject.Policy ? name.Split(MutatedPolicy.Separator)[0] : name):
+                case var _ when runnable.Contains(name) || (expectation.Subject == ExpectationSubject.Policy && IsRunnable(name.Split(MutatedPolicy.Separator)[0], runnable, vendor)):
                     CheckMutant(scenario, expectation, name, vendor);
                     yield return name;
                     break;
@@ -121,6 +121,9 @@ public sealed partial record ScenarioCheck(Scenario Scenario, IReadOnlyList<Expe
             }
         }
     }
+
+    private static bool IsRunnable(string policy, string[] runnable, Vendor vendor) =>
+        runnable.Contains(policy) || (NamedKernel.TryParse(policy, out Vendor ofName, out _) && ofName == vendor);
 
     private static void CheckMutant(Scenario scenario, Expectation expectation, string name, Vendor vendor)
     {

@@ -11,6 +11,9 @@ namespace Sim.Kvm;
 /// </summary>
 internal sealed class UntimedClock(MachineSpec spec, ReplayKind kind, Kernel kernel, Vcpus vcpus, Transitions steps)
 {
+    /// <summary>Bit 31 of an exit reason: the VM-entry failed (SDM vol. 3, "Basic VM-exit information").</summary>
+    private const ulong EntryFailed = 1UL << 31;
+
     private readonly OperationCosts _costs = spec.Profile.Costs;
 
     /// <summary>A real VM-entry.</summary>
@@ -29,7 +32,7 @@ internal sealed class UntimedClock(MachineSpec spec, ReplayKind kind, Kernel ker
         else
         {
             steps.BeginAt(lane, vcpu, guestMode);
-            steps.Enter(lane, vcpu);
+            steps.Enter(lane, vcpu, fails: ((VmControls)e.F & VmControls.EntryFails) != 0);
         }
     }
 
@@ -77,7 +80,18 @@ internal sealed class UntimedClock(MachineSpec spec, ReplayKind kind, Kernel ker
         }
 
         lane.Charge(0, _costs.Vmptrld);
-        steps.NestedExit(lane, vcpu);
+        if (e.Level == 0)
+        {
+            steps.LeaveByForce(lane, vcpu);
+        }
+        else if (vcpu.AwaitsEntryOn >= 0 && (e.C & EntryFailed) != 0 && spec.Profile.Vendor == Vendor.Intel)
+        {
+            steps.NestedEntryFails(lane, vcpu);
+        }
+        else
+        {
+            steps.NestedExit(lane, vcpu);
+        }
     }
 
     /// <summary>

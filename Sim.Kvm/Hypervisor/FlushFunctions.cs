@@ -21,7 +21,7 @@ internal sealed class FlushFunctions
         _rules = rules;
         _spaces = spaces;
         _calls = calls;
-        _asids = new AsidGenerations(spec.Profile.AddressSpaceIds);
+        _asids = new AsidGenerations(spec.Profile.AddressSpaceIds, rules);
     }
 
     private bool Amd => _spec.Profile.Vendor == Vendor.Amd;
@@ -59,6 +59,16 @@ internal sealed class FlushFunctions
             default:
                 OnlyPrimitive(lane, vcpu, reason);
                 break;
+        }
+    }
+
+    /// <summary>The ASIDs that the VMCB in use stands for: L1's own, or those of L2.</summary>
+    public void OfVmcb(Vcpu vcpu, Reason reason)
+    {
+        Count("asid", reason);
+        foreach (ushort asid in vcpu.GuestMode && vcpu.Tags.Any ? vcpu.Tags.All : [vcpu.Vpid01])
+        {
+            Asid(vcpu, asid, reason);
         }
     }
 
@@ -204,16 +214,27 @@ internal sealed class FlushFunctions
         }
     }
 
-    /// <summary>VMRUN, the part before the guest runs: pre_svm_run gives it an ASID, then hardware does what TLB_CONTROL says. Nothing on VMX.</summary>
-    public void BeforeRun(Lane lane, Vcpu vcpu)
+    /// <summary>VMRUN, the part before the guest runs: pre_svm_run gives it an ASID, then hardware does what TLB_CONTROL says, unless the VMRUN fails. Nothing on VMX.</summary>
+    public void BeforeRun(Lane lane, Vcpu vcpu, bool fails)
     {
         if (!Amd)
         {
             return;
         }
 
-        bool ranOut = _rules.Tags == TagAllocation.PerCpu && _asids.BeforeRun(lane.Index, vcpu);
-        bool flushes = vcpu.TlbControl.Remove(TlbControlOf(vcpu, HardwareTag(vcpu)), out Reason reason);
+        bool ranOut = _rules.Tags == TagAllocation.PerCpu && _asids.BeforeRun(lane.Index, vcpu, fails);
+        int control = TlbControlOf(vcpu, HardwareTag(vcpu));
+        bool flushes = vcpu.TlbControl.Remove(control, out Reason reason);
+        if (fails)
+        {
+            if (flushes && _rules.KeepsFlushOfFailedRun)
+            {
+                vcpu.TlbControl.Add(control, reason);
+            }
+
+            return;
+        }
+
         if (ranOut)
         {
             lane.Execute(new TlbControlAll(), new Reason("vm_entry", "asids_ran_out"));
@@ -223,6 +244,9 @@ internal sealed class FlushFunctions
             lane.Execute(_spec.Profile.FlushByAsid ? new TlbControlAsid(HardwareTag(vcpu)) : new TlbControlAll(), reason);
         }
     }
+
+    /// <summary>A CPU comes online.</summary>
+    public void ComesOnline(Lane lane) => _asids.ComesOnline(lane.Index);
 
     /// <summary>nested_vmcb02_prepare_control. A mutant forgets what is pending for the L2 that is entered.</summary>
     public void PrepareVmcb02(Vcpu vcpu)

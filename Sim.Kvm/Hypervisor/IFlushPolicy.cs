@@ -20,6 +20,9 @@ public interface IFlushPolicy
     /// <summary>It is there to compare others with, or to think with, and nobody can choose it.</summary>
     bool IsYardstick => false;
 
+    /// <summary>The release of KVM that it is; null if it is none.</summary>
+    KernelVersion? Release => null;
+
     /// <summary>Decides at one nested transition.</summary>
     void OnTransition(in NestedTransition transition, FlushDecision decision);
 }

@@ -1,4 +1,5 @@
 using Sim.Core.Profiles;
+using Sim.Core.Traces;
 
 namespace Sim.Kvm;
 
@@ -105,6 +106,9 @@ public enum InveptEmulation
 /// <summary>The kernel around a flush policy: everything that differs between versions but is not decided at the transition itself.</summary>
 public sealed record KernelRules
 {
+    /// <summary>One list for all, so that kernels with the same rules are equal.</summary>
+    private static readonly FlushRequest[] RootsFirst = [FlushRequest.MmuSync, FlushRequest.LoadMmuPgd, FlushRequest.All, FlushRequest.Current, FlushRequest.Guest];
+
     /// <summary>L1 may enable VPID for L2, and L2 gets vpid02.</summary>
     public bool OffersVpid { get; init; } = true;
 
@@ -129,11 +133,20 @@ public sealed record KernelRules
     /// <summary>svm_flush_tlb_gva ends in svm_flush_tlb_asid if L0 has NPT, for INVLPGA may miss on some CPUs (SVM, 7.2 and later).</summary>
     public bool AddressFlushTakesAsid { get; init; }
 
+    /// <summary>Bits of CR4 of which one that an emulated MOV to CR4 changes resets the MMU (kvm_post_set_cr4, kvm_mmu_reset_context; M5): all roots go, and what loads them flushes.</summary>
+    public Cr4Bits Cr4BitsThatResetMmu { get; init; } = Cr4Bits.Pse | Cr4Bits.Pae | Cr4Bits.La57 | Cr4Bits.Smep | Cr4Bits.Smap | Cr4Bits.Pke;
+
+    /// <summary>So does one that clears CR4.PCIDE (read: 5.10; M5).</summary>
+    public bool ResetsMmuOnPcideCleared { get; init; }
+
     /// <summary>
-    /// An emulated MOV to CR4 that changes PGE, or clears PCIDE, resets the MMU (kvm_mmu_reset_context): all roots go, and what loads them flushes (read: 5.10). Else it raises
-    /// KVM_REQ_TLB_FLUSH_GUEST (kvm_post_set_cr4, 5.14 and later).
+    /// An emulated MOV to CR4 that changes PGE, or clears PCIDE, raises KVM_REQ_TLB_FLUSH_GUEST, and one that changes PAE, or sets SMEP, KVM_REQ_TLB_FLUSH_CURRENT (kvm_post_set_cr4; M6). Else nothing
+    /// beside the reset of the MMU.
     /// </summary>
-    public bool ResetsMmuOnPgeChange { get; init; }
+    public bool RequestsFlushesOnCr4 { get; init; } = true;
+
+    /// <summary>INVPCID of types 2 and 3, and what flushes a shadow-paged guest whole, drops all roots (kvm_mmu_unload; read: 5.10); else it raises KVM_REQ_TLB_FLUSH_GUEST (M8).</summary>
+    public bool UnloadsOnInvpcidAll { get; init; }
 
     /// <summary>A root that is zapped while in use costs a vCPU all its roots (KVM_REQ_MMU_RELOAD, kvm_mmu_unload; read: 5.10); else those that are obsolete (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, 5.18 and later).</summary>
     public bool ReloadDropsAllRoots { get; init; }
@@ -147,7 +160,19 @@ public sealed record KernelRules
     /// <summary>So does activating it for one in x2APIC mode (6.6.143, 6.12.93, 6.18.35, 7.0.12, 7.1 and later; not in any 6.1).</summary>
     public bool FlushesOnX2Avic { get; init; }
 
-    /// <summary>KVM_SET_SREGS that resets the MMU raises KVM_REQ_TLB_FLUSH_GUEST too (4346db6e6e7a, 6.7 and later).</summary>
+    /// <summary>pre_svm_run on another CPU than the last takes a new ASID for both VMCBs, whichever is to run ("Trigger new ASID allocation in both VMCBs on pCPU switch"; S5). Else for that one.</summary>
+    public bool RenewsBothAsids { get; init; }
+
+    /// <summary>A flush of all ASIDs that ran out is owed until a VMRUN succeeded (CVE-2026-98715; S6). Else a VMRUN that fails loses it.</summary>
+    public bool KeepsFlushOfFailedRun { get; init; }
+
+    /// <summary>A CPU that comes online raises its ASID generation (CVE-2026-68093; S4). Else it begins with the first again.</summary>
+    public bool BumpsAsidGenerationAtOnline { get; init; }
+
+    /// <summary>svm_leave_nested flushes the current ASID and syncs (posted June 2026; S8).</summary>
+    public bool FlushesOnForcedLeave { get; init; }
+
+    /// <summary>KVM_SET_SREGS that resets the MMU raises KVM_REQ_TLB_FLUSH_GUEST too (4346db6e6e7a; M12).</summary>
     public bool FlushesGuestOnSetSregs { get; init; } = true;
 
     /// <summary>VPID of flush_current without EPT.</summary>
@@ -162,6 +187,9 @@ public sealed record KernelRules
     /// <summary>FLUSH_GUEST too (5.15.7, 5.16 and later).</summary>
     public bool ServicesGuestBeforeSwitch { get; init; } = true;
 
+    /// <summary>A nested VM-entry that fails after prepare_vmcs02 services local requests while L2 is still active ("Service local TLB flushes on failed nested VM-Enter", CVE-2026-89930; V10).</summary>
+    public bool ServicesRequestsOnFailedEntry { get; init; }
+
     /// <summary>FLUSH_GUEST without EPT.</summary>
     public ShadowGuestFlush ShadowGuestFlush { get; init; } = ShadowGuestFlush.Sync;
 
@@ -170,12 +198,12 @@ public sealed record KernelRules
 
     /// <summary>
     /// L1's INVVPID is only carried out at once if vmcs02 was loaded last on this physical CPU; else last_vpid is forgotten, so that the next nested entry flushes vpid02
-    /// ("Ensure INVVPID is emulated on the correct physical CPU", June 2026; in stable 6.12.117).
+    /// ("Ensure INVVPID is emulated on the correct physical CPU", CVE-2026-89929; V11).
     /// </summary>
     public bool InvvpidOnVmcs02Cpu { get; init; }
 
     /// <summary>
-    /// VMXON of L1 forgets last_vpid, so that the first nested entry flushes the vpid02 that somebody else may have had ("Always flush vpid02 on first use", posted June 2026; not in 7.1.5).
+    /// VMXON of L1 forgets last_vpid, so that the first nested entry flushes the vpid02 that somebody else may have had ("Always flush vpid02 on first use", CVE-2026-89932; V9).
     /// Else only the creation of the vCPU does.
     /// </summary>
     public bool ForgetsVpid12AtVmxon { get; init; }
@@ -216,119 +244,15 @@ public sealed record KernelRules
     public KernelDefects Defects { get; init; }
 
     /// <summary>Order in which vcpu_enter_guest services requests. MMU_SYNC and LOAD_MMU_PGD come first so that flushes see the new root.</summary>
-    public IReadOnlyList<FlushRequest> ServiceOrder { get; init; } =
-        [FlushRequest.MmuSync, FlushRequest.LoadMmuPgd, FlushRequest.All, FlushRequest.Current, FlushRequest.Guest];
+    public IReadOnlyList<FlushRequest> ServiceOrder { get; init; } = RootsFirst;
 
-    /// <summary>Policy A: up to 4.3 (read: 4.2.8, 4.3).</summary>
-    public static KernelRules Kvm42 { get; } = new()
-    {
-        OffersVpid = false,
-        L2HasOwnDirectRoot = false,
-        RootSwitch = RootSwitch.ReloadAndFlush,
-        Primitive = FlushPrimitive.Vpid01AndActiveEptp,
-        ServicesCurrentBeforeSwitch = false,
-        ServicesGuestBeforeSwitch = false,
-        Invvpid = InvvpidEmulation.NotOffered,
-        Invept = InveptEmulation.SyncAndFlush,
-        UnloadsWhenPcidIsEnabled = false,
-    };
+    /// <summary>
+    /// nSVM of mainline 6.14 with an ASID of its own for each level of each vCPU, as proposed (docs/rules.md#nsvm-rework): it services local requests before the VMCB is switched, and flushes after L2 was
+    /// left by force.
+    /// </summary>
+    public static KernelRules NsvmRework { get; } =
+        KernelComposition.Of(Vendor.Amd, "6.14") with { Tags = TagAllocation.Fixed, ServicesCurrentBeforeSwitch = true, ServicesGuestBeforeSwitch = true, FlushesOnForcedLeave = true, FlushesOnX2Avic = true };
 
-    /// <summary>Policy B: 4.4 to 4.19 (read: 4.4.11, 4.9.76).</summary>
-    public static KernelRules Kvm44 { get; } = Kvm42 with { OffersVpid = true, Invvpid = InvvpidEmulation.FlushVpid02AndEptp };
-
-    /// <summary>Policy C: 4.20 to 5.7 (read: 4.20, 5.4.214, 5.7.6).</summary>
-    public static KernelRules Kvm420 { get; } = Kvm44 with
-    {
-        L2HasOwnDirectRoot = true,
-        RootSwitch = RootSwitch.CachedAndFlush,
-        Primitive = FlushPrimitive.ActiveEptpElseVpid01,
-        Invvpid = InvvpidEmulation.FlushVpid02,
-    };
-
-    /// <summary>Policy D: 5.8 to 5.13 (read: 5.8.1, 5.10.13, 5.11).</summary>
-    public static KernelRules Kvm58 { get; } = new()
-    {
-        FlushCurrentVpid = CurrentVpid.Vpid02InGuestMode,
-        FlushGuestVpid = CurrentVpid.Vpid01,
-        ServicesGuestBeforeSwitch = false,
-        ShadowGuestFlush = ShadowGuestFlush.HardwareOnly,
-        Invvpid = InvvpidEmulation.FlushVpid02FreeRoots,
-        SyncsRootWithoutVpid12 = true,
-        UnloadsWhenPcidIsEnabled = false,
-        ZapsReflectedAddress = true,
-        FlushesProtectedMapping = true,
-    };
-
-    /// <summary>Policy E0: 5.14 to 5.15.6 (read: 5.14-rc5).</summary>
-    public static KernelRules Kvm514 { get; } = Kvm58 with
-    {
-        ShadowGuestFlush = ShadowGuestFlush.Unload,
-        Invvpid = InvvpidEmulation.FlushVpid02FreeGuestRoots,
-        SyncsRootWithoutVpid12 = false,
-        FreesRootsWithoutPcids = true,
-    };
-
-    /// <summary>Policy E1: 5.16 to 6.1 (read: 5.17-rc5, 5.19, 6.1.20). 5.15.7 stable and later have its decisions, but unload for a guest flush (read: 5.15.85).</summary>
-    public static KernelRules Kvm516 { get; } = Kvm514 with
-    {
-        FlushGuestVpid = CurrentVpid.Vpid02InGuestMode,
-        ServicesGuestBeforeSwitch = true,
-        ShadowGuestFlush = ShadowGuestFlush.Sync,
-        FreesRootsWithoutPcids = false,
-        UnloadsWhenPcidIsEnabled = true,
-        FlushesProtectedMapping = false,
-    };
-
-    /// <summary>Policy F: 6.2 to 6.11 (read: 6.5, 6.8.1).</summary>
-    public static KernelRules Kvm62 { get; } = Kvm516;
-
-    /// <summary>Policy G: 6.12 to 7.1.5.</summary>
-    public static KernelRules Kvm612 { get; } = new();
-
-    /// <summary>Policy G with the INVVPID fix of June 2026 (recorded: stable 6.12.117).</summary>
-    public static KernelRules Kvm612117 { get; } = Kvm612 with { InvvpidOnVmcs02Cpu = true };
-
-    /// <summary>Policy G with the proposed "Always flush vpid02 on first use".</summary>
-    public static KernelRules Vpid02FirstUse { get; } = Kvm612 with { ForgetsVpid12AtVmxon = true };
-
-    /// <summary>nSVM, 6.7 to 6.13 (recorded: stable 6.12.95, 6.12.117). Nothing in svm/nested.c services local requests before a transition (to 7.3).</summary>
-    public static KernelRules Nsvm58 { get; } = new()
-    {
-        Primitive = FlushPrimitive.Asid,
-        Tags = TagAllocation.PerCpu,
-        FlushesOnPgeChange = true,
-        FlushesOnXAvic = true,
-        FlushesOnX2Avic = true,
-        FreesRootsAtVmptrld = false,
-        ServicesCurrentBeforeSwitch = false,
-        ServicesGuestBeforeSwitch = false,
-    };
-
-    /// <summary>nSVM, 5.14 to 6.6 (recorded: stable 6.1.192).</summary>
-    public static KernelRules Nsvm61 { get; } = Nsvm58 with { FlushesGuestOnSetSregs = false, FlushesOnX2Avic = false };
-
-    /// <summary>nSVM, 5.9 to 5.13 (recorded: stable 5.10.223): the flushes of a transition come from the switch of the root.</summary>
-    public static KernelRules Nsvm510 { get; } = Nsvm61 with
-    {
-        HasOneVmcb = true,
-        FlushesOnXAvic = false,
-        RootSwitch = RootSwitch.CachedAndFlush,
-        ResetsMmuOnPgeChange = true,
-        ReloadDropsAllRoots = true,
-        FlushesOnShadowedWrite = true,
-        ShadowGuestFlush = ShadowGuestFlush.HardwareOnly,
-        UnloadsWhenPcidIsEnabled = false,
-    };
-
-    /// <summary>nSVM, 6.14 to 7.1 ("KVM: SVM: Remove redundant TLB flush on guest CR4.PGE change", posted 2024-11-27).</summary>
-    public static KernelRules Nsvm614 { get; } = Nsvm58 with { FlushesOnPgeChange = false, FlushesOnX2Avic = false };
-
-    /// <summary>nSVM, 7.2 and 7.3 (recorded: 7.2.13, 7.3-rc7).</summary>
-    public static KernelRules Nsvm72 { get; } = Nsvm614 with { AddressFlushTakesAsid = true, FlushesOnX2Avic = true };
-
-    /// <summary>nSVM with an ASID of its own for each level of each vCPU, as proposed (docs/rules.md#nsvm-rework): it services local requests before the VMCB is switched.</summary>
-    public static KernelRules NsvmRework { get; } = Nsvm614 with { Tags = TagAllocation.Fixed, FlushesOnX2Avic = true, ServicesCurrentBeforeSwitch = true, ServicesGuestBeforeSwitch = true };
-
-    /// <summary>Today's kernel on that vendor's hardware, on AMD with ASIDs of L2's own: where yardsticks and hypothetical policies live.</summary>
-    public static KernelRules Today(Vendor vendor) => vendor == Vendor.Intel ? Kvm612 : NsvmRework;
+    /// <summary>Where yardsticks and hypothetical policies live: mainline 6.12 on Intel, on AMD a kernel with ASIDs of L2's own.</summary>
+    public static KernelRules Yardstick(Vendor vendor) => vendor == Vendor.Intel ? KernelComposition.Of(Vendor.Intel, "6.12") : NsvmRework;
 }

@@ -140,10 +140,10 @@ internal sealed class MmuRoots
         _flush.Guest(lane, vcpu, reason);
     }
 
-    /// <summary>A shadow-paged guest flushed everything by CR4, CR0 or INVPCID. Kernels up to 5.13 drop all roots themselves (kvm_mmu_reset_context, kvm_mmu_unload).</summary>
+    /// <summary>A shadow-paged guest flushed everything by INVPCID.</summary>
     public void GuestFlushedAll(Vcpu vcpu, Reason reason)
     {
-        if (_rules.ShadowGuestFlush == ShadowGuestFlush.HardwareOnly)
+        if (_rules.UnloadsOnInvpcidAll)
         {
             Unload(vcpu, reason);
         }
@@ -153,17 +153,34 @@ internal sealed class MmuRoots
         }
     }
 
-    /// <summary>kvm_post_set_cr4 after a MOV to CR4 that exited and that drops all translations of the guest.</summary>
-    public void Cr4FlushedAll(Vcpu vcpu, Reason reason)
+    /// <summary>kvm_post_set_cr4 after a MOV to CR4 that exited.</summary>
+    public void Cr4Changed(Vcpu vcpu, Cr4Bits before, Cr4Bits after, Reason reason)
     {
-        if (_rules.ResetsMmuOnPgeChange)
+        Cr4Bits changed = before ^ after;
+        bool clearsPcide = (changed & before & Cr4Bits.Pcide) != 0;
+        if ((changed & _rules.Cr4BitsThatResetMmu) != 0 || (clearsPcide && _rules.ResetsMmuOnPcideCleared))
         {
             Unload(vcpu, reason);
             vcpu.GuestMmu.Free(_ => true);
         }
-        else
+
+        if (!_spec.L0Ept && (changed & after & Cr4Bits.Pcide) != 0 && _rules.UnloadsWhenPcidIsEnabled)
+        {
+            Unload(vcpu, reason);
+        }
+
+        if (!_rules.RequestsFlushesOnCr4)
+        {
+            return;
+        }
+
+        if ((changed & Cr4Bits.Pge) != 0 || clearsPcide)
         {
             vcpu.Raise(FlushRequest.Guest, reason);
+        }
+        else if ((changed & Cr4Bits.Pae) != 0 || (changed & after & Cr4Bits.Smep) != 0)
+        {
+            vcpu.Raise(FlushRequest.Current, reason);
         }
     }
 
@@ -186,21 +203,21 @@ internal sealed class MmuRoots
         vcpu.UnloadedFor ??= reason;
     }
 
-    /// <summary>A shadow-paged guest set CR4.PCIDE.</summary>
-    public void PcidEnabled(Vcpu vcpu, Reason reason)
-    {
-        if (_rules.UnloadsWhenPcidIsEnabled)
-        {
-            Unload(vcpu, reason);
-        }
-    }
-
-    /// <summary>kvm_mmu_invlpg (no <paramref name="pcid"/>: every cached root) or kvm_mmu_invpcid_gva, then flush_gva.</summary>
+    /// <summary>
+    /// kvm_mmu_invlpg (no <paramref name="pcid"/>: every cached root) or kvm_mmu_invpcid_gva, then flush_gva. A PCID that is neither active nor a cached root's has nothing to flush: its root is flushed
+    /// when it is loaded again.
+    /// </summary>
     public void InvalidateAddress(Lane lane, Vcpu vcpu, ulong address, ushort? pcid, Reason reason)
     {
+        RootKey[] roots = [.. vcpu.RootMmu.Cached.Where(root => pcid is null || (root.Pgd & PcidMask) == pcid)];
+        if (pcid is { } named && roots.Length == 0 && vcpu.Active.EffectivePcid != named)
+        {
+            return;
+        }
+
         if (!Has(KernelDefects.NoSyncOnInvlpg))
         {
-            _shadowMmu.SyncAddress(lane, vcpu.RootMmu.Cached.Where(root => pcid is null || (root.Pgd & PcidMask) == pcid).Select(root => _spaces.Root(root)).ToArray(), address, reason);
+            _shadowMmu.SyncAddress(lane, roots.Select(root => _spaces.Root(root)), address, reason);
         }
 
         _flush.Address(lane, vcpu, address, reason);

@@ -1,3 +1,4 @@
+using Sim.Core.Profiles;
 using Sim.Core.Traces;
 using Sim.Tlb;
 
@@ -6,6 +7,9 @@ namespace Sim.Kvm;
 /// <summary>Instructions that change or drop translations of whoever executes them: carried out by hardware, or by L0 that intercepts them.</summary>
 internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kernel kernel, Vcpus vcpus, VirtualCpuView view, Transitions steps)
 {
+    /// <summary>Bits of CR4 that a guest with EPT changes without an exit, of those that matter here (KVM_POSSIBLE_CR4_GUEST_BITS). SVM intercepts every MOV to CR4.</summary>
+    private const Cr4Bits OwnedByGuest = Cr4Bits.Pge;
+
     /// <summary>MOV to CR3.</summary>
     public void SetCr3(Lane lane, in TraceEvent e)
     {
@@ -43,25 +47,18 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         bool context = (changed & Cr4Bits.Pae) != 0 || (changed & value & Cr4Bits.Smep) != 0;
         registers.Cr4 = value;
         view.Flushed(lane, everything ? new MovToCr4Pge() : context ? new MovToCr4Context() : null, becomes: true);
-        if (Intercepts(lane))
+        if (Intercepts(lane) || (changed != Cr4Bits.None && lane.Level > 0 && kind == ReplayKind.ByPolicy && (spec.Profile.Vendor == Vendor.Amd || (changed & ~OwnedByGuest) != 0)))
         {
             Reason reason = new("guest", "mov_to_cr4");
             steps.InL0(lane, vcpu =>
             {
-                kernel.Roots.Select(lane, vcpu, reason);
-                if (everything)
+                kernel.Nested.LoadCr4(lane, vcpu, value ^ changed, reason.Transition);
+                if (!spec.L0Ept)
                 {
-                    kernel.Roots.GuestFlushedAll(vcpu, reason);
-                }
-                else if (context)
-                {
-                    kernel.Roots.InvalidatePcid(vcpu, registers.EffectivePcid, reason);
+                    kernel.Roots.Select(lane, vcpu, reason);
                 }
 
-                if ((changed & value & Cr4Bits.Pcide) != 0)
-                {
-                    kernel.Roots.PcidEnabled(vcpu, reason);
-                }
+                kernel.Roots.Cr4Changed(vcpu, value ^ changed, value, reason);
             });
             return;
         }
@@ -103,12 +100,9 @@ internal sealed class GuestInstructions(MachineSpec spec, ReplayKind kind, Kerne
         if ((changed & Cr4Bits.Pge) != 0 || (changed & before & Cr4Bits.Pcide) != 0)
         {
             view.Emulated(vcpu, new MovToCr4Pge(), becomes: true);
-            kernel.Roots.Cr4FlushedAll(vcpu, reason);
         }
-        else if ((changed & Cr4Bits.Pae) != 0 || (changed & registers.Cr4 & Cr4Bits.Smep) != 0)
-        {
-            vcpu.Raise(FlushRequest.Current, reason);
-        }
+
+        kernel.Roots.Cr4Changed(vcpu, before, registers.Cr4, reason);
     }
 
     /// <summary>

@@ -337,6 +337,10 @@ public sealed class Machine
             case RecordKind.SchedIn when _kind == ReplayKind.ByPolicy:
                 _vcpus.ComesTo(lane, e.Vcpu);
                 break;
+            case RecordKind.CpuOnline when _kind == ReplayKind.ByPolicy:
+                _kernel.Flush.ComesOnline(lane);
+                lane.Execute(new Reset(), new Reason("host", "cpu_online"));
+                break;
             case RecordKind.Reset when _kind == ReplayKind.ByPolicy:
                 _mmu.Reset(lane, _vcpus.Of(e.Vcpu));
                 break;

@@ -86,6 +86,24 @@ public static class KernelMutants
         Rule(
             "invvpid-on-any-cpu", "2.9", "INVVPID of L1 flushes vpid02 on this CPU, also if L2 ran last on another one (before 'Ensure INVVPID is emulated on the correct physical CPU', June 2026)",
             rules => rules.InvvpidOnVmcs02Cpu, rules => rules with { InvvpidOnVmcs02Cpu = false }),
+        Rule(
+            "vmxon-keeps-last-vpid", "H3", "VMXON keeps last_vpid, so that a vpid02 that was somebody else's is not flushed on first use (before f0772389413d, CVE-2026-89932)",
+            rules => rules.ForgetsVpid12AtVmxon, rules => rules with { ForgetsVpid12AtVmxon = false }),
+        Rule(
+            "late-failure-flushes-l1", "H16", "a nested entry that fails late leaves its flush to L1, although vpid12 was taken note of (before 'Service local TLB flushes on failed nested VM-Enter', CVE-2026-89930)",
+            rules => rules.ServicesRequestsOnFailedEntry, rules => rules with { ServicesRequestsOnFailedEntry = false }),
+        Rule(
+            "renews-one-asid", "H18", "a vCPU that comes to another CPU takes a new ASID for the VMCB that runs, and goes back with the other one's (before 'Trigger new ASID allocation in both VMCBs on pCPU switch')",
+            rules => rules.RenewsBothAsids, rules => rules with { RenewsBothAsids = false }),
+        Rule(
+            "failed-run-loses-flush", "H19", "a VMRUN that fails loses the flush that it was to carry out (before 60d93c27859f, CVE-2026-98715)",
+            rules => rules.KeepsFlushOfFailedRun, rules => rules with { KeepsFlushOfFailedRun = false }),
+        Rule(
+            "generation-restarts-online", "H20", "a CPU that comes online counts its ASID generations from the beginning (before 25f744ffa0c8, CVE-2026-68093)",
+            rules => rules.BumpsAsidGenerationAtOnline, rules => rules with { BumpsAsidGenerationAtOnline = false }),
+        Rule(
+            "forced-leave-keeps-tlb", "H21", "leaving L2 by force flushes nothing, and L1 shares the ASID (every shipped kernel; fix posted June 2026)",
+            rules => rules.FlushesOnForcedLeave && rules.Tags == TagAllocation.PerCpu, rules => rules with { FlushesOnForcedLeave = false }),
         Forgets("no-remote-flush", "2.11", "the host takes memory away and raises no request (kvm_flush_remote_tlbs)", KernelDefects.NoRemoteFlush, _ => true),
 
         Step("ignores-new-asid12", "S1 new ASID", "a VMRUN with another vmcb12.ASID flushes nothing (3.3)", (_, step) => step.Rule == "new_asid12" ? null : step),

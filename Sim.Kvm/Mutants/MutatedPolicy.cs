@@ -26,14 +26,15 @@ public sealed class MutatedPolicy : IFlushPolicy
     public static IFlushPolicy Create(Catalogue<IFlushPolicy> policies, string name, Vendor vendor)
     {
         string[] words = name.Split(Separator);
-        if (!policies.Entries.Any(entry => entry.Name == words[0]))
+        string[] changes = [.. words.Skip(1).TakeWhile(NamedKernel.IsChange)];
+        IFlushPolicy policy = Base(policies, string.Join(Separator, words[..(changes.Length + 1)]), words[0], changes);
+        for (int i = changes.Length + 1; i < words.Length; i++)
         {
-            throw new ConfigurationException(NearestNames.Unknown("policy", words[0], policies.Entries.Select(entry => entry.Name)));
-        }
+            if (NamedKernel.IsChange(words[i]))
+            {
+                throw new ConfigurationException($"'{name}': '{words[i]}' is a change of the kernel, and must stand before the mutants, directly behind {words[0]}.");
+            }
 
-        IFlushPolicy policy = policies.Create(words[0]);
-        for (int i = 1; i < words.Length; i++)
-        {
             KernelMutant mutant = KernelMutants.Named(words[i]);
             if (policy.Supports(vendor) && !mutant.Changes(policy, vendor))
             {
@@ -49,11 +50,37 @@ public sealed class MutatedPolicy : IFlushPolicy
         return policy;
     }
 
+    private static IFlushPolicy Base(Catalogue<IFlushPolicy> policies, string name, string kernel, string[] changes)
+    {
+        IFlushPolicy? named = policies.Entries.Any(entry => entry.Name == kernel) ? policies.Create(kernel) : null;
+        if (named is not null && changes.Length == 0)
+        {
+            return named;
+        }
+
+        if (named is { Release: { } release })
+        {
+            return NamedKernel.Create(name, named.Supports(Vendor.Amd) ? Vendor.Amd : Vendor.Intel, release, changes);
+        }
+
+        if (named is not null)
+        {
+            throw new ConfigurationException($"'{name}': {kernel} is no release of KVM, so that '{changes[0]}' cannot stand behind it. 'nestsim list kernels' shows which are.");
+        }
+
+        return NamedKernel.TryParse(kernel, out Vendor ofName, out KernelVersion version)
+            ? NamedKernel.Create(name, ofName, version, changes)
+            : throw new ConfigurationException(NearestNames.Unknown("policy", kernel, policies.Entries.Select(entry => entry.Name)) + " A kernel is named by its version: kvm-6.12.117 on Intel, nsvm-6.12.117 on AMD.");
+    }
+
     /// <summary>The name it was made by.</summary>
     public override string ToString() => _name;
 
     /// <inheritdoc/>
     public bool IsYardstick => _policy.IsYardstick;
+
+    /// <inheritdoc/>
+    public KernelVersion? Release => _policy.Release;
 
     /// <inheritdoc/>
     public bool Supports(Vendor vendor) => _policy.Supports(vendor);

@@ -14,7 +14,7 @@ public sealed class AlwaysCurrent : IFlushPolicy
     public bool Supports(Vendor vendor) => true;
 
     /// <inheritdoc/>
-    public KernelRules Rules(Vendor vendor) => KernelRules.Today(vendor);
+    public KernelRules Rules(Vendor vendor) => KernelRules.Yardstick(vendor);
 
     /// <inheritdoc/>
     public void OnTransition(in NestedTransition transition, FlushDecision decision)

@@ -7,11 +7,16 @@ namespace Sim.Kvm;
 [Component("kvm-4.20", Summary = "4.20 to 5.7: flushes become requests that run after the new root is loaded; every root switch flushes its destination")]
 public sealed class Kvm420 : IFlushPolicy
 {
+    private const string Version = "4.20";
+
     /// <inheritdoc/>
     public bool Supports(Vendor vendor) => vendor == Vendor.Intel;
 
     /// <inheritdoc/>
-    public KernelRules Rules(Vendor vendor) => KernelRules.Kvm420;
+    public KernelRules Rules(Vendor vendor) => KernelComposition.Of(Vendor.Intel, Version);
+
+    /// <inheritdoc/>
+    public KernelVersion? Release => KernelVersion.Parse(Version);
 
     /// <inheritdoc/>
     public void OnTransition(in NestedTransition transition, FlushDecision decision)

@@ -7,11 +7,16 @@ namespace Sim.Kvm;
 [Component("kvm-4.4", Summary = "4.4 to 4.19: vpid02 exists and is flushed at once for a new vpid12; vpid01 is flushed on every nested VM-exit")]
 public sealed class Kvm44 : IFlushPolicy
 {
+    private const string Version = "4.4";
+
     /// <inheritdoc/>
     public bool Supports(Vendor vendor) => vendor == Vendor.Intel;
 
     /// <inheritdoc/>
-    public KernelRules Rules(Vendor vendor) => KernelRules.Kvm44;
+    public KernelRules Rules(Vendor vendor) => KernelComposition.Of(Vendor.Intel, Version);
+
+    /// <inheritdoc/>
+    public KernelVersion? Release => KernelVersion.Parse(Version);
 
     /// <inheritdoc/>
     public void OnTransition(in NestedTransition transition, FlushDecision decision)

@@ -3,7 +3,7 @@ using Sim.Core.Profiles;
 
 namespace Sim.Kvm;
 
-/// <summary>Yardstick: nested transitions flush nothing, in today's kernel. Unsafe: a new vpid12 finds its predecessor's translations.</summary>
+/// <summary>Yardstick: nested transitions flush nothing, in mainline 6.12. Unsafe: a new vpid12 finds its predecessor's translations.</summary>
 [Component("never", Summary = "yardstick, unsafe: no flush on any nested transition")]
 public sealed class Never : IFlushPolicy
 {
@@ -14,7 +14,7 @@ public sealed class Never : IFlushPolicy
     public bool Supports(Vendor vendor) => true;
 
     /// <inheritdoc/>
-    public KernelRules Rules(Vendor vendor) => KernelRules.Today(vendor);
+    public KernelRules Rules(Vendor vendor) => KernelRules.Yardstick(vendor);
 
     /// <inheritdoc/>
     public void OnTransition(in NestedTransition transition, FlushDecision decision)

@@ -4,14 +4,19 @@ using Sim.Core.Profiles;
 namespace Sim.Kvm;
 
 /// <summary>Policy S0 (docs/rules.md#nsvm-today): nested_svm_transition_tlb_flush.</summary>
-[Component("nsvm-5.8", Summary = "nSVM, 6.7 to 6.13 (and 6.12.y): L1 and L2 share one ASID, flushed and synced on every transition, and again if CR4.PGE differs")]
+[Component("nsvm-5.8", Summary = "nSVM, mainline 6.7 to 6.13: L1 and L2 share one ASID, flushed and synced on every transition, and again if CR4.PGE differs")]
 public sealed class Nsvm58 : IFlushPolicy
 {
+    private const string Version = "6.12";
+
     /// <inheritdoc/>
     public bool Supports(Vendor vendor) => vendor == Vendor.Amd;
 
     /// <inheritdoc/>
-    public KernelRules Rules(Vendor vendor) => KernelRules.Nsvm58;
+    public KernelRules Rules(Vendor vendor) => KernelComposition.Of(Vendor.Amd, Version);
+
+    /// <inheritdoc/>
+    public KernelVersion? Release => KernelVersion.Parse(Version);
 
     /// <inheritdoc/>
     public int L2Tags(int pool) => 0;

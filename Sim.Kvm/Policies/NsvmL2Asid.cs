@@ -4,7 +4,7 @@ using Sim.Core.Profiles;
 namespace Sim.Kvm;
 
 /// <summary>Policy S1 (docs/rules.md#nsvm-policies; RFC v2 of the rework, June 2026): a separate ASID for L2 on each vCPU; vpid12 in the trace is vmcb12.ASID.</summary>
-[Component("nsvm-l2-asid", Summary = "proposed for nSVM (S1): L2 has an ASID of its own, flushed and synced when vmcb12.ASID changes or TLB_CONTROL says so")]
+[Component("nsvm-l2-asid", Summary = "proposed for nSVM (S1; RFC v2 of June 2026): L2 has an ASID of its own, flushed and synced when vmcb12.ASID changes or TLB_CONTROL says so")]
 public sealed class NsvmL2Asid : IFlushPolicy
 {
     /// <inheritdoc/>

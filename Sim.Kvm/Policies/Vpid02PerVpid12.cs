@@ -14,7 +14,7 @@ public sealed class Vpid02PerVpid12 : IFlushPolicy
     public bool Supports(Vendor vendor) => vendor == Vendor.Intel;
 
     /// <inheritdoc/>
-    public KernelRules Rules(Vendor vendor) => KernelRules.Kvm612;
+    public KernelRules Rules(Vendor vendor) => KernelRules.Yardstick(vendor);
 
     /// <inheritdoc/>
     public int L2Tags(int pool) => pool;

@@ -86,6 +86,41 @@ internal sealed class NestedTransitions
         Cross(lane, vcpu, false, false);
     }
 
+    /// <summary>vmentry_fail_vmexit_guest_mode: L1 sees a VM-exit, L2 has not run, and what prepare_vmcs02 asked for is still pending.</summary>
+    public void FailLate(Lane lane, Vcpu vcpu)
+    {
+        if (_rules.ServicesRequestsOnFailedEntry)
+        {
+            _requests.BeforeSwitch(lane, vcpu);
+        }
+
+        Cross(lane, vcpu, false, false);
+    }
+
+    /// <summary>L0 takes the vCPU out of L2 by force: vmx_leave_nested is a nested VM-exit, svm_leave_nested only goes back to vmcb01 and L1's MMU.</summary>
+    public void LeaveByForce(Lane lane, Vcpu vcpu)
+    {
+        if (!Amd)
+        {
+            Exit(lane, vcpu);
+            return;
+        }
+
+        _requests.BeforeSwitch(lane, vcpu);
+        vcpu.GuestMode = false;
+        Reason reason = new("nested_exit", "forced_leave");
+        if (!_spec.L0Ept)
+        {
+            _roots.Select(lane, vcpu, reason);
+        }
+
+        if (_rules.FlushesOnForcedLeave)
+        {
+            vcpu.Raise(FlushRequest.MmuSync, reason);
+            vcpu.Raise(FlushRequest.Current, reason);
+        }
+    }
+
     /// <summary>Takes note of a nested VM-exit, whatever the replay.</summary>
     public void CountExit() => _exits++;
 

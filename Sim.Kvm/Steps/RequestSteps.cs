@@ -51,11 +51,19 @@ internal sealed class RequestSteps
         Vmcs vmcs = vcpu.ActiveVmcs;
         if (_rules.Tags != TagAllocation.PerCpu && vmcs.LoadedOn != lane.Index)
         {
-            // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere.
+            // vmx_vcpu_load_vmcs: per VMCS, and a VMCS never loaded counts as loaded elsewhere. nSVM's rework flushes what this VMCB runs with, and leaves the other one to its own VMRUN.
             bool isFirst = vmcs.LoadedOn < 0;
             if (!Has(isFirst ? KernelDefects.NoFlushOnFirstLoad : KernelDefects.NoFlushOnOtherCpu))
             {
-                vcpu.Raise(FlushRequest.All, new Reason("vm_entry", isFirst ? "first_load" : "other_cpu"));
+                Reason reason = new("vm_entry", isFirst ? "first_load" : "other_cpu");
+                if (_rules.Primitive == FlushPrimitive.Asid)
+                {
+                    _flush.OfVmcb(vcpu, reason);
+                }
+                else
+                {
+                    vcpu.Raise(FlushRequest.All, reason);
+                }
             }
 
             vmcs.LoadedOn = lane.Index;

@@ -60,12 +60,12 @@ internal sealed class Transitions
         }
     }
 
-    /// <summary>A real VM-entry to the level that is active, with whatever of vcpu_enter_guest is still to do.</summary>
-    public void Enter(Lane lane, Vcpu vcpu)
+    /// <summary>A real VM-entry to the level that is active, with whatever of vcpu_enter_guest is still to do. One that fails is left by the VM-exit that tells so.</summary>
+    public void Enter(Lane lane, Vcpu vcpu, bool fails = false)
     {
         lane.Vcpu = vcpu;
         _entries++;
-        BeforeEntry(lane, vcpu);
+        BeforeEntry(lane, vcpu, fails);
         EnterGuest(lane, vcpu);
     }
 
@@ -101,11 +101,19 @@ internal sealed class Transitions
     }
 
     /// <summary>L2 exits to L1.</summary>
-    public void NestedExit(Lane lane, Vcpu vcpu)
+    public void NestedExit(Lane lane, Vcpu vcpu) => Leave(lane, vcpu, _kernel.Nested.Exit);
+
+    /// <summary>The nested VM-entry that was carried out last fails after all: L1 sees a VM-exit, and L2 has not run.</summary>
+    public void NestedEntryFails(Lane lane, Vcpu vcpu) => Leave(lane, vcpu, _kernel.Nested.FailLate);
+
+    /// <summary>L0 takes the vCPU out of L2 by force.</summary>
+    public void LeaveByForce(Lane lane, Vcpu vcpu) => Leave(lane, vcpu, _kernel.Nested.LeaveByForce);
+
+    private void Leave(Lane lane, Vcpu vcpu, Action<Lane, Vcpu> leave)
     {
         _kernel.Nested.CountExit();
         vcpu.AwaitsEntryOn = -1;
-        _kernel.Nested.Exit(lane, vcpu);
+        leave(lane, vcpu);
         _view.Became(vcpu);
         _view.NestedTransitionFlushed(vcpu, "nested VM-exit");
     }
@@ -180,7 +188,7 @@ internal sealed class Transitions
         EnterGuest(lane, vcpu);
     }
 
-    private void BeforeEntry(Lane lane, Vcpu vcpu)
+    private void BeforeEntry(Lane lane, Vcpu vcpu, bool fails = false)
     {
         vcpu.AwaitsEntryOn = -1;
         _kernel.ShadowEpt.Handled(lane.Index);
@@ -195,7 +203,7 @@ internal sealed class Transitions
             FlushRemote(lane, new Reason("shadow_mmu", "new_shadow_root"));
         }
 
-        _kernel.Flush.BeforeRun(lane, vcpu);
+        _kernel.Flush.BeforeRun(lane, vcpu, fails);
     }
 
     private void EnterGuest(Lane lane, Vcpu vcpu)

@@ -308,6 +308,11 @@ public sealed class TraceVerifier
     private void CheckControls(int number, in TraceEvent e)
     {
         VmControls controls = (VmControls)e.F;
+        if (e.Transition != TransitionKind.L1ToL2)
+        {
+            controls &= ~VmControls.EntryFails;
+        }
+
         VmControls undefined = controls & ~VmControls.Defined;
         if (undefined != VmControls.None && controls <= VmControls.Defined)
         {
@@ -349,16 +354,16 @@ public sealed class TraceVerifier
                 }
 
                 break;
-            case RecordKind.SchedOut:
+            case RecordKind.SchedOut or RecordKind.CpuOnline:
                 if (running != 0)
                 {
-                    Report(FindingSeverity.Error, TraceInvariant.Level, number, e.Time, "SchedOut while L0 runs", $"it while L{running} runs");
+                    Report(FindingSeverity.Error, TraceInvariant.Level, number, e.Time, $"{e.Kind} while L0 runs", $"it while L{running} runs");
                 }
 
                 break;
             case RecordKind.VmEnter or RecordKind.VmExit:
                 byte who = e.Transition switch { TransitionKind.L0ToL1 or TransitionKind.L0ToL2 => 0, TransitionKind.L1ToL2 or TransitionKind.L1ToL0 => 1, _ => 2 };
-                if (e.Level != who)
+                if (e.Level != who && !(e.Level == 0 && e is { Kind: RecordKind.VmExit, Transition: TransitionKind.L2ToL1 }))
                 {
                     Report(FindingSeverity.Error, TraceInvariant.Level, number, e.Time, $"{e.Transition} of level {who}", $"level {e.Level}");
                 }

@@ -36,8 +36,23 @@ internal sealed class GuestStatements
                 break;
             case "enters" when !vcpu.InL2:
                 ScenarioVmcs vmcs = _names.Vmcs(line, line.Word("a vmcs"));
+                int? lane = null;
+                if (line.Take("on"))
+                {
+                    line.Require("lane");
+                    lane = (int)line.Number64(line.Word("a lane"), "a lane", ScenarioDeclarations.MaxLane);
+                    _names.UseLane(lane.Value);
+                }
+
                 VmcsFields.Set(line, vmcs, _names, _recorder);
-                _recorder.NestedEnter(vcpu, vmcs);
+                _recorder.NestedEnter(vcpu, vmcs, lane);
+                break;
+            case "fails" when !vcpu.InL2:
+                line.Require("to");
+                line.Require("enter");
+                ScenarioVmcs failing = _names.Vmcs(line, line.Word("a vmcs"));
+                VmcsFields.Set(line, failing, _names, _recorder);
+                _recorder.NestedFail(vcpu, failing);
                 break;
             case "exits":
                 ReadExit(line, vcpu);

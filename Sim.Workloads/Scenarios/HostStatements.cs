@@ -33,12 +33,32 @@ internal sealed class HostStatements
                 _names.UseLane(lane);
                 _recorder.Move(moved, lane);
                 break;
+            case "leaves":
+                line.Require("L2");
+                if (!vcpu.InL2)
+                {
+                    throw line.Bad("a vCPU that is in L2", "one in L1", "'L1 enters VMCS' comes before.");
+                }
+
+                _recorder.LeaveByForce(vcpu);
+                break;
+            case "fails":
+                line.Require("to");
+                line.Require("run");
+                _recorder.FailToRun(_names.Vcpu(line, line.Word("a vCPU")));
+                break;
+            case "restarts":
+                line.Require("lane");
+                int restarted = (int)line.Number64(line.Word("a lane"), "a lane", ScenarioDeclarations.MaxLane);
+                _names.UseLane(restarted);
+                _recorder.Restart(restarted);
+                break;
             case "inhibits" or "permits":
                 line.Require("apicv");
                 _recorder.InL0(vcpu, new TraceEvent { Kind = RecordKind.ApicvInhibit, A = line.Number64(line.Word("the number of a reason"), "the number of a reason", 63), B = verb == "inhibits" ? 1UL : 0 });
                 break;
             default:
-                throw line.Unknown("what the host does", verb, ["maps", "remaps", "unmaps", "restricts", "widens", "moves", "inhibits", "permits"]);
+                throw line.Unknown("what the host does", verb, ["maps", "remaps", "unmaps", "restricts", "widens", "moves", "leaves", "fails", "restarts", "inhibits", "permits"]);
         }
     }
 

@@ -11,6 +11,8 @@ namespace Sim.Workloads.Scenarios;
 internal sealed class ScenarioRecorder
 {
     private const ulong CyclesBetweenRecords = 10;
+    private const uint VmxEntryFailed = 0x8000_0021;
+    private const uint SvmError = uint.MaxValue;
 
     private readonly SortedDictionary<int, ScenarioVcpu> _running = [];
     private readonly L2Memory _l2Memory = new();
@@ -124,15 +126,79 @@ internal sealed class ScenarioRecorder
     /// <summary>Guest-physical address of a page of the L2 that uses an EPT12; null if it has not been used.</summary>
     public ulong? PhysicalOf(ScenarioEpt ept, ulong root, ulong address) => _l2Memory.PhysicalOf(ept, root, address);
 
-    /// <summary>L1's VMRESUME or VMRUN, and L2 runs.</summary>
-    public void NestedEnter(ScenarioVcpu vcpu, ScenarioVmcs vmcs)
+    /// <summary>L1's VMRESUME or VMRUN, and L2 runs; on another lane if L0 moves the vCPU between the two.</summary>
+    public void NestedEnter(ScenarioVcpu vcpu, ScenarioVmcs vmcs, int? lane)
     {
         Run(vcpu);
         Leave(vcpu, Vendor == Vendor.Intel ? (uint)VmxExit.Vmresume : (uint)SvmExit.Vmrun);
         vcpu.Vmcs = vmcs;
         Add(vcpu.Lane, TraceEvent.NestedEnter(0, vcpu.Id, vmcs.Address, vmcs.Controls, vmcs.Vpid, vmcs.Ept?.Eptp ?? 0));
         vcpu.InL2 = true;
+        if (lane is { } other && other != vcpu.Lane)
+        {
+            Add(vcpu.Lane, new TraceEvent { Kind = RecordKind.SchedOut, A = vcpu.Id, B = 1 });
+            Move(vcpu, other);
+            Run(vcpu);
+        }
+        else
+        {
+            Enter(vcpu);
+        }
+    }
+
+    /// <summary>L1's VMRESUME or VMRUN fails after L0 took over the state of L2: L1 sees a VM-exit, and runs on.</summary>
+    public void NestedFail(ScenarioVcpu vcpu, ScenarioVmcs vmcs)
+    {
+        Run(vcpu);
+        Leave(vcpu, Vendor == Vendor.Intel ? (uint)VmxExit.Vmresume : (uint)SvmExit.Vmrun);
+        vcpu.Vmcs = vmcs;
+        uint reason = Vendor == Vendor.Intel ? VmxEntryFailed : SvmError;
+        Add(vcpu.Lane, TraceEvent.NestedEnter(0, vcpu.Id, vmcs.Address, vmcs.Controls, vmcs.Vpid, vmcs.Ept?.Eptp ?? 0));
+        Add(vcpu.Lane, TraceEvent.VmExit(0, TransitionKind.L2ToL1, vcpu.Id, reason));
         Enter(vcpu);
+    }
+
+    /// <summary>L0 takes the vCPU out of L2 by force; it runs in L1 at its next action.</summary>
+    public void LeaveByForce(ScenarioVcpu vcpu)
+    {
+        Run(vcpu);
+        Leave(vcpu, Interrupt);
+        Add(vcpu.Lane, TraceEvent.ForcedLeave(0, vcpu.Id));
+        vcpu.InL2 = false;
+    }
+
+    /// <summary>L0 enters the vCPU, and hardware refuses.</summary>
+    public void FailToRun(ScenarioVcpu vcpu)
+    {
+        if (_running.GetValueOrDefault(vcpu.Lane) is { } other)
+        {
+            Leave(other, Interrupt);
+            if (other != vcpu)
+            {
+                Add(vcpu.Lane, new TraceEvent { Kind = RecordKind.SchedOut, A = other.Id, B = 1 });
+            }
+        }
+
+        if (HasSeveralVcpus)
+        {
+            Add(vcpu.Lane, new TraceEvent { Kind = RecordKind.SchedIn, A = vcpu.Id });
+            vcpu.HasRun = true;
+        }
+
+        Add(vcpu.Lane, TraceEvent.VmEnter(0, vcpu.InL2 ? TransitionKind.L0ToL2 : TransitionKind.L0ToL1, vcpu.Id) with { F = (ulong)VmControls.EntryFails });
+        Leave(vcpu, Vendor == Vendor.Intel ? VmxEntryFailed : SvmError);
+    }
+
+    /// <summary>The CPU of a lane goes offline and comes online; who ran there leaves before.</summary>
+    public void Restart(int lane)
+    {
+        if (_running.GetValueOrDefault(lane) is { } runs)
+        {
+            Leave(runs, Interrupt);
+            Add(lane, new TraceEvent { Kind = RecordKind.SchedOut, A = runs.Id, B = 1 });
+        }
+
+        Add(lane, new TraceEvent { Kind = RecordKind.CpuOnline });
     }
 
     /// <summary>L2 exits to L0, which may raise a request on the vCPU and then reflects the exit to L1; L1 runs.</summary>

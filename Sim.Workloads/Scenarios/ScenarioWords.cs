@@ -20,7 +20,7 @@ internal static class ScenarioWords
         ("virtualize-apic-accesses", VmControls.VirtualizeApicAccesses),
     ];
 
-    public static readonly (string, Cr4Bits)[] Cr4 = [("pae", Cr4Bits.Pae), ("pge", Cr4Bits.Pge), ("la57", Cr4Bits.La57), ("pcide", Cr4Bits.Pcide), ("smep", Cr4Bits.Smep)];
+    public static readonly (string, Cr4Bits)[] Cr4 = [("pse", Cr4Bits.Pse), ("pae", Cr4Bits.Pae), ("pge", Cr4Bits.Pge), ("la57", Cr4Bits.La57), ("pcide", Cr4Bits.Pcide), ("smep", Cr4Bits.Smep), ("smap", Cr4Bits.Smap), ("pke", Cr4Bits.Pke)];
 
     public static readonly (string, byte)[] InvpcidTypes = [("address", 0), ("context", 1), ("all", 2), ("all-non-global", 3)];
 
@@ -47,5 +47,5 @@ internal static class ScenarioWords
     public static readonly string[] VerbsOfL2 =
         ["reads", "writes", "executes", "works", "exits", "maps", "remaps", "unmaps", "restricts", "widens", "loads", "sets", "clears", "invlpg", "invpcid", "halts", "eoi", "apic", "sends"];
 
-    public static readonly string[] VerbsOfL1 = ["enters", "invvpid", "invept", "invlpga", "vmxon", "vmxoff"];
+    public static readonly string[] VerbsOfL1 = ["enters", "fails", "invvpid", "invept", "invlpga", "vmxon", "vmxoff"];
 }

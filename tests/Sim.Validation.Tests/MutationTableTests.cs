@@ -47,20 +47,22 @@ public sealed partial class MutationTableTests
     private static readonly SortedDictionary<string, string> NotMutated = new(StringComparer.Ordinal)
     {
         [nameof(KernelRules.AddressFlushTakesAsid)] = "a flush beyond what is needed (svm_flush_tlb_gva of 7.2 and later)",
+        [nameof(KernelRules.Cr4BitsThatResetMmu)] = "roots dropped earlier than needed: the next load flushes more, never less",
         [nameof(KernelRules.FlushesGuestOnSetSregs)] = "a flush that userspace asks for; recordings of 6.1 and 6.12 hold both sides",
         [nameof(KernelRules.FlushesOnPgeChange)] = "a flush beyond what is needed: 6.14 removed it",
         [nameof(KernelRules.FlushesOnShadowedWrite)] = "a flush beyond what is needed; both sides are in the recordings of 5.10 and later",
         [nameof(KernelRules.FlushesProtectedMapping)] = "a flush beyond what is needed; both sides are in RecordedRulesTests",
-        [nameof(KernelRules.ForgetsVpid12AtVmxon)] = "that fix not made is H3, and kvm-6.12 is its mutant",
         [nameof(KernelRules.FreesRootsAtVmptrld)] = "roots dropped earlier than needed: the next load flushes more, never less",
         [nameof(KernelRules.HasOneVmcb)] = "which VMCB a level runs with, no rule of what is flushed",
         [nameof(KernelRules.OffersVpid)] = "what L0 offers to L1, no rule of what is flushed",
         [nameof(KernelRules.Primitive)] = "which flush functions there are; mutants of each are KernelDefects",
         [nameof(KernelRules.ReloadDropsAllRoots)] = "roots dropped earlier than needed: the next load flushes more, never less",
-        [nameof(KernelRules.ResetsMmuOnPgeChange)] = "roots dropped earlier than needed: the next load flushes more, never less",
+        [nameof(KernelRules.RequestsFlushesOnCr4)] = "what the reset of the MMU does not flush; both sides are in rule-cr4-flushes",
+        [nameof(KernelRules.ResetsMmuOnPcideCleared)] = "roots dropped earlier than needed: the next load flushes more, never less",
         [nameof(KernelRules.RootSwitch)] = "today's is the one with the fewest flushes; that a root load syncs and flushes are KernelDefects",
         [nameof(KernelRules.ServicesCurrentBeforeSwitch)] = "a trace has no change that FLUSH_CURRENT alone is to bring to notice",
         [nameof(KernelRules.Tags)] = "where tags come from; what must be flushed for that are KernelDefects",
+        [nameof(KernelRules.UnloadsOnInvpcidAll)] = "roots dropped earlier than needed: the next load flushes more, never less",
         [nameof(KernelRules.ZapsReflectedAddress)] = "a flush beyond what is needed; both sides are in RecordedRulesTests",
     };
 
@@ -137,8 +139,7 @@ public sealed partial class MutationTableTests
 
     private static IEnumerable<(KernelRules Before, KernelRules After)> Mutations() =>
         from mutant in KernelMutants.All
-        from entry in Components.Policies.Entries
-        let policy = Components.Policies.Create(entry.Name)
+        from policy in Components.Policies.Entries.Select(entry => Components.Policies.Create(entry.Name)).Append(Components.Policy("nsvm-6.12.117~with-s8", Vendor.Amd))
         from vendor in Enum.GetValues<Vendor>().Where(policy.Supports)
         select (policy.Rules(vendor), mutant.Rules(policy.Rules(vendor)));
 

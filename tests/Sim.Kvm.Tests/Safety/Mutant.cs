@@ -6,14 +6,14 @@ namespace Sim.Kvm.Tests.Safety;
 /// <summary>A policy in a kernel with something changed that no named mutant changes.</summary>
 internal sealed class Mutant(IFlushPolicy policy, Func<KernelRules, KernelRules> change) : IFlushPolicy
 {
-    private static readonly Catalogue<IFlushPolicy> Policies = new(typeof(IFlushPolicy).Assembly);
+    public static readonly Catalogue<IFlushPolicy> All = new(typeof(IFlushPolicy).Assembly);
 
     public Mutant(string policy, Func<KernelRules, KernelRules> change)
         : this(Named(policy), change)
     {
     }
 
-    public static IFlushPolicy Named(string policy, Vendor vendor = Vendor.Intel) => MutatedPolicy.Create(Policies, policy, vendor);
+    public static IFlushPolicy Named(string policy, Vendor vendor = Vendor.Intel) => MutatedPolicy.Create(All, policy, vendor);
 
     public bool Supports(Vendor vendor) => policy.Supports(vendor);
 
@@ -29,7 +29,7 @@ internal sealed class Decides(Action<NestedTransition, FlushDecision> decide) : 
 {
     public bool Supports(Vendor vendor) => true;
 
-    public KernelRules Rules(Vendor vendor) => KernelRules.Today(vendor);
+    public KernelRules Rules(Vendor vendor) => KernelRules.Yardstick(vendor);
 
     public void OnTransition(in NestedTransition transition, FlushDecision decision) => decide(transition, decision);
 }
