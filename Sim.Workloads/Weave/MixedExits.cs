@@ -1,5 +1,6 @@
 using System.Globalization;
 using Sim.Core;
+using Sim.Core.Architecture;
 using Sim.Core.Profiles;
 using Sim.Core.Traces;
 
@@ -41,9 +42,9 @@ public static class MixedExits
     private const ulong Eptp12 = 0x200000 | 0x1E;
     private const uint Rdmsr = 31;
     private const uint SvmMsr = 0x7C;
-    private const uint Vmlaunch = 20;
-    private const uint Vmresume = 24;
-    private const uint Vmrun = 0x80;
+    private const uint Vmlaunch = (uint)VmxExit.Vmlaunch;
+    private const uint Vmresume = (uint)VmxExit.Vmresume;
+    private const uint Vmrun = (uint)SvmExit.Vmrun;
 
     /// <summary>Makes the transitions, one lane.</summary>
     /// <exception cref="ConfigurationException">A number is out of range.</exception>
