@@ -17,7 +17,7 @@ public readonly record struct KernelVersion(int Major, int Minor, int Patch, int
     /// <summary>The release of mainline that the series begins with, or this candidate of it.</summary>
     public KernelVersion Mainline => this with { Patch = 0 };
 
-    /// <summary>Reads a version; false if it is none. A series is its first release.</summary>
+    /// <summary>Reads a version; false if it is none, or if Linux never had it (6.21). A series is its first release.</summary>
     public static bool TryParse(string text, out KernelVersion version)
     {
         version = default;
@@ -39,10 +39,18 @@ public readonly record struct KernelVersion(int Major, int Minor, int Patch, int
             candidate = Number(halves[1]);
         }
 
+        if (Number(numbers[1]) > LastOf(Number(numbers[0])))
+        {
+            return false;
+        }
+
         version = new KernelVersion(Number(numbers[0]), Number(numbers[1]), numbers.Length == 3 ? Number(numbers[2]) : 0, candidate);
         return true;
 
         static bool IsNumber(string word) => word.Length > 0 && word.All(char.IsAsciiDigit) && (word.Length == 1 || word[0] != '0') && int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= Largest;
+
+        // 4.20, 5.19 and 6.19 were followed by the next first number.
+        static int LastOf(int major) => major switch { 4 => 20, 5 or 6 => 19, _ => Largest };
 
         static int Number(string word) => int.Parse(word, NumberStyles.None, CultureInfo.InvariantCulture);
     }

@@ -39,7 +39,7 @@ public sealed record KnownHole(string Id, string Meaning, string Scenario, IRead
         new("H5", "a guest flush hits the level that a nested transition goes to, not the one that asked", "hole-h5-guest-flush-switch", ["kvm-5.14", "kvm-5.8"]),
         new("H8", "a guest flush for L2 hits vpid01 while L2 runs under vpid02", "hole-h8-guest-flush", ["kvm-5.14", "kvm-5.8"]),
         new("H14", "a TLB_FLUSH hits vpid01 while L2 runs under vpid02", "hole-h14-host-unmap-no-ept", ["kvm-4.20", "kvm-4.4"]) { WithoutEpt = true },
-        new("H16", "a nested entry that fails late has taken note of the new vpid12, and its flush hits L1", "hole-h16-late-failure", ["kvm-5.16", "kvm-6.12", "kvm-6.2", "never", "vpid02-first-use", "vpid02-per-vpid12"]) { NeedsRareEvent = true },
+        new("H16", "a nested entry that fails late has taken note of the new vpid12, and its flush hits L1", "hole-h16-late-failure", ["kvm-5.16", "kvm-6.12", "kvm-6.2", "never", "vpid02-first-use"]) { NeedsRareEvent = true },
         new("H18", "vmcb02 goes back to a CPU with an ASID that another CPU gave out", "hole-h18-asid-of-another-cpu", ["nsvm-5.8", "nsvm-6.1", "nsvm-6.14", "nsvm-7.2"]) { Vendor = Vendor.Amd, NeedsRareEvent = true },
         new("H19", "ASIDs ran out, the VMRUN that was to flush them fails, and the flush is lost", "hole-h19-failed-vmrun", ["nsvm-5.10", "nsvm-5.8", "nsvm-6.1", "nsvm-6.14"]) { Vendor = Vendor.Amd, NeedsRareEvent = true },
         new("H20", "a CPU comes online, its ASID generations start again, and a vCPU that slept matches", "hole-h20-cpu-online", ["nsvm-5.10", "nsvm-5.8", "nsvm-6.1", "nsvm-6.14"]) { Vendor = Vendor.Amd, NeedsRareEvent = true },

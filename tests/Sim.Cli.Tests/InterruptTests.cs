@@ -9,7 +9,7 @@ public sealed class InterruptTests
     /// <summary>Seed 2 over a trace: L1 entered L2 with APICv inhibited and without TPR shadow, and APICv is un-inhibited while L2 runs.</summary>
     private static readonly string[] Seed2 =
     [
-        "--set", """interrupts.inhibits=[{"time_cycles":0,"reason":"block-irq","set":true},{"time_cycles":1010000,"reason":"block-irq","set":false}]""",
+        "--set", """interrupts.inhibits=[{"time_cycles":0,"reason":"block-irq","set":true},{"time_cycles":1060000,"reason":"block-irq","set":false}]""",
         "--set", """interrupts.vmcs12=["external-interrupt-exiting","ack-interrupt-on-exit"]""",
     ];
 

@@ -1,3 +1,4 @@
+using Sim.Core;
 using Sim.Experiments;
 using Sim.Kvm;
 using Sim.Kvm.Interrupts;
@@ -77,6 +78,19 @@ public sealed class KnownHoleTests
     [
         .. Components.Policies.Entries.Select(entry => entry.Name)
             .Where(policy => Components.Policies.Create(policy).Supports(machine.Machine.Profile.Vendor))
-            .Where(policy => new ScenarioRun(scenario, machine, policy).Safety.Incidents.Count > 0).Order(StringComparer.Ordinal),
+            .Where(policy => IsUnsafeIn(scenario, machine, policy)).Order(StringComparer.Ordinal),
     ];
+
+    private static bool IsUnsafeIn(Scenario scenario, RunConfiguration machine, string policy)
+    {
+        try
+        {
+            return new ScenarioRun(scenario, machine, policy).Safety.Incidents.Count > 0;
+        }
+        catch (ConfigurationException e) when (e.Message.Contains("address_space_ids", StringComparison.Ordinal))
+        {
+            // A policy with an ASID for each context has too few of them on a machine where a scenario lets them run out.
+            return false;
+        }
+    }
 }

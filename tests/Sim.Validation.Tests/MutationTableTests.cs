@@ -51,6 +51,8 @@ public sealed partial class MutationTableTests
         [nameof(KernelRules.FlushesGuestOnSetSregs)] = "a flush that userspace asks for; recordings of 6.1 and 6.12 hold both sides",
         [nameof(KernelRules.FlushesOnPgeChange)] = "a flush beyond what is needed: 6.14 removed it",
         [nameof(KernelRules.FlushesOnShadowedWrite)] = "a flush beyond what is needed; both sides are in the recordings of 5.10 and later",
+        [nameof(KernelRules.FlushesOnXAvic)] = "the page behind the APIC's address is not modelled, so that no trace can show what the flush is for",
+        [nameof(KernelRules.FlushesOnX2Avic)] = "as FlushesOnXAvic",
         [nameof(KernelRules.FlushesProtectedMapping)] = "a flush beyond what is needed; both sides are in RecordedRulesTests",
         [nameof(KernelRules.FreesRootsAtVmptrld)] = "roots dropped earlier than needed: the next load flushes more, never less",
         [nameof(KernelRules.HasOneVmcb)] = "which VMCB a level runs with, no rule of what is flushed",
