@@ -16,13 +16,13 @@ public sealed class SafetyFuzzTests
 
     private static readonly string[] Amd = ["nsvm-5.10", "nsvm-5.8", "nsvm-6.14", "nsvm-7.2", "nsvm-l2-asid", "nsvm-l2-asid-per-vm", "always-current", "always-guest", "always-all", "never"];
 
-    /// <summary>Every policy in every machine; with PCIDs, but for 5.8 without EPT, which is not safe with them (H4). With EPT, 5.8 and 5.14 flush vpid01 at L2's writes of CR4 (H8).</summary>
+    /// <summary>Every policy in every machine; with PCIDs, but for 5.8 without EPT, which is not safe with them (H4).</summary>
     private static readonly Claim[] All =
     [
         .. from policy in Intel from tags in Tags select new Claim(policy, false, false, policy != "kvm-5.8", tags, IsSafeWithoutEpt(policy, tags)),
         .. from policy in Amd select new Claim(policy, true, true, true, "vpid", policy is "nsvm-5.10" or "nsvm-5.8" or "nsvm-6.14" or "nsvm-7.2" or "nsvm-l2-asid" or "nsvm-l2-asid-per-vm" or "always-guest"),
         .. from policy in new[] { "nsvm-5.8", "nsvm-7.2" } select new Claim(policy, true, false, true, "vpid", true),
-        .. from policy in Intel from tags in Tags select new Claim(policy, false, true, true, tags, tags == "no vpid" || !(policy == "never" || (policy is "kvm-5.8" or "kvm-5.14" && tags == "vpid"))),
+        .. from policy in Intel from tags in Tags where tags == "no vpid" || !FlushesAnotherVpidAtCr4(policy) select new Claim(policy, false, true, true, tags, policy != "never" || tags == "no vpid"),
     ];
 
     private static IEnumerable<TestCaseData> Claims =>
@@ -82,6 +82,12 @@ public sealed class SafetyFuzzTests
         "kvm-4.4" or "kvm-4.20" or "kvm-5.8" or "kvm-5.14" or "kvm-5.16" or "kvm-6.2" or "vpid02-per-vpid12" => tags == "no vpid",
         _ => false,
     };
+
+    /// <summary>
+    /// A write of CR4 by L2 that exits is a guest flush, which up to 5.15 hits vpid01 (H8), and up to the fix of 2024 vpid02 even where L2 has no VPID (H2). With EPT that takes an unlucky order of a few operations:
+    /// no safety is claimed, and none is caught for certain. The scenarios of these holes show it.
+    /// </summary>
+    private static bool FlushesAnotherVpidAtCr4(string policy) => policy is "kvm-5.8" or "kvm-5.14" or "kvm-5.16" or "kvm-6.2";
 
     /// <summary>A policy in a machine, and whether it is claimed to be safe there.</summary>
     private sealed record Claim(string Policy, bool Amd, bool Ept, bool Pcids, string Tags, bool IsSafe)
