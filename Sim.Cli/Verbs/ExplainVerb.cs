@@ -54,7 +54,16 @@ internal static class ExplainVerb
                 return failure.ExitCode;
             }
 
-            Print(invocation, parse, new Decomposition(before, after), rows, parts);
+            try
+            {
+                Print(invocation, parse, new Decomposition(before, after), rows, parts);
+            }
+            catch (OverflowException e) when (given[0].EndsWith(ResultExtension, StringComparison.Ordinal))
+            {
+                // A file may hold any 64-bit number; no simulator counts so far that their sums would not fit.
+                throw new TraceFormatException(given[0], "its figures", "counts whose sums fit 64 bits", "larger ones", "The file is damaged.", e);
+            }
+
             return partial ? invocation.Terminal.Interruption.ExitCode : CliApplication.Success;
         });
         return command;

@@ -56,22 +56,22 @@ internal static class RunSetJsonReader
     }
 
     private static PriceBase ReadBase(JsonElement element) => new(
-        Whole(element.GetProperty("reference_kilohertz")),
-        Whole(element.GetProperty("boost_kilohertz")),
+        element.GetProperty("reference_kilohertz").GetInt64(),
+        element.GetProperty("boost_kilohertz").GetInt64(),
         element.GetProperty("level").GetInt32(),
         [
             .. element.GetProperty("round_trips").EnumerateArray().Select(trip => new RoundTripBase(
-                Text(trip, "reason"), Whole(trip.GetProperty("count")), Whole(trip.GetProperty("least")), Whole(trip.GetProperty("most")), Text(trip, "source"))),
+                Text(trip, "reason"), trip.GetProperty("count").GetInt64(), trip.GetProperty("least").GetInt64(), trip.GetProperty("most").GetInt64(), Text(trip, "source"))),
         ],
         Text(element, "kernel"),
-        element.TryGetProperty("recorded_nanoseconds", out JsonElement time) ? Whole(time) : null,
+        element.TryGetProperty("recorded_nanoseconds", out JsonElement time) ? time.GetInt64() : null,
         [.. element.GetProperty("assumed_activities").EnumerateArray().Select(activity => activity.GetString() ?? throw new FormatException("null in 'assumed_activities'"))]);
 
     private static Doubt ReadDoubt(JsonElement doubt) => new(
         Doubt.KindOf(Text(doubt, "kind")),
         Text(doubt, "sentence"),
-        doubt.TryGetProperty("count", out JsonElement count) ? Whole(count) : null,
-        doubt.TryGetProperty("of", out JsonElement of) ? Whole(of) : null);
+        doubt.TryGetProperty("count", out JsonElement count) ? count.GetInt64() : null,
+        doubt.TryGetProperty("of", out JsonElement of) ? of.GetInt64() : null);
 
     private static RunResult ReadRun(JsonElement element, Dictionary<string, JsonElement> descriptors, Dictionary<string, JsonElement> seriesDescriptors)
     {
@@ -81,7 +81,7 @@ internal static class RunSetJsonReader
             string path = Text(value, "path");
             JsonElement descriptor = descriptors[path];
             string label = value.TryGetProperty("label", out JsonElement l) ? l.GetString()! : "";
-            RunSetJson.Add(sheet, Text(descriptor, "kind"), path, Text(descriptor, "unit"), Text(descriptor, "help"), Whole(value.GetProperty("value")), label);
+            RunSetJson.Add(sheet, Text(descriptor, "kind"), path, Text(descriptor, "unit"), Text(descriptor, "help"), value.GetProperty("value").GetInt64(), label);
         }
 
         foreach (JsonElement series in Members(element, "series"))
@@ -112,18 +112,18 @@ internal static class RunSetJsonReader
         Text(descriptor, "unit"),
         RunSetJson.SeriesKindOf(Text(descriptor, "kind")) ?? throw new FormatException($"kind '{Text(descriptor, "kind")}' of a series"),
         Text(descriptor, "help"),
-        [.. element.GetProperty("points").EnumerateArray().Select(point => new SeriesPoint(Whole(point[0]), Whole(point[1])))]);
+        [.. element.GetProperty("points").EnumerateArray().Select(point => new SeriesPoint(point[0].GetInt64(), point[1].GetInt64()))]);
 
     private static SafetyVerdict ReadSafety(JsonElement element) => new(
         [
             .. element.GetProperty("findings").EnumerateArray().Select(finding => new SafetyFinding(
-                Text(finding, "kind"), Whole(finding.GetProperty("count")), [.. finding.GetProperty("story").EnumerateArray().Select(line => line.GetString() ?? throw new FormatException("null in 'story'"))])
+                Text(finding, "kind"), finding.GetProperty("count").GetInt64(), [.. finding.GetProperty("story").EnumerateArray().Select(line => line.GetString() ?? throw new FormatException("null in 'story'"))])
             {
                 Pages = [.. Members(finding, "pages").Select(ReadPage)],
                 PageCount = finding.TryGetProperty("page_count", out JsonElement count) ? count.GetInt32() : 0,
             }),
         ],
-        Whole(element.GetProperty("permitted_stale_uses")))
+        element.GetProperty("permitted_stale_uses").GetInt64())
     {
         PermittedPages = element.TryGetProperty("permitted_pages", out JsonElement pages) ? pages.GetInt32() : 0,
         Exercised = !element.TryGetProperty("exercised", out JsonElement exercised) || exercised.GetBoolean(),
@@ -135,7 +135,7 @@ internal static class RunSetJsonReader
         page.GetProperty("level").GetInt32(),
         Text(page, "tag"),
         page.GetProperty("root").GetUInt64(),
-        Whole(page.GetProperty("uses")),
+        page.GetProperty("uses").GetInt64(),
         page.TryGetProperty("first_time", out JsonElement time) ? time.GetUInt64() : null,
         page.TryGetProperty("first_lane", out JsonElement lane) ? lane.GetInt32() : 0,
         Text(page, "change"),
@@ -150,7 +150,7 @@ internal static class RunSetJsonReader
         element.GetProperty("jobs").GetInt32(),
         element.GetProperty("elapsed_seconds").GetDouble(),
         element.GetProperty("records_per_second").GetDouble(),
-        Whole(element.GetProperty("peak_memory_bytes")));
+        element.GetProperty("peak_memory_bytes").GetInt64());
 
     private static SortedDictionary<string, string> Map(JsonElement element)
     {
@@ -170,12 +170,4 @@ internal static class RunSetJsonReader
     private static string? OptionalText(JsonElement element, string name) => element.TryGetProperty(name, out _) ? Text(element, name) : null;
 
     private static string Text(JsonElement element, string name) => element.GetProperty(name).GetString() ?? throw new FormatException($"null in '{name}'");
-
-    // Sums and differences of what is read must fit: no simulator counts so far, and another reader of JSON could not hold it either.
-    private static long Whole(JsonElement element)
-    {
-        const long Most = 1L << 53;
-        long number = element.GetInt64();
-        return number is >= -Most and <= Most ? number : throw new FormatException($"{number}, a number beyond 2^53");
-    }
 }
