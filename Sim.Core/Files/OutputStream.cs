@@ -1,28 +1,9 @@
 namespace Sim.Core.Files;
 
 /// <summary>The content of an <see cref="OutputFile"/>: a full disk, a lost folder, a closed pipe are the user's errors and name the file.</summary>
-internal sealed class OutputStream(FileStream inner, OutputFile file) : Stream
+internal sealed class OutputStream(FileStream inner, OutputFile file) : WriteOnlyStream
 {
     private bool _isClosed;
-
-    /// <inheritdoc/>
-    public override bool CanRead => false;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => true;
-
-    /// <inheritdoc/>
-    public override long Length => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <inheritdoc/>
     public override void Write(ReadOnlySpan<byte> buffer)
@@ -36,9 +17,6 @@ internal sealed class OutputStream(FileStream inner, OutputFile file) : Stream
             throw Known(e);
         }
     }
-
-    /// <inheritdoc/>
-    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
     /// <inheritdoc/>
     public override void Flush()
@@ -57,15 +35,6 @@ internal sealed class OutputStream(FileStream inner, OutputFile file) : Stream
             throw Known(e);
         }
     }
-
-    /// <inheritdoc/>
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     /// <summary>Closes the file without a word about what its buffer could not get rid of: nobody will have it.</summary>
     public void Abandon()

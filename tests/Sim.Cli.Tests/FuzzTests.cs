@@ -107,10 +107,10 @@ public sealed class FuzzTests
             case "perf":
                 return ("k.txt", Encoding.ASCII.GetBytes(KernelText(amd: false, perf: true)), [["trace", "events", At("k.txt")], ["trace", "lift", At("k.txt"), "-o", At("o.nst")]]);
             case "hardware-log":
-                return ("h.txt", Encoding.ASCII.GetBytes(Hardware), [["trace", "events", At("h.txt")], ["trace", "lift", At("h.txt"), "-o", At("o.nst")], ["validate", "flushes", At("h.txt")], ["validate", "interrupts", At("h.txt")]]);
+                return ("h.txt", Encoding.ASCII.GetBytes(TraceRecordingTests.Hardware), [["trace", "events", At("h.txt")], ["trace", "lift", At("h.txt"), "-o", At("o.nst")], ["validate", "flushes", At("h.txt")], ["validate", "interrupts", At("h.txt")]]);
             case "page-sizes":
                 // A list beside a memory window is read with it, by its name.
-                File.WriteAllText(At("w.pages.txt"), Hardware);
+                File.WriteAllText(At("w.pages.txt"), TraceRecordingTests.Hardware);
                 return ("w.pagesizes.txt", "0 R 0 0 3000 1000 1000 1000 0 sr-\n1 R 0 0 3000 2000 200000 1000 0 sr-\n2 G 5000 0 3000 400000 200000 200000 0 sr-\n"u8.ToArray(), [["trace", "lift", At("w.pages.txt"), "-o", At("o.nst")]]);
             case "configuration":
                 return ("c.json", """{"profile": "skylake-sp", "policies": ["kvm-6.12", "never"], "reference": "never", "machine": {"l1_pages": "4K", "seed": 7}, "windows": {"warm_up": "10%", "measure": "50"}, "costs.invvpid_single": {"value": 600, "source": "mine"}}"""u8.ToArray(),
@@ -247,22 +247,6 @@ public sealed class FuzzTests
         Line("kvm_entry", "vcpu 0, rip 0xffffffff81000014");
         return text.ToString();
     }
-
-    private const string Hardware = """
-        100 1 0 R MARK cmd=1 arg=1 cpl=3 icount=1 vmexits=0 ev=1
-        110 2 0 R VMPTRLD a000 0 0
-        120 3 0 R INVVPID type=1 d0=1 d1=0
-        130 4 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=1 pin=0 cpu=80000000 cpu2=22 intr=0
-        140 5 0 G VMEXIT reason=20 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=10
-        150 6 0 R VMPTRLD b000 0 0
-        160 7 0 R INVEPT type=1 d0=f01e d1=0
-        170 8 0 G VMENTRY vmcs=b000 vpid=2 eptp=f01e cr3=9000 rip=20 pin=0 cpu=80000000 cpu2=22 intr=0
-        190 9 0 G VMEXIT reason=10 qual=0 vmcs=b000 vpid=2 eptp=f01e cr3=9000 rip=22
-        200 10 0 R VMPTRLD a000 0 0
-        210 11 0 G VMENTRY vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=13 pin=0 cpu=80000000 cpu2=22 intr=0
-        220 12 0 G VMEXIT reason=12 qual=0 vmcs=a000 vpid=1 eptp=e01e cr3=5000 rip=14
-
-        """;
 
     private static string Meaning(string path) => Read(path) ?? throw new InvalidOperationException("the undamaged trace cannot be read");
 

@@ -42,7 +42,8 @@ public sealed class TraceRecordingTests
 
         """;
 
-    private const string Hardware = """
+    /// <summary>A hardware log in which two L1s take turns on one CPU.</summary>
+    internal const string Hardware = """
         100 1 0 R MARK cmd=1 arg=1 cpl=3 icount=1 vmexits=0 ev=1
         110 2 0 R VMPTRLD a000 0 0
         120 3 0 R INVVPID type=1 d0=1 d1=0
